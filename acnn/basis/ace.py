@@ -1,0 +1,320 @@
+"""The ACE basis: site energy functions B_i of an atomic graph, in torch; the definition of the models.
+
+    A_znlm = Σ_j R_n(r_ij) Y_lm(r̂_ij) δ_{z z_j}        density (pooling)
+    AA     = Π_t A_{k_t}                                products
+    B      = C · AA                                     invariants (many-body part)
+    B_pair = ½ Σ_j R^pair_n(r_ij)                       pair part, shared by both atoms of a pair
+
+Columns: the many-body functions of each center element in turn, then the pair functions of each unordered pair of
+elements. Inside the module atoms are the last axis, so that every product is a long vector operation.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import scipy.sparse
+import torch
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
+from acnn.basis.coupling import n_invariants
+from acnn.basis.products import (
+    CoupledProducts,
+    DensityTable,
+    ProductTree,
+    couple,
+    single_neighbor_constants,
+)
+from acnn.basis.purification import purified_degree, single_neighbor_polynomials
+from acnn.basis.radial import RadialBasis
+from acnn.basis.specification import BasisSpecification, Multiset, grouped
+from acnn.graph import AtomicGraph
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs inside the many-body cutoff in padded form: row i·S + z_j, slot within the row.
+
+    Attributes:
+        element_i, element_j: element indices [n_pairs].
+        slot: flat position row · width + slot of each pair.
+        width: slots per row.
+    """
+
+    element_i: Tensor
+    element_j: Tensor
+    slot: Tensor
+    width: int
+
+
+class ElementBasis(nn.Module):
+    """The many-body functions of one center element."""
+
+    def __init__(self, multisets: list[Multiset], coupled: CoupledProducts, offset: int) -> None:
+        super().__init__()
+        self.multisets, self.coupled = multisets, coupled
+        self.n_functions = coupled.n_functions
+        self.columns = slice(offset, offset + coupled.n_functions)
+        self.tree = ProductTree(coupled.factors)
+
+    def forward(self, densities: Tensor) -> Tensor:
+        """B [n_functions, n_atoms] from signed densities [n_rows, n_atoms]."""
+        values = densities.real.new_zeros(self.n_functions, densities.shape[1])
+        for order, products in self.tree(densities).items():
+            matrix = sparse_tensor(self.coupled.coefficients[order], values)
+            values = values + torch.sparse.mm(matrix, products.real)
+        return values
+
+    def contract(self, densities: Tensor, folded: dict[int, Tensor]) -> Tensor:
+        """c·B [n_atoms] from coefficients of the products, folded[order] = Cᵀc."""
+        energies = densities.real.new_zeros(densities.shape[1])
+        for order, products in self.tree(densities).items():
+            energies = energies + folded[order] @ products.real
+        return energies
+
+    def fold(self, coefficients: Tensor) -> dict[int, Tensor]:
+        """Cᵀc per order, from the coefficients of this element's functions [n_functions]."""
+        return {
+            order: torch.sparse.mm(sparse_tensor(matrix.T.tocsr(), coefficients), coefficients[:, None])[:, 0]
+            for order, matrix in self.coupled.coefficients.items()
+        }
+
+
+class ACEBasis(nn.Module):
+    """All basis functions of a specification.
+
+    Args:
+        specification: what to build.
+
+    Attributes:
+        n_functions: number of columns.
+        pair_columns: columns of the pair part, by (element index, element index) with the smaller first.
+    """
+
+    numbers: Tensor
+    density_n: Tensor
+    density_lm: Tensor
+    density_z: Tensor
+    mirrored: Tensor
+    parity: Tensor
+
+    def __init__(self, specification: BasisSpecification) -> None:
+        super().__init__()
+        self.specification = specification
+        self.elements = specification.elements
+        multisets = {e: specification.multisets(e) for e in self.elements}
+        channels = sorted({c for chosen in multisets.values() for multiset in chosen for c in multiset})
+        self.l_max = max((c.l for c in channels), default=0)
+        self.n_shaped = max((c.n for c in channels), default=1)
+        pure = specification.formulation == "pure2b"
+        self.n_max = max([self.n_shaped, *self._purified_degrees(multisets)]) if pure else self.n_shaped
+        r0 = specification.bond_length_matrix()
+        self.radial = RadialBasis(
+            r0, specification.cutoff, self.n_max, *specification.transform, "polynomial", specification.jacobi
+        )
+        self.pair_radial = RadialBasis(
+            r0,
+            specification.pair_cutoff or specification.cutoff,
+            specification.n_pair_functions,
+            *specification.pair_transform,
+            "coulomb",
+            specification.jacobi,
+        )
+        scalars = {(z, n, 0) for z in range(len(self.elements)) for n in range(1, self.n_max + 1)} if pure else set()
+        self.table = DensityTable(sorted({(c.z, c.n, c.l) for c in channels} | scalars))
+        self._register_tables()
+        self._blocks = nn.ModuleList()
+        offset = 0
+        for z, element in enumerate(self.elements):
+            extra = self._purification(multisets[element], z, r0) if pure else {}
+            coupled = couple(multisets[element], self.table, extra)
+            self._blocks.append(ElementBasis(multisets[element], coupled, offset))
+            offset += coupled.n_functions
+        self.pair_columns: dict[tuple[int, int], slice] = {}
+        if specification.n_pair_functions:
+            for pair in itertools.combinations_with_replacement(range(len(self.elements)), 2):
+                self.pair_columns[pair] = slice(offset, offset + specification.n_pair_functions)
+                offset += specification.n_pair_functions
+        self.n_functions = offset
+
+    @staticmethod
+    def _purified_degrees(multisets: dict[str, list[Multiset]]) -> list[int]:
+        return [purified_degree(m) for chosen in multisets.values() for m in chosen if _one_species(m)]
+
+    @property
+    def by_element(self) -> list[ElementBasis]:
+        """The many-body functions of each center element."""
+        return cast("list[ElementBasis]", list(self._blocks))
+
+    def _register_tables(self) -> None:
+        rows = self.table.rows
+        lm = [harmonic_index(l, m) for _, _, l, m in rows.tolist()]
+        for name, values in {
+            "numbers": [atomic_numbers[e] for e in self.elements],
+            "density_z": rows[:, 0].tolist(),
+            "density_n": (rows[:, 1] - 1).tolist(),
+            "density_lm": lm,
+            "mirrored": self.table.mirrored.tolist(),
+        }.items():
+            self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
+        self.register_buffer("parity", torch.as_tensor(self.table.parity), persistent=False)
+
+    def _purification(self, multisets: list[Multiset], center: int, r0: list[list[float]]) -> dict[int, list]:
+        """function -> [(density row of A_zm00, -const sqrt(4π) p_m)] for functions of a single species."""
+        extra: dict[int, list] = {}
+        constants = single_neighbor_constants(multisets)
+        function = 0
+        polynomials: dict[Multiset, NDArray[np.float64]] = {}
+        for z in range(len(self.elements)):
+            chosen = [m for m in multisets if len(m) > 1 and _one_species(m) and m[0].z == z]
+            found = single_neighbor_polynomials(chosen, self.radial, r0[center][z])
+            polynomials.update(zip(chosen, found, strict=True))
+        for multiset in multisets:
+            for _ in range(n_invariants(grouped(multiset))):
+                constant = constants[function]
+                if multiset in polynomials and constant != 0.0:
+                    z = multiset[0].z
+                    extra[function] = [
+                        (self.table.row(z, m, 0, 0), -constant * math.sqrt(4 * math.pi) * float(p))
+                        for m, p in enumerate(polynomials[multiset], start=1)
+                    ]
+                function += 1
+        return extra
+
+    def element_index(self, species: Tensor) -> Tensor:
+        """Index into ``elements`` of atomic numbers; an unknown element is an error naming it."""
+        index = torch.searchsorted(self.numbers, species).clamp(max=len(self.elements) - 1)
+        unknown = self.numbers[index] != species
+        if bool(unknown.any()):
+            raise UnsupportedElementError(species[unknown][0].item(), self.elements)
+        return index
+
+    def edges(self, graph: AtomicGraph) -> Edges:
+        """Where each pair goes in the padded arrays."""
+        element = self.element_index(graph.species)
+        element_i, element_j = element[graph.pair_i], element[graph.pair_j]
+        row = graph.pair_i * len(self.elements) + element_j
+        order = torch.argsort(row, stable=True)
+        counts = torch.bincount(row, minlength=graph.n_centers * len(self.elements))
+        starts = torch.cumsum(counts, 0) - counts
+        slot = torch.empty_like(row)
+        slot[order] = torch.arange(len(row), device=row.device) - starts[row[order]]
+        width = int(counts.max()) if len(row) else 0
+        return Edges(element_i, element_j, row * width + slot, width)
+
+    def harmonics(self, vectors: Tensor) -> Tensor:
+        """Re Y_lm, then Im Y_lm [n_pairs, 2 n_lm] of pair vectors."""
+        directions = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+        return torch.cat(spherical_harmonics(directions, self.l_max), dim=1)
+
+    def densities(self, graph: AtomicGraph, edges: Edges) -> Tensor:
+        """Signed densities [n_rows, n_centers], complex."""
+        distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
+        radial = self.radial(distance, edges.element_i, edges.element_j)
+        n_rows, n_lm = graph.n_centers * len(self.elements), n_harmonics(self.l_max)
+        shape = (n_rows, edges.width)
+        radial = padded(radial, edges.slot, shape)
+        harmonics = padded(self.harmonics(graph.pair_vectors), edges.slot, shape)
+        grid = radial[..., : self.n_shaped].transpose(1, 2) @ harmonics
+        scalars = radial[..., self.n_shaped :].sum(dim=1)[..., None] / math.sqrt(4 * math.pi)
+        scalars = torch.nn.functional.pad(scalars, (0, 2 * n_lm - 1))
+        grid = torch.cat([grid, scalars], dim=1)
+        by_channel = grid.reshape(graph.n_centers, -1).T
+        place = (self.density_z * self.n_max + self.density_n) * (2 * n_lm) + self.density_lm
+        plus = torch.complex(by_channel[place], by_channel[place + n_lm])
+        minus = plus[self.mirrored].conj() * self.parity[:, None]
+        return torch.cat([plus, minus])
+
+    def centers_of(self, graph: AtomicGraph) -> list[Tensor]:
+        """For every element the indices of its centers."""
+        element = self.element_index(graph.species[: graph.n_centers])
+        return [torch.nonzero(element == z)[:, 0] for z in range(len(self.elements))]
+
+    def forward(self, graph: AtomicGraph) -> Tensor:
+        """B [n_functions, n_centers]; functions of other center elements are zero."""
+        values = graph.pair_vectors.new_zeros(self.n_functions, graph.n_centers)
+        densities = self.densities(graph, self.edges(graph))
+        for basis, centers in zip(self.by_element, self.centers_of(graph), strict=True):
+            block = basis(densities[:, centers])
+            values[basis.columns] = values[basis.columns].index_add(1, centers, block)
+        return values + self.pair_functions(graph)
+
+    def pair_functions(self, graph: AtomicGraph) -> Tensor:
+        """½ Σ_j R^pair_n(r_ij) in the pair columns [n_functions, n_centers]."""
+        values = graph.pair_vectors.new_zeros(self.n_functions, graph.n_centers)
+        if not self.pair_columns:
+            return values
+        radial, pair_kind = self.pair_embedding(graph)
+        for kind, columns in enumerate(self.pair_columns.values()):
+            chosen = torch.nonzero(pair_kind == kind)[:, 0]
+            block = 0.5 * radial[chosen].T
+            values[columns] = values[columns].index_add(1, graph.pair_i[chosen], block)
+        return values
+
+    def pair_kinds(self, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """For each pair the element indices of its atoms, and the position of its kind in ``pair_columns``."""
+        element = self.element_index(graph.species)
+        element_i, element_j = element[graph.pair_i], element[graph.pair_j]
+        kinds = torch.zeros(len(self.elements), len(self.elements), dtype=torch.int64, device=element.device)
+        for kind, (a, b) in enumerate(self.pair_columns):
+            kinds[a, b] = kinds[b, a] = kind
+        return element_i, element_j, kinds[element_i, element_j]
+
+    def pair_embedding(self, graph: AtomicGraph) -> tuple[Tensor, Tensor]:
+        """R^pair_n [n_pairs, n] and the kind of each pair."""
+        element_i, element_j, kind = self.pair_kinds(graph)
+        distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
+        return self.pair_radial(distance, element_i, element_j), kind
+
+    def labels(self) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
+        """For every column a kind ("pair" or the center element) and its (n, l): what priors look at."""
+        rows: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+        for element, basis in zip(self.elements, self.by_element, strict=True):
+            for multiset in basis.multisets:
+                nl = tuple((c.n, c.l) for c in multiset)
+                rows += [(element, nl)] * n_invariants(grouped(multiset))
+        for _ in self.pair_columns:
+            rows += [("pair", ((n, 0),)) for n in range(1, self.specification.n_pair_functions + 1)]
+        return rows
+
+
+class UnsupportedElementError(ValueError):
+    """A structure holds an element that the model does not know."""
+
+    def __init__(self, number: float, elements: Sequence[str]) -> None:
+        from ase.data import chemical_symbols
+
+        n = int(number)
+        symbol = chemical_symbols[n] if 0 <= n < len(chemical_symbols) else f"with atomic number {n}"
+        super().__init__(f"the element {symbol} is not in this model, which knows {', '.join(elements)}")
+
+
+def _one_species(multiset: Multiset) -> bool:
+    return len({channel.z for channel in multiset}) == 1
+
+
+def padded(values: Tensor, slot: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Rows of pairs [n_pairs, k] as [rows, slots, k], zero where there is no pair."""
+    flat = values.new_zeros(shape[0] * shape[1], values.shape[1])
+    return flat.index_copy(0, slot, values).reshape(*shape, values.shape[1])
+
+
+def sparse_tensor(matrix: scipy.sparse.csr_array, like: Tensor) -> Tensor:
+    """A SciPy sparse array as a torch tensor of the dtype and device of ``like``."""
+    entries = matrix.tocoo()
+    return torch.sparse_coo_tensor(
+        torch.as_tensor(np.stack([entries.row, entries.col]).astype(np.int64)),
+        torch.as_tensor(entries.data).to(like.dtype),
+        matrix.shape,
+        device=like.device,
+        check_invariants=False,
+        is_coalesced=True,
+    )

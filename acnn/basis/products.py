@@ -1,0 +1,252 @@
+"""Products of densities, and the sparse maps from products to invariants, for one center element.
+
+Factors are rows of the signed density table: (z, n, l, m) for m ≥ 0 first, the conjugates with m < 0 behind.
+A product and its conjugate have the same real part and the same coefficient, so only one of the two is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from acnn.basis.coupling import coupling_coefficients
+from acnn.basis.specification import Multiset, grouped
+
+IntArray = NDArray[np.int64]
+
+
+class DensityTable:
+    """Numbering of the densities A_znlm: rows for m ≥ 0, then rows for m < 0.
+
+    Attributes:
+        rows: (z, n, l, m) of every row with m ≥ 0, int64 [n_plus, 4].
+        mirrored: for every row with m < 0 the row of |m|.
+    """
+
+    def __init__(self, channels: Sequence[tuple[int, int, int]]) -> None:
+        plus = [(z, n, l, m) for z, n, l in channels for m in range(l + 1)]
+        self.rows = np.array(plus, dtype=np.int64).reshape(-1, 4)
+        self.mirrored = np.flatnonzero(self.rows[:, 3] > 0)
+        self._index = {row: position for position, row in enumerate(plus)}
+        for position, row in enumerate(self.mirrored):
+            z, n, l, m = plus[row]
+            self._index[z, n, l, -m] = len(plus) + position
+
+    @property
+    def n_plus(self) -> int:
+        return len(self.rows)
+
+    @property
+    def parity(self) -> NDArray[np.float64]:
+        """(-1)^m of the mirrored rows."""
+        return (-1.0) ** self.rows[self.mirrored, 3]
+
+    def row(self, z: int, n: int, l: int, m: int) -> int:
+        return self._index[z, n, l, m]
+
+    def unsigned(self, rows: IntArray) -> tuple[IntArray, IntArray, NDArray[np.float64]]:
+        """For signed rows: the row of |m|, +1 or -1 for the conjugate, and the phase (-1)^m of the conjugate."""
+        negative = rows >= self.n_plus
+        mirror = np.where(negative, rows - self.n_plus, 0)
+        source = self.mirrored[mirror] if len(self.mirrored) else np.zeros_like(rows)
+        parity = self.parity[mirror] if len(self.mirrored) else np.ones(len(rows))
+        return (
+            np.where(negative, source, rows),
+            np.where(negative, -1, 1),
+            np.where(negative, parity, 1.0),
+        )
+
+
+@dataclass(frozen=True)
+class CoupledProducts:
+    """B_k = Σ_p coefficients[k, p] Re(Π_t A_{factors[p, t]}), per order.
+
+    Attributes:
+        factors: order -> rows of the density table, int64 [n_products, order], each row ascending.
+        coefficients: order -> sparse [n_functions, n_products].
+    """
+
+    n_functions: int
+    factors: dict[int, IntArray]
+    coefficients: dict[int, scipy.sparse.csr_array]
+
+
+def couple(multisets: Sequence[Multiset], table: DensityTable, extra: dict[int, list]) -> CoupledProducts:
+    """Products and coefficients of all invariants of the multisets, in their order.
+
+    Args:
+        extra: function -> [(density row, coefficient)], single densities to add (the purification).
+    """
+    entries: dict[int, dict[tuple[int, ...], dict[int, float]]] = {1: {}}
+    function = 0
+    for multiset in multisets:
+        products, coupling = coupling_coefficients(grouped(multiset))
+        distinct = list(dict.fromkeys(multiset))
+        of_order = entries.setdefault(len(multiset), {})
+        for position, ms in enumerate(products):
+            weight = _conjugate_weight(ms)
+            if weight == 0:
+                continue
+            factors = tuple(
+                sorted(table.row(*channel, m) for channel, m_g in zip(distinct, ms, strict=True) for m in m_g)
+            )
+            column = of_order.setdefault(factors, {})
+            for k, value in enumerate(coupling[:, position]):
+                if abs(value) > 1e-14:
+                    column[function + k] = column.get(function + k, 0.0) + weight * value
+        function += len(coupling)
+    for k, terms in extra.items():
+        for row, value in terms:
+            column = entries[1].setdefault((row,), {})
+            column[k] = column.get(k, 0.0) + value
+    return _to_arrays(entries, function)
+
+
+def _conjugate_weight(ms: tuple[tuple[int, ...], ...]) -> int:
+    """2 for one of each pair of conjugate products, 0 for the other, 1 for a self-conjugate product."""
+    mirrored = tuple(tuple(sorted(-m for m in channel)) for channel in ms)
+    if ms == mirrored:
+        return 1
+    return 2 if ms > mirrored else 0
+
+
+def _to_arrays(entries: dict[int, dict], n_functions: int) -> CoupledProducts:
+    factors, coefficients = {}, {}
+    for order, products in sorted(entries.items()):
+        if not products:
+            continue
+        keys = sorted(products)
+        factors[order] = np.array(keys, dtype=np.int64)
+        triples = [(k, p, v) for p, key in enumerate(keys) for k, v in products[key].items()]
+        rows, columns, values = zip(*triples, strict=True) if triples else ((), (), ())
+        coefficients[order] = scipy.sparse.csr_array(
+            (np.array(values, dtype=float), (np.array(rows, dtype=int), np.array(columns, dtype=int))),
+            shape=(n_functions, len(keys)),
+        )
+    return CoupledProducts(n_functions, factors, coefficients)
+
+
+class ProductTree(nn.Module):
+    """Evaluates many products of densities, sharing prefixes: node = parent node · density.
+
+    Args:
+        factors: order -> int64 [n, order], distinct ascending rows; the tree holds them and all their prefixes.
+    """
+
+    def __init__(self, factors: dict[int, IntArray]) -> None:
+        super().__init__()
+        self.depth = max(factors, default=0)
+        nodes = _with_prefixes(factors)
+        for order in range(1, self.depth + 1):
+            rows = nodes[order]
+            parent = np.zeros(len(rows), dtype=np.int64) if order == 1 else _find(rows[:, :-1], nodes[order - 1])
+            self.register_buffer(f"parent_{order}", torch.as_tensor(parent), persistent=False)
+            self.register_buffer(f"factor_{order}", torch.as_tensor(rows[:, -1].copy()), persistent=False)
+        for order, rows in factors.items():
+            if order > 0:
+                self.register_buffer(f"asked_{order}", torch.as_tensor(_find(rows, nodes[order])), persistent=False)
+
+    def forward(self, densities: Tensor) -> dict[int, Tensor]:
+        """order -> products [n, n_atoms] for complex densities [n_rows, n_atoms]."""
+        asked: dict[int, Tensor] = {}
+        layer = densities
+        for order in range(1, self.depth + 1):
+            factor = densities.index_select(0, getattr(self, f"factor_{order}"))
+            layer = factor if order == 1 else layer.index_select(0, getattr(self, f"parent_{order}")) * factor
+            if hasattr(self, f"asked_{order}"):
+                asked[order] = layer.index_select(0, getattr(self, f"asked_{order}"))
+        return asked
+
+
+def _with_prefixes(factors: dict[int, IntArray]) -> dict[int, IntArray]:
+    nodes: dict[int, IntArray] = {}
+    above = np.zeros((0, max(factors, default=0) + 1), dtype=np.int64)
+    for order in range(max(factors, default=0), 0, -1):
+        own = factors.get(order, np.zeros((0, order), dtype=np.int64))
+        nodes[order] = above = np.unique(np.concatenate([own, above[:, :-1]]), axis=0)
+    return nodes
+
+
+def _find(rows: IntArray, table: IntArray) -> IntArray:
+    """Positions of rows in a table of distinct rows that holds all of them."""
+    index = {row: position for position, row in enumerate(map(tuple, table.tolist()))}
+    return np.array([index[row] for row in map(tuple, rows.tolist())], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class DerivativeProgram:
+    """dB_k/dA_a as sparse maps of lower-order products Q: see `differentiate`.
+
+    Attributes:
+        factors: order -> rows of the density table of the products Q (order 0 is the constant 1, listed first).
+        real, imaginary: sparse [n_plus · n_functions, n_products], row a · n_functions + k.
+    """
+
+    factors: dict[int, IntArray]
+    real: scipy.sparse.csr_array
+    imaginary: scipy.sparse.csr_array
+
+
+def differentiate(products: CoupledProducts, table: DensityTable) -> DerivativeProgram:
+    """Derivatives of the invariants with respect to the densities with m ≥ 0.
+
+    With D_ka = real[ka] · Re Q - i imaginary[ka] · Im Q summed over products,
+    dB_k = Re Σ_a D̄_ka dA_a, that is Σ_a (Σ real Re Q) Re dA_a - (Σ imaginary Im Q) Im dA_a.
+    A factor with m < 0 is (-1)^m conj(A_{l|m|}), which turns Q into its conjugate.
+    """
+    triples = [_removals(order, rows, products) for order, rows in products.factors.items()]
+    sub_factors: dict[int, IntArray] = {}
+    offset, offsets = 1, {0: 0}
+    for order in sorted(t[0] for t in triples):
+        if order > 1:
+            sub_factors[order - 1] = np.unique(next(t[2] for t in triples if t[0] == order), axis=0)
+            offsets[order - 1] = offset
+            offset += len(sub_factors[order - 1])
+    parts = []
+    for order, removed, remaining, product in triples:
+        q = (
+            np.zeros(len(remaining), dtype=np.int64)
+            if order == 1
+            else _find(remaining, sub_factors[order - 1]) + offsets[order - 1]
+        )
+        a, sign, phase = table.unsigned(removed)
+        by_product = products.coefficients[order].tocsc()[:, product].tocoo()
+        k, entry, value = by_product.row, by_product.col, by_product.data
+        parts.append((a[entry] * products.n_functions + k, q[entry], value * phase[entry], sign[entry]))
+    rows, columns, values, signs = (np.concatenate(column) for column in zip(*parts, strict=True))
+    shape = (table.n_plus * products.n_functions, offset)
+    real = scipy.sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+    imaginary = scipy.sparse.coo_array((values * signs, (rows, columns)), shape=shape).tocsr()
+    return DerivativeProgram(sub_factors, real, imaginary)
+
+
+def _removals(order: int, rows: IntArray, products: CoupledProducts) -> tuple[int, IntArray, IntArray, IntArray]:
+    """Every factor of every product once removed: (order, removed, remaining factors, product index)."""
+    removed = np.concatenate([rows[:, t] for t in range(order)])
+    remaining = np.concatenate([np.delete(rows, t, axis=1) for t in range(order)])
+    return order, removed, remaining, np.tile(np.arange(len(rows)), order)
+
+
+def single_neighbor_constants(multisets: Sequence[Multiset]) -> list[float]:
+    """For every invariant the constant by which Π_t R_{n_t}(r) is multiplied when there is a single neighbor.
+
+    An invariant does not depend on the neighbor's direction, and on the z axis only m = 0 is left:
+    C_{k,0…0} Π_t sqrt((2l_t + 1)/4π). It is zero unless all elements agree.
+    """
+    constants: list[float] = []
+    for multiset in multisets:
+        products, coupling = coupling_coefficients(grouped(multiset))
+        if len({channel.z for channel in multiset}) > 1:
+            constants += [0.0] * len(coupling)
+            continue
+        along_z = math.prod(math.sqrt((2 * c.l + 1) / (4 * math.pi)) for c in multiset)
+        zeros = [p for p, ms in enumerate(products) if not any(map(any, ms))]
+        constants += [float(row[zeros].sum()) * along_z for row in coupling]
+    return constants

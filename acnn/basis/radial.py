@@ -1,0 +1,136 @@
+"""Radial functions R_n(r) = f_env(r) P_n(y(r)), Witt et al., J. Chem. Phys. 159, 164101 (2023), eq. (7).
+
+Distance transform (Agnesi): y(r) = [1 + a s^q / (1 + s^(q-p))]^-1 with s = r/r0 and ``a`` such that |dy/dr| is
+largest at r0. P_n, n = 1 …, are Jacobi polynomials (Legendre for α = β = 0) orthonormal in x ∈ [-1, 1], which y
+covers from y(r_cut) to y(0) = 1, for the weight (1-x)^α (1+x)^β scaled to unit integral.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers, covalent_radii, reference_states
+from torch import Tensor, nn
+
+NEAREST_NEIGHBOR = {
+    "fcc": math.sqrt(1 / 2),
+    "bcc": math.sqrt(3) / 2,
+    "diamond": math.sqrt(3) / 4,
+    "hcp": 1.0,
+    "sc": 1.0,
+}
+
+
+def bond_length(element: str) -> float:
+    """Nearest-neighbor distance (Å) of the element's reference state in ASE, else twice its covalent radius."""
+    number = atomic_numbers[element]
+    state: dict[str, Any] = reference_states[number] or {}
+    if state.get("symmetry") == "diatom":
+        return float(state["d"])
+    if state.get("symmetry") in NEAREST_NEIGHBOR:
+        return NEAREST_NEIGHBOR[state["symmetry"]] * float(state["a"])
+    return 2 * float(covalent_radii[number])
+
+
+def agnesi_amplitude(p: float, q: float) -> float:
+    """a of the Agnesi transform: d²y/ds² = 0 at s = 1, with g = s^q/(1 + s^(q-p)) and h = log g."""
+    d = q - p
+    h1 = q - d / 2
+    h2 = -q - d * (d - 2) / 4
+    g, g1, g2 = 0.5, 0.5 * h1, 0.5 * (h2 + h1 * h1)
+    return g2 / (2 * g1 * g1 - g * g2)
+
+
+def agnesi(r: Tensor, r0: Tensor | float, p: float, q: float) -> Tensor:
+    """y(r), 1 at r = 0 and falling to 0."""
+    s = r / r0
+    return 1 / (1 + agnesi_amplitude(p, q) * s**q / (1 + s ** (q - p)))
+
+
+def jacobi_polynomials(x: Tensor, n_max: int, alpha: float = 0.0, beta: float = 0.0) -> Tensor:
+    """P_1 … P_{n_max} at x, orthonormal on [-1, 1] for the normalized Jacobi weight: shape x.shape + (n_max,)."""
+    diagonal, off_diagonal = jacobi_recurrence(n_max, alpha, beta)
+    values = [torch.ones_like(x)]
+    previous = torch.zeros_like(x)
+    for n in range(n_max - 1):
+        below = off_diagonal[n - 1] if n > 0 else 0.0
+        following = ((x - diagonal[n]) * values[-1] - below * previous) / off_diagonal[n]
+        previous = values[-1]
+        values.append(following)
+    return torch.stack(values, dim=-1)
+
+
+def jacobi_recurrence(n_max: int, alpha: float, beta: float) -> tuple[list[float], list[float]]:
+    """Coefficients of x P_n = b_{n-1} P_{n-1} + a_n P_n + b_n P_{n+1} (Gautschi, Orthogonal Polynomials, 2004)."""
+    diagonal, off_diagonal = [], []
+    for n in range(n_max):
+        total = 2 * n + alpha + beta
+        diagonal.append(
+            (beta - alpha) / (alpha + beta + 2) if n == 0 else (beta * beta - alpha * alpha) / (total * (total + 2))
+        )
+        k = n + 1
+        total = 2 * k + alpha + beta
+        if k == 1:
+            square = 4 * (1 + alpha) * (1 + beta) / (total * total * (total + 1))
+        else:
+            square = (
+                4 * k * (k + alpha) * (k + beta) * (k + alpha + beta)
+                / (total * total * (total * total - 1))
+            )  # fmt: skip
+        off_diagonal.append(math.sqrt(square))
+    return diagonal, off_diagonal
+
+
+class RadialBasis(nn.Module):
+    """R_n(r; z_i, z_j) for n = 1 … n_max, with one transform per pair of elements.
+
+    Args:
+        r0: bond lengths in Å [n_elements, n_elements], symmetric.
+        cutoff: r_cut in Å; every function and its first derivative vanish there.
+        n_max: number of functions.
+        p, q: exponents of the transform.
+        envelope: "polynomial", y²(y - y_cut)², for the many-body basis; "coulomb",
+            (r/r0)^-1 - (r_cut/r0)^-1 + (r_cut/r0)^-2 (r - r_cut)/r0, for the pair basis.
+        jacobi: (α, β) of the polynomials.
+    """
+
+    r0: Tensor
+
+    def __init__(
+        self,
+        r0: Sequence[Sequence[float]],
+        cutoff: float,
+        n_max: int,
+        p: float,
+        q: float,
+        envelope: str,
+        jacobi: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        super().__init__()
+        if envelope not in ("polynomial", "coulomb"):
+            raise ValueError(f"unknown envelope {envelope!r}: it is polynomial or coulomb")
+        self.cutoff, self.n_max, self.p, self.q = cutoff, n_max, p, q
+        self.envelope, self.jacobi = envelope, jacobi
+        self.register_buffer("r0", torch.as_tensor(np.asarray(r0, dtype=float)), persistent=False)
+
+    def forward(self, r: Tensor, element_i: Tensor, element_j: Tensor) -> Tensor:
+        """R_n [n_pairs, n_max] at distances r (Å) [n_pairs] between elements given by their index."""
+        r0 = self.r0[element_i, element_j]
+        y = agnesi(r, r0, self.p, self.q)
+        y_cut = agnesi(torch.full_like(r0, self.cutoff), r0, self.p, self.q)
+        return self._envelope(r, r0, y, y_cut).unsqueeze(-1) * self.polynomials(y, y_cut)
+
+    def polynomials(self, y: Tensor, y_cut: Tensor) -> Tensor:
+        """P_n(y) [..., n_max]."""
+        return jacobi_polynomials((2 * y - 1 - y_cut) / (1 - y_cut), self.n_max, *self.jacobi)
+
+    def _envelope(self, r: Tensor, r0: Tensor, y: Tensor, y_cut: Tensor) -> Tensor:
+        if self.envelope == "polynomial":
+            return y**2 * (y - y_cut).clamp(min=0.0) ** 2
+        s, s_cut = r / r0, self.cutoff / r0
+        tilted = 1 / s - 1 / s_cut + (s - s_cut) / s_cut**2
+        return torch.where(r < self.cutoff, tilted, torch.zeros_like(tilted))

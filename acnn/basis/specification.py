@@ -1,0 +1,182 @@
+"""Which basis functions a model has: all tuples with Σ_t (n_t + w_L l_t) ≤ total degree (paper eq. 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from ase.data import atomic_numbers
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from acnn.basis.coupling import Channels, n_invariants
+from acnn.basis.radial import bond_length
+
+MAX_ORDER = 5
+
+
+class Channel(NamedTuple):
+    """One-particle function of a neighbor: element index z, radial index n = 1 …, degree l."""
+
+    z: int
+    n: int
+    l: int
+
+
+Multiset = tuple[Channel, ...]
+"""The channels of one basis function, ascending; its length is the correlation order."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ElementOverride(_Frozen):
+    """Settings of one center element that differ from the model's."""
+
+    order: int | None = Field(None, ge=1, le=MAX_ORDER)
+    total_degree: float | tuple[float, ...] | None = None
+    wl: float | None = Field(None, gt=0)
+
+
+class BasisSpecification(_Frozen):
+    """A complete description of an ACE basis; equal specifications give equal basis functions.
+
+    Attributes:
+        elements: chemical symbols, by ascending atomic number.
+        order: highest correlation order ν (body order - 1), 1 … 5.
+        total_degree: bound on Σ(n + w_L l), one number or one per order.
+        wl: weight w_L of the angular degree.
+        cutoff: r_cut of the many-body part in Å.
+        pair_cutoff: r_cut of the pair part in Å (default: the same).
+        pair_degree: number of pair functions (default: the total degree of order 1); 0 for none.
+        formulation: "pure2b" (products vanish for a single neighbor; the pair part is a basis of its own) or
+            "self_interacting".
+        bond_lengths: r0 in Å by element, or by pair of elements written "Al-Ti"; the default of an element is the
+            nearest-neighbor distance of its reference state, that of a mixed pair the mean of its elements'.
+        transform, pair_transform: exponents (p, q) of the Agnesi transform.
+        jacobi: (α, β) of the radial polynomials; (0, 0) is Legendre.
+        overrides: per center element.
+    """
+
+    elements: tuple[str, ...]
+    order: int = Field(3, ge=1, le=MAX_ORDER)
+    total_degree: float | tuple[float, ...] = 12.0
+    wl: float = Field(1.5, gt=0)
+    cutoff: float = Field(5.5, gt=0)
+    pair_cutoff: float | None = Field(None, gt=0)
+    pair_degree: int | None = Field(None, ge=0)
+    formulation: Literal["pure2b", "self_interacting"] = "pure2b"
+    bond_lengths: dict[str, float] = {}
+    transform: tuple[float, float] = (2.0, 4.0)
+    pair_transform: tuple[float, float] = (1.0, 3.0)
+    jacobi: tuple[float, float] = (0.0, 0.0)
+    overrides: dict[str, ElementOverride] = {}
+
+    @field_validator("elements")
+    @classmethod
+    def _known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [e for e in elements if atomic_numbers.get(e, 0) == 0]
+        if unknown or not elements:
+            raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
+        return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BasisSpecification:
+        for name in self.overrides:
+            if name not in self.elements:
+                raise ValueError(f"overrides name {name!r}, the elements are {', '.join(self.elements)}")
+        for name, value in self.bond_lengths.items():
+            if not value > 0 or any(e not in self.elements for e in name.split("-")):
+                raise ValueError(f"bond_lengths {name!r}: {value}: an element or pair such as 'Al-Ti', positive")
+        for element in self.elements:
+            self.degrees(element)
+        p, q = self.transform
+        if not 0 < p <= q:
+            raise ValueError(f"the transform's exponents must satisfy 0 < p ≤ q, not ({p}, {q})")
+        return self
+
+    def setting(self, element: str, name: Literal["order", "total_degree", "wl"]) -> object:
+        override = self.overrides.get(element)
+        value = getattr(override, name) if override else None
+        return getattr(self, name) if value is None else value
+
+    def degrees(self, element: str) -> tuple[float, ...]:
+        """Total degree of each order 1 … ν for a center element."""
+        order = int(self.setting(element, "order"))  # type: ignore[call-overload]
+        degree = self.setting(element, "total_degree")
+        degrees = degree if isinstance(degree, tuple) else (float(degree),) * order  # type: ignore[arg-type]
+        if len(degrees) != order:
+            raise ValueError(f"{element}: order {order} needs {order} total degrees, got {len(degrees)}")
+        if any(d < 1 for d in degrees):
+            raise ValueError(f"{element}: total degrees are at least 1, not {degrees}")
+        return tuple(float(d) for d in degrees)
+
+    @property
+    def n_pair_functions(self) -> int:
+        """Pair functions of each pair of elements."""
+        if self.pair_degree is not None:
+            return self.pair_degree
+        return int(max(self.degrees(element)[0] for element in self.elements))
+
+    @property
+    def many_body_orders_start(self) -> int:
+        """Lowest order of the many-body part: the pair basis replaces order 1 where products are purified."""
+        return 2 if self.formulation == "pure2b" and self.n_pair_functions > 0 else 1
+
+    @property
+    def largest_cutoff(self) -> float:
+        return max(self.cutoff, self.pair_cutoff or 0.0)
+
+    def bond_length_matrix(self) -> list[list[float]]:
+        """r0 in Å [n_elements, n_elements]."""
+        own = {e: self.bond_lengths.get(e, bond_length(e)) for e in self.elements}
+        return [[self._pair_bond_length(a, b, own) for b in self.elements] for a in self.elements]
+
+    def _pair_bond_length(self, a: str, b: str, own: dict[str, float]) -> float:
+        for name in (f"{a}-{b}", f"{b}-{a}"):
+            if name in self.bond_lengths:
+                return self.bond_lengths[name]
+        return (own[a] + own[b]) / 2
+
+    def multisets(self, element: str) -> list[Multiset]:
+        """The many-body functions of a center element, each multiset once, by order and then ascending."""
+        wl = float(self.setting(element, "wl"))  # type: ignore[arg-type]
+        chosen: list[Multiset] = []
+        for order, degree in enumerate(self.degrees(element), start=1):
+            if order < self.many_body_orders_start:
+                continue
+            channels = _channels(len(self.elements), degree - (order - 1), wl)
+            chosen += [c for c in _within_degree(channels, order, degree, wl) if n_invariants(grouped(c)) > 0]
+        return chosen
+
+
+def grouped(multiset: Multiset) -> Channels:
+    """(l, number of copies) of every distinct channel of an ascending multiset."""
+    counts: dict[Channel, int] = {}
+    for channel in multiset:
+        counts[channel] = counts.get(channel, 0) + 1
+    return tuple((channel.l, copies) for channel, copies in counts.items())
+
+
+def _channels(n_elements: int, degree: float, wl: float) -> list[Channel]:
+    """Ascending channels with n + w_L l ≤ degree."""
+    return [
+        Channel(z, n, l)
+        for z in range(n_elements)
+        for n in range(1, int(degree) + 1)
+        for l in range(int((degree - n) / wl + 1e-9) + 1)
+    ]
+
+
+def _within_degree(channels: list[Channel], order: int, degree: float, wl: float, start: int = 0) -> Iterator[Multiset]:
+    """Ascending multisets of `order` channels with Σ(n + w_L l) ≤ degree."""
+    if order == 0:
+        yield ()
+        return
+    for position in range(start, len(channels)):
+        channel = channels[position]
+        left = degree - channel.n - wl * channel.l
+        if left < order - 1 - 1e-9:
+            continue
+        for rest in _within_degree(channels, order - 1, left, wl, position):
+            yield (channel, *rest)

@@ -1,0 +1,45 @@
+"""acnn check"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import ase.io
+import typer
+from rich.table import Table
+
+from acnn.cli.display import console, one_sentence_errors
+from acnn.io.model_file import load_model
+from acnn.workflows.check import CheckResult, check_model
+
+
+def check(
+    model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
+    structures: Annotated[
+        Path | None, typer.Argument(help="Structures to check on. [default: made from the model's elements]")
+    ] = None,
+) -> None:
+    """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32.
+
+    Exit status 1 if a check fails.
+    """
+    with one_sentence_errors():
+        potential = load_model(model)
+        frames = ase.io.read(structures, index=":") if structures else None
+        results = check_model(potential, frames)
+    console.print(_table(model, results))
+    if not all(result.passed for result in results):
+        raise typer.Exit(1)
+
+
+def _table(model: Path, results: list[CheckResult]) -> Table:
+    table = Table(title=f"check of {model.name}", title_justify="left")
+    for heading, justify in (("check", "left"), ("figure", "right"), ("limit", "right"), ("unit", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("result")
+    table.add_column("note", overflow="fold")
+    for r in results:
+        verdict = "[green]pass[/]" if r.passed else "[bold red]FAIL[/]"
+        table.add_row(r.name, f"{r.figure:.3g}", f"{r.limit:.3g}", r.unit, verdict, r.note)
+    return table

@@ -1,0 +1,103 @@
+"""What the commands print: tables with units, progress bars, one-sentence errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from acnn.data.dataset import Dataset
+from acnn.fit.metrics import QUANTITIES, TOTAL, UNITS
+
+console = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Errors a user can mend end the command with their sentence and status 2, without a traceback."""
+    try:
+        yield
+    except ValidationError as error:
+        details = [str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors()]
+        _stop("; ".join(details))
+    except (ValueError, OSError, ImportError) as error:
+        _stop(str(error))
+
+
+def _stop(sentence: str) -> None:
+    errors.print(f"[bold red]Error:[/] {sentence}", highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def warn(sentence: str) -> None:
+    errors.print(f"[yellow]Warning:[/] {sentence}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """Progress bars with counts, time spent and time left, one for each stage."""
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as progress:
+
+        def stage(name: str, total: int) -> Callable[[], None]:
+            task = progress.add_task(name, total=total)
+            return lambda: progress.advance(task)
+
+        yield stage
+
+
+def data_table(name: str, dataset: Dataset) -> Table:
+    """Counts of structures and labels by configuration type."""
+    table = Table(title=f"{name}: {dataset.source}", title_justify="left")
+    for heading in ("config type", "structures", "atoms", "energies", "forces", "virials"):
+        table.add_column(heading, justify="left" if heading == "config type" else "right")
+    rows = dataset.summary()
+    for row in rows:
+        table.add_row(*map(str, row))
+    if len(rows) > 1:
+        table.add_section()
+        table.add_row(TOTAL, *(str(sum(column)) for column in list(zip(*rows, strict=True))[1:]))
+    return table
+
+
+def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
+    """MAE and RMSE by configuration type."""
+    table = Table(title=f"errors on {name}", title_justify="left")
+    table.add_column("config type")
+    for quantity in QUANTITIES:
+        for measure in ("MAE", "RMSE"):
+            table.add_column(f"{quantity}\n{measure}\n{UNITS[quantity]}", justify="right")
+    for config_type, row in errors_by_type.items():
+        if config_type == TOTAL:
+            table.add_section()
+        cells = [_number(row[f"{q}_{m}"], q) for q in QUANTITIES for m in ("mae", "rmse")]
+        table.add_row(config_type, *cells)
+    return table
+
+
+def _number(value: float | None, quantity: str) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if quantity == "forces" else f"{value:.3f}"

@@ -1,0 +1,51 @@
+"""acnn evaluate"""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acnn.cli.display import console, data_table, error_table, one_sentence_errors, progress_stages
+from acnn.cli.plots import parity_plot
+from acnn.data.dataset import read_dataset
+from acnn.fit.metrics import evaluate as evaluate_structures
+from acnn.io.model_file import load_model, write_atomically
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
+    data: Annotated[Path, typer.Argument(help="Labeled structures, extended XYZ.")],
+    json: Annotated[Path | None, typer.Option(help="Write the error table as JSON.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write parity plots, .png or .pdf.")] = None,
+    energy_key: Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Forces, eV/Å.")] = None,
+    virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")] = None,
+    max_force: Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")] = None,
+) -> None:
+    """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
+
+    Example: acnn evaluate si.acnn test.xyz --plot parity.png
+    """
+    with one_sentence_errors():
+        potential = load_model(model)
+        dataset = read_dataset(
+            data,
+            energy_key=energy_key,
+            forces_key=forces_key,
+            virial_key=virial_key,
+            stress_key=stress_key,
+            max_force=max_force,
+        )
+        console.print(data_table("data", dataset))
+        with progress_stages() as stage:
+            table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)))
+        console.print(error_table(data.name, table.as_dict()))
+        if json:
+            write_atomically(json, (json_module.dumps(table.as_dict(), indent=2) + "\n").encode())
+        if plot:
+            parity_plot(table, plot, title=f"{model.name} on {data.name}")
+            console.print(f"wrote {plot}", highlight=False)

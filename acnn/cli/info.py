@@ -1,0 +1,65 @@
+"""acnn info"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from acnn.cli.display import console, error_table, one_sentence_errors
+from acnn.io.model_file import load_model, read_header
+from acnn.models.linear import LinearACE
+
+
+def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
+    """What a model is, what it was fitted to, and how well."""
+    with one_sentence_errors():
+        header = read_header(model)
+        potential = load_model(model)
+        console.print(_model_table(model, potential))
+        console.print(_provenance_table(header["provenance"]))
+        for name in ("train", "test"):
+            if name in header["provenance"]:
+                console.print(error_table(name, header["provenance"][name]))
+
+
+def _model_table(path: Path, model: LinearACE) -> Table:
+    specification = model.basis.specification
+    table = _two_columns(f"{path.name}: linear ACE")
+    table.add_row("elements", ", ".join(model.elements))
+    table.add_row("E0 (eV)", ", ".join(f"{e} {value:.6f}" for e, value in model.e0.energies.items()))
+    table.add_row("cutoff (Å)", f"{model.cutoff:g}")
+    for element in model.elements:
+        degrees = ", ".join(f"{d:g}" for d in specification.degrees(element))
+        table.add_row(f"total degree of orders 1… ({element})", degrees)
+    table.add_row("w_L", f"{specification.wl:g}")
+    table.add_row("formulation", specification.formulation)
+    table.add_row("ZBL", "yes" if model.zbl is not None else "no")
+    table.add_row("basis functions", str(model.basis.n_functions))
+    for (kind, order), count in sorted(Counter((kind, len(nl)) for kind, nl in model.basis.labels()).items()):
+        table.add_row("" if kind == "pair" else f"  centered on {kind}", f"{count} of order {order}")
+    return table
+
+
+def _provenance_table(provenance: dict) -> Table:
+    table = _two_columns("fit")
+    for name, data in provenance.get("data", {}).items():
+        table.add_row(name, f"{data['file']}: {data['structures']} structures, {data['atoms']} atoms")
+        table.add_row("  sha256", data["sha256"])
+    for key in ("acnn_version", "solver", "prior", "regularization", "effective_parameters", "log_evidence"):
+        if provenance.get(key) is not None:
+            value = provenance[key]
+            table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+    for name, w in provenance.get("weights", {}).items():
+        table.add_row(f"weights of {name}", f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")
+    return table
+
+
+def _two_columns(title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    return table

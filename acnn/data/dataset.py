@@ -1,0 +1,287 @@
+"""Labeled structures for fits: energies, forces and virials read through ASE, checked, typed and weighted.
+
+Units are ASE's: Å, eV for the energy of a whole cell, eV/Å for forces. Virials W = -Vσ = -dE/dε are in eV;
+a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :mod:`acnn.conventions`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
+
+from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
+from acnn.data.labels import choose_keys, energy_of, find, forces_of, virial_of
+from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
+
+__all__ = [
+    "Dataset",
+    "DatasetError",
+    "LabeledStructure",
+    "SummaryRow",
+    "WeightTable",
+    "Weights",
+    "isolated_atom_energies",
+    "least_squares_energies",
+    "read_dataset",
+]
+
+HUGE_FORCE = 1000.0
+"""eV/Å; beyond it a force is taken for a failed calculation unless ``max_force`` says otherwise."""
+
+ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
+SAME_ENERGY = 1e-4
+"""eV; two energies of one isolated atom that differ by more contradict each other."""
+
+
+@dataclass(frozen=True)
+class LabeledStructure:
+    """A structure, its labels (None where missing) and their weights.
+
+    ``atoms`` carries numbers, positions, cell and periodicity only; ``energy`` in eV for the whole cell,
+    ``forces`` (n, 3) in eV/Å, ``virial`` (3, 3) in eV; ``name`` is for messages: ``train.xyz #12 (liquid)``.
+    """
+
+    atoms: Atoms
+    energy: float | None
+    forces: NDArray[np.float64] | None
+    virial: NDArray[np.float64] | None
+    config_type: str
+    weights: Weights
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    @property
+    def max_force(self) -> float:
+        """Largest norm of a force in eV/Å; 0 without forces, NaN if a force is NaN."""
+        return 0.0 if self.forces is None else float(np.linalg.norm(self.forces, axis=1).max())
+
+    def not_finite(self) -> list[str]:
+        """Which of the labels hold a NaN or an infinity."""
+        labels = {"energy": self.energy, "forces": self.forces, "virial": self.virial}
+        return [what for what, x in labels.items() if x is not None and not np.all(np.isfinite(x))]
+
+
+class SummaryRow(NamedTuple):
+    """Numbers of structures, of their atoms, and of structures with each label, of one configuration type."""
+
+    config_type: str
+    structures: int
+    atoms: int
+    energies: int
+    forces: int
+    virials: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Structures of one file.
+
+    ``sha256`` is that of the file; ``left_out`` counts structures dropped because of ``max_force``;
+    ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
+    directions; ``keys`` holds the key used for energy, forces, virial and stress (None: not in the data).
+    """
+
+    structures: tuple[LabeledStructure, ...]
+    source: str
+    sha256: str
+    left_out: int
+    keys: dict[str, str | None]
+    virials_ignored: int = 0
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    def __iter__(self) -> Iterator[LabeledStructure]:
+        return iter(self.structures)
+
+    def __getitem__(self, index: int) -> LabeledStructure:
+        return self.structures[index]
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols in the data, by atomic number."""
+        numbers = {int(z) for structure in self for z in structure.atoms.numbers}
+        return tuple(chemical_symbols[z] for z in sorted(numbers))
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms in all structures together."""
+        return sum(map(len, self.structures))
+
+    @property
+    def config_types(self) -> tuple[str, ...]:
+        """Configuration types in the order of their first structure."""
+        return tuple(dict.fromkeys(structure.config_type for structure in self))
+
+    def summary(self) -> list[SummaryRow]:
+        """One row for each configuration type, to be printed as a table."""
+        return [self._summary_row(config_type) for config_type in self.config_types]
+
+    def _summary_row(self, config_type: str) -> SummaryRow:
+        chosen = [structure for structure in self if structure.config_type == config_type]
+        return SummaryRow(
+            config_type,
+            len(chosen),
+            sum(map(len, chosen)),
+            sum(structure.energy is not None for structure in chosen),
+            sum(structure.forces is not None for structure in chosen),
+            sum(structure.virial is not None for structure in chosen),
+        )
+
+
+def read_dataset(
+    path: str | Path,
+    *,
+    energy_key: str | None = None,
+    forces_key: str | None = None,
+    virial_key: str | None = None,
+    stress_key: str | None = None,
+    weights: WeightTable = DEFAULT_WEIGHTS,
+    max_force: float | None = None,
+    index: str | int | slice = ":",
+) -> Dataset:
+    """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
+
+    Keys that are not given are found (see :data:`acnn.data.labels.LABEL_KEYS`) and recorded in
+    ``Dataset.keys``. Labels may be missing. The virial of a structure that is not periodic in three
+    directions is ignored and counted in ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure
+    with a larger force, or with a NaN among its labels, is left out and counted in ``Dataset.left_out``;
+    without it, NaN and forces beyond 1000 eV/Å are errors. The structures' info keys ``energy_weight``,
+    ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their config type.
+    """
+    if max_force is not None and not max_force > 0:
+        raise DatasetError(f"max_force must be larger than 0 eV/Å, not {max_force}.")
+    file = Path(path)
+    frames = read_frames(file, index)
+    explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
+    keys = choose_keys([frame.atoms for frame in frames], explicit, file.name)
+    structures = [_labeled(frame, keys, weights, file.name) for frame in frames]
+    kept = [structure for structure in structures if _is_kept(structure, max_force)]
+    if not kept:
+        raise DatasetError(f"All {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å.")
+    return Dataset(
+        structures=tuple(kept),
+        source=str(file),
+        sha256=_sha256(file),
+        left_out=len(structures) - len(kept),
+        keys=keys,
+        virials_ignored=sum(_has_useless_virial(frame.atoms, keys) for frame in frames),
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _labeled(frame: Frame, keys: Mapping[str, str | None], table: WeightTable, source: str) -> LabeledStructure:
+    atoms = frame.atoms
+    config_type = str(atoms.info.get("config_type", DEFAULT))
+    name = f"{source} #{frame.place} ({config_type})"
+    require_sound_geometry(atoms, name)
+    return LabeledStructure(
+        atoms=Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc),
+        energy=energy_of(atoms, keys["energy"], name),
+        forces=forces_of(atoms, keys["forces"], name),
+        virial=virial_of(atoms, keys, name) if atoms.pbc.all() else None,
+        config_type=config_type,
+        weights=_scaled_weights(table.weights_of(config_type), atoms, name),
+        name=name,
+    )
+
+
+def _scaled_weights(weights: Weights, atoms: Atoms, name: str) -> Weights:
+    factors = {key: _weight_factor(atoms, f"{key}_weight", name) for key in ("energy", "forces", "virial")}
+    common = _weight_factor(atoms, "config_weight", name)
+    return weights.scaled(**{key: factor * common for key, factor in factors.items()})
+
+
+def _weight_factor(atoms: Atoms, key: str, name: str) -> float:
+    try:
+        return weight_from(atoms.info.get(key, 1.0), f"The {key} of {name}")
+    except WeightsError as error:
+        raise DatasetError(str(error)) from error
+
+
+def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
+    bad = structure.not_finite()
+    if max_force is not None:
+        return not bad and structure.max_force <= max_force
+    if bad:
+        raise DatasetError(
+            f"{structure.name} has a NaN or infinity in its {' and '.join(bad)}: mend it, or leave such "
+            "structures out with --max-force."
+        )
+    if structure.max_force > HUGE_FORCE:
+        raise DatasetError(
+            f"{structure.name} has a force of {structure.max_force:.6g} eV/Å, over {HUGE_FORCE:g}: "
+            "leave such structures out, or allow them, with --max-force."
+        )
+    return True
+
+
+def _has_useless_virial(atoms: Atoms, keys: Mapping[str, str | None]) -> bool:
+    return not atoms.pbc.all() and any(
+        key is not None and find(atoms, kind, key) is not None
+        for kind, key in keys.items()
+        if kind in ("virial", "stress")
+    )
+
+
+def isolated_atom_energies(dataset: Dataset, cutoff: float = 10.0) -> dict[str, float]:
+    """Energies in eV of the isolated atoms in the data, by element.
+
+    Isolated are single atoms without periodicity or farther than ``cutoff`` (Å) from their images, and single
+    atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``).
+    """
+    found: dict[str, tuple[float, str]] = {}
+    for structure in dataset:
+        if structure.energy is None or not _is_isolated_atom(structure, cutoff):
+            continue
+        element = structure.atoms.symbols[0]
+        energy, name = found.setdefault(element, (structure.energy, structure.name))
+        if abs(structure.energy - energy) > SAME_ENERGY:
+            raise DatasetError(
+                f"The isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
+                f"{structure.energy:.6f} eV in {structure.name}: keep one of them."
+            )
+    return {element: found[element][0] for element in sorted(found, key=atomic_numbers.__getitem__)}
+
+
+def _is_isolated_atom(structure: LabeledStructure, cutoff: float) -> bool:
+    if len(structure) != 1:
+        return False
+    return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or _image_distance(structure.atoms) > cutoff
+
+
+def _image_distance(atoms: Atoms) -> float:
+    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
+    if not atoms.pbc.any():
+        return np.inf
+    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
+    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
+
+
+def least_squares_energies(dataset: Dataset) -> dict[str, float]:
+    """Energies per atom in eV, by element, that best reproduce the energies from the compositions alone.
+
+    The solution of least norm where compositions do not tell the elements apart.
+    """
+    labeled = [structure for structure in dataset if structure.energy is not None]
+    if not labeled:
+        raise DatasetError(f"{dataset.source} has no energies to take atomic energies from.")
+    elements = dataset.elements
+    counts = np.array([[np.sum(s.atoms.symbols == element) for element in elements] for s in labeled], dtype=float)
+    energies = np.array([structure.energy for structure in labeled])
+    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    return dict(zip(elements, map(float, solution), strict=True))

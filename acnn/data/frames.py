@@ -1,0 +1,196 @@
+"""Reading the structures of a file through ASE, with errors that name the structure at fault."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterable, Iterator
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import ase.db
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.io.extxyz import read_xyz
+from ase.io.formats import filetype
+
+XYZ_SUFFIXES = (".xyz", ".extxyz")
+XYZ_FORMATS = ("xyz", "extxyz")
+DATABASES = ("db", "json")
+OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+UNSAFE_FORMATS = {
+    "bundletrajectory": "is unpickled by ASE, which can run any code",
+    "py": "is run by ASE as a program",
+    "mysql": "is a database on another machine",
+    "postgresql": "is a database on another machine",
+}
+PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
+
+
+class DatasetError(ValueError):
+    """Data that cannot be used, said in one sentence."""
+
+
+class Frame(NamedTuple):
+    """One structure as ASE read it; ``place`` is its 0-based index in the file."""
+
+    place: int
+    atoms: Atoms
+
+
+def read_frames(path: Path, index: str | int | slice = ":") -> list[Frame]:
+    """The structures of ``path`` selected by ``index`` (``":"``, ``"0::5"``, ``-1`` …), in file order.
+
+    Extended XYZ is split here and each structure handed to ASE; any other format is read by ASE as a whole.
+    Formats that ASE reads by unpickling or running them are refused.
+    """
+    _require_file(path)
+    selection = _selection(index)
+    frames = _read_xyz(path, selection) if _is_xyz(path) else _read_with_ase(path, selection)
+    if not frames:
+        raise DatasetError(f"The selection {index!r} of {path.name} holds no structure.")
+    return frames
+
+
+def _require_file(path: Path) -> None:
+    if path.suffix.lower() in PICKLE_SUFFIXES:
+        raise DatasetError(f"{path} is refused: this format is unpickled by ASE, which can run any code.")
+    if not path.exists():
+        raise DatasetError(f"There is no file {path}.")
+    if not path.is_file():
+        raise DatasetError(f"{path} is a folder: name a file of structures.")
+    if path.stat().st_size == 0:
+        raise DatasetError(f"The file {path} is empty.")
+
+
+def _selection(index: str | int | slice) -> slice:
+    if isinstance(index, slice):
+        return index
+    try:
+        parts = [int(part) if part.strip() else None for part in str(index).split(":")]
+    except ValueError as error:
+        raise DatasetError(f"The index {index!r} is not like '3', ':100' or '0::5'.") from error
+    if len(parts) > 3 or parts == [None] or parts[2:] == [0]:
+        raise DatasetError(f"The index {index!r} is not like '3', ':100' or '0::5'.")
+    if len(parts) > 1:
+        return slice(*parts)
+    start = parts[0]
+    assert start is not None
+    return slice(start, start + 1 or None)
+
+
+def _is_xyz(path: Path) -> bool:
+    stem = path.with_suffix("") if path.suffix in OPENERS else path
+    return stem.suffix.lower() in XYZ_SUFFIXES or _ase_format(path) in XYZ_FORMATS
+
+
+def _ase_format(path: Path) -> str:
+    try:
+        return filetype(str(path))
+    except Exception as error:
+        raise DatasetError(f"ASE does not know the format of {path} ({_sentence(error)}).") from error
+
+
+def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
+    name = _ase_format(path)
+    if name in UNSAFE_FORMATS:
+        raise DatasetError(f"{path} is refused: the format {name!r} {UNSAFE_FORMATS[name]}.")
+    try:
+        images = _read_database(path, name) if name in DATABASES else _read_images(path, name)
+    except Exception as error:
+        raise DatasetError(f"ASE cannot read {path} as {name!r} ({_sentence(error)}).") from error
+    if not images:
+        raise DatasetError(f"ASE finds no structure in {path}, read as {name!r}.")
+    return [Frame(i, images[i]) for i in range(len(images))[selection]]
+
+
+def _read_images(path: Path, name: str) -> list[Atoms]:
+    images = ase.io.read(path, index=":", format=name, do_not_split_by_at_sign=True)
+    return images if isinstance(images, list) else [images]
+
+
+def _read_database(path: Path, name: str) -> list[Atoms]:
+    """All rows of an ASE database; key-value pairs and data become ``info``, which ``ase.io.read`` drops."""
+    images = []
+    for row in ase.db.connect(path, type=name, serial=True).select():
+        atoms = row.toatoms()
+        atoms.info = {**row.data, **row.key_value_pairs}
+        images.append(atoms)
+    return images
+
+
+def _read_xyz(path: Path, selection: slice) -> list[Frame]:
+    try:
+        with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
+            texts = list(_split_xyz(file, path.name))
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise DatasetError(f"{path} cannot be read as text ({_sentence(error)}).") from error
+    if not texts:
+        raise DatasetError(f"The file {path} holds no structure.")
+    return [Frame(i, _parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
+
+
+def _split_xyz(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The text of each structure: a number of atoms, a comment, as many lines; blank lines between."""
+    numbered = enumerate(lines, start=1)
+    place = 0
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        count = _atom_count(line, number, name, place)
+        body = [text for _, text in islice(numbered, count + 1)]
+        if len(body) < count + 1:
+            raise DatasetError(
+                f"{name} is truncated: structure #{place} (line {number}) announces {count} atoms "
+                f"and the file ends after {max(len(body) - 1, 0)}."
+            )
+        yield "".join([line, *body])
+        place += 1
+
+
+def _atom_count(line: str, number: int, name: str, place: int) -> int:
+    text = line.strip()
+    if not (text.isascii() and text.isdigit()):
+        raise DatasetError(
+            f"{name} is not extended XYZ, or has lost or gained a line: line {number} should be the number "
+            f"of atoms of structure #{place}, it is {text[:40]!r}."
+        )
+    if int(text) == 0:
+        raise DatasetError(f"{name} #{place} (line {number}) has no atoms: delete this structure.")
+    return int(text)
+
+
+def _parse_xyz(text: str, name: str) -> Atoms:
+    try:
+        images: list[Atoms] = list(read_xyz(StringIO(text), index=slice(None)))
+    except Exception as error:
+        raise DatasetError(f"{name} is not a structure in extended XYZ ({_sentence(error)}).") from error
+    return images[0]
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": .")
+
+
+def require_sound_geometry(atoms: Atoms, name: str) -> None:
+    """Raise unless there are atoms at finite positions, and cell vectors wherever it is periodic."""
+    if len(atoms) == 0:
+        raise DatasetError(f"{name} has no atoms: delete this structure.")
+    if not np.all(np.isfinite(atoms.positions)):
+        bad = int(np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))[0])
+        raise DatasetError(f"{name} has a NaN or infinity in the position of atom {bad}.")
+    if not np.all(np.isfinite(atoms.cell.array)):
+        raise DatasetError(f"{name} has a NaN or infinity in its cell.")
+    periodic = atoms.cell.array[atoms.pbc]
+    for axis in np.flatnonzero(atoms.pbc):
+        if not atoms.cell.array[axis].any():
+            raise DatasetError(
+                f"{name} is periodic along cell vector {axis + 1} of 3, which is zero: give the cell or set pbc to F."
+            )
+    if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
+        raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}.")

@@ -1,0 +1,87 @@
+"""Structures for training sets: strained, rattled, hot and defective crystals from a seeded generator.
+
+Lengths in Å, temperatures in K, times in fs. Every function leaves its argument as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.md.langevin import Langevin
+from numpy.random import Generator
+
+FRICTION_PER_FS = 0.02
+
+
+def strained(atoms: Atoms, rng: Generator, strain: float, volume: float = 0.0) -> Atoms:
+    """A copy under a random symmetric strain (components up to ±strain) and a relative change of volume."""
+    components = rng.uniform(-strain, strain, (3, 3))
+    stretch = (1.0 + rng.uniform(-volume, volume)) ** (1 / 3)
+    deformation = stretch * (np.eye(3) + 0.5 * (components + components.T))
+    copy: Atoms = atoms.copy()
+    copy.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
+    return copy
+
+
+def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
+    """A copy with normal displacements of standard deviation ``amplitude`` added to every coordinate."""
+    copy: Atoms = atoms.copy()
+    copy.positions += rng.normal(0.0, amplitude, copy.positions.shape)
+    return copy
+
+
+def without_random_atom(atoms: Atoms, rng: Generator) -> Atoms:
+    """A copy with one vacancy."""
+    copy: Atoms = atoms.copy()
+    del copy[int(rng.integers(len(copy)))]
+    return copy
+
+
+def random_alloy(atoms: Atoms, rng: Generator, elements: tuple[str, str]) -> Atoms:
+    """A copy whose sites hold two elements at random, at a random composition including the pure ones."""
+    copy: Atoms = atoms.copy()
+    fraction = rng.uniform(0.0, 1.0)
+    copy.symbols[:] = np.where(rng.random(len(copy)) < fraction, *elements).tolist()
+    return copy
+
+
+def rounded(atoms: Atoms, decimals: int = 8) -> Atoms:
+    """A copy at the coordinates that extended XYZ keeps, so that labels belong to what is written."""
+    copy: Atoms = atoms.copy()
+    copy.positions = np.round(copy.positions, decimals)
+    return copy
+
+
+def molecular_dynamics(
+    atoms: Atoms,
+    calculator: Calculator,
+    rng: Generator,
+    *,
+    temperature: float,
+    snapshots: int,
+    timestep: float = 3.0,
+    equilibration: int = 60,
+    interval: int = 20,
+) -> Iterator[Atoms]:
+    """``snapshots`` structures of a Langevin trajectory, ``interval`` steps apart after ``equilibration``."""
+    moving = atoms.copy()
+    moving.calc = calculator
+    spread = np.sqrt(units.kB * temperature * moving.get_masses())
+    moving.set_momenta(spread[:, None] * rng.standard_normal((len(moving), 3)))
+    dynamics = Langevin(
+        moving,
+        timestep * units.fs,
+        temperature_K=temperature,
+        friction=FRICTION_PER_FS / units.fs,
+        fixcm=False,
+        rng=rng,
+    )
+    dynamics.run(equilibration)
+    for _ in range(snapshots):
+        dynamics.run(interval)
+        snapshot = Atoms(moving.numbers, positions=moving.positions, cell=moving.cell, pbc=moving.pbc)
+        snapshot.wrap()
+        yield snapshot

@@ -1,0 +1,124 @@
+"""Weights of energies, forces and virials in a fit, by configuration type."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+DEFAULT = "default"
+
+
+class WeightsError(ValueError):
+    """A table of weights that cannot be used, said in one sentence."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the energy, of every force component and of the virial of one structure (dimensionless)."""
+
+    energy: float = 30.0
+    forces: float = 1.0
+    virial: float = 1.0
+
+    def scaled(self, energy: float = 1.0, forces: float = 1.0, virial: float = 1.0) -> Weights:
+        """These weights multiplied by one factor each."""
+        return Weights(self.energy * energy, self.forces * forces, self.virial * virial)
+
+
+FIELD_OF_KEY = {"E": "energy", "F": "forces", "V": "virial"}
+
+
+@dataclass(frozen=True)
+class WeightTable(Mapping[str, Weights]):
+    """Weights by configuration type; the entry ``default`` serves every type that is not listed."""
+
+    entries: Mapping[str, Weights] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        entries = {DEFAULT: Weights(), **self.entries}
+        object.__setattr__(self, "entries", MappingProxyType(entries))
+
+    def __getitem__(self, config_type: str) -> Weights:
+        return self.entries[config_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def weights_of(self, config_type: str) -> Weights:
+        """The weights of one configuration type, those of ``default`` where the type is not listed."""
+        return self.entries.get(config_type, self.entries[DEFAULT])
+
+    @classmethod
+    def from_mapping(cls, table: Mapping[Any, Any]) -> WeightTable:
+        """The table written as ``{default: {E: 30, F: 1, V: 1}, liquid: {E: 10, F: 0.66, V: 0.25}}``.
+
+        What a configuration type leaves out is taken from ``default``.
+        """
+        if not isinstance(table, Mapping):
+            raise WeightsError(f"A table of weights maps config types to {{E: 30, F: 1, V: 1}}, not {table!r}.")
+        named = {str(config_type): row for config_type, row in table.items()}
+        base = _weights_from_row(DEFAULT, named.pop(DEFAULT, {}), Weights())
+        rows = {config_type: _weights_from_row(config_type, row, base) for config_type, row in named.items()}
+        return cls({DEFAULT: base, **rows})
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> WeightTable:
+        """The table in a YAML file (see :meth:`from_mapping`)."""
+        try:
+            table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise WeightsError(f"There is no file of weights {path}.") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise WeightsError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from error
+        try:
+            return cls.from_mapping(table)
+        except WeightsError as error:
+            raise WeightsError(f"{path}: {error}") from error
+
+
+DEFAULT_WEIGHTS = WeightTable()
+
+
+def _weights_from_row(config_type: str, row: Any, base: Weights) -> Weights:
+    if not isinstance(row, Mapping):
+        raise WeightsError(f"The weights of {config_type!r} must be written like {{E: 30, F: 1, V: 1}}, not {row!r}.")
+    values = {FIELD_OF_KEY[key]: base_value for key, base_value in _keys_and_values(base)}
+    for key, value in row.items():
+        if key not in FIELD_OF_KEY:
+            raise WeightsError(
+                f"The weights of {config_type!r} have the unknown key {key!r}: did you mean "
+                f"{nearest(str(key), FIELD_OF_KEY)!r}? The keys are E (energy), F (forces) and V (virial)."
+            )
+        values[FIELD_OF_KEY[key]] = weight_from(value, f"The weight {key} of {config_type!r}")
+    return Weights(**values)
+
+
+def _keys_and_values(weights: Weights) -> Iterator[tuple[str, float]]:
+    return ((key, getattr(weights, name)) for key, name in FIELD_OF_KEY.items())
+
+
+def weight_from(value: Any, what: str) -> float:
+    """A finite number >= 0 from what a file holds; ``what`` opens the sentence of the error."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0:
+        raise WeightsError(f"{what} must be a number of at least 0, not {value}.")
+    return number
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word most like ``word``, whatever its case."""
+    by_lower = {name.lower(): name for name in known}
+    return by_lower[difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.0)[0]]

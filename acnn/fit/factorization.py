@@ -1,0 +1,84 @@
+"""Least squares without the design matrix: rows stream into one triangular factor.
+
+Every block [A | y] of weighted rows is reduced by R ← qr([R; block]). The factor of [A | y] holds R (p x p),
+z = Qᵀy and the residual norm, all that any solver needs; memory does not grow with the number of rows, and factors
+of separate shares of the rows combine the same way (TSQR, Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ReducedProblem:
+    """‖y - A c‖² = ‖z - R c‖² + residual², from n_rows rows.
+
+    Attributes:
+        factor: R [p, p], upper triangular.
+        target: z [p].
+        residual: norm of what no coefficients can fit.
+        n_rows: rows of A.
+    """
+
+    factor: FloatArray
+    target: FloatArray
+    residual: float
+    n_rows: int
+
+
+class StreamingQR:
+    """Accumulates weighted rows of a least-squares problem with ``n_columns`` unknowns."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.n_columns = n_columns
+        self.n_rows = 0
+        self._block_rows = max(512, 2 * n_columns)
+        self._factor = np.zeros((0, n_columns + 1))
+        self._pending: list[FloatArray] = []
+        self._n_pending = 0
+
+    def add(self, rows: FloatArray, targets: FloatArray) -> None:
+        """Weighted rows [n, n_columns] and targets [n]."""
+        if rows.shape != (len(targets), self.n_columns):
+            raise ValueError(f"rows {rows.shape} and targets {targets.shape} for {self.n_columns} columns")
+        if not (np.isfinite(rows).all() and np.isfinite(targets).all()):
+            raise ValueError("a row of the least-squares problem is not finite")
+        for start in range(0, len(rows), self._block_rows):
+            piece = slice(start, start + self._block_rows)
+            self._pending.append(np.column_stack([rows[piece], targets[piece]]))
+            self._n_pending += len(self._pending[-1])
+            if self._n_pending >= self._block_rows:
+                self._reduce()
+        self.n_rows += len(rows)
+
+    def combine(self, other: StreamingQR) -> None:
+        """Take over all rows another accumulator has seen."""
+        other._reduce()
+        self._pending.append(other._factor)
+        self._n_pending += len(other._factor)
+        self.n_rows += other.n_rows
+        self._reduce()
+
+    def result(self) -> ReducedProblem:
+        self._reduce()
+        p = self.n_columns
+        full = np.zeros((p + 1, p + 1))
+        full[: len(self._factor)] = self._factor
+        return ReducedProblem(full[:p, :p].copy(), full[:p, p].copy(), abs(float(full[p, p])), self.n_rows)
+
+    def _reduce(self) -> None:
+        if not self._pending:
+            return
+        stacked = np.concatenate([self._factor, *self._pending])
+        self._pending, self._n_pending = [], 0
+        if len(stacked) > self.n_columns + 1:
+            (stacked,) = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)
+            stacked = stacked[: self.n_columns + 1].copy()
+        self._factor = stacked

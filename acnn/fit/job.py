@@ -1,0 +1,205 @@
+"""The whole of ``acnn fit``: read, fit, measure the errors, write the model and the metrics."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
+from acnn.data.weights import DEFAULT
+from acnn.fit.linear import LinearFit, fit_linear
+from acnn.fit.metrics import ErrorTable, evaluate
+from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
+from acnn.io.model_file import save_model, write_atomically
+
+Stage = Callable[[str, int], Callable[[], None]]
+"""Announces a stage of so many structures; what it returns is called after each."""
+
+
+def silent(name: str, total: int) -> Callable[[], None]:
+    """A `Stage` that shows nothing."""
+    return lambda: None
+
+
+@dataclass
+class FitReport:
+    """A finished fit: the model, where E0 came from, error tables, cost."""
+
+    settings: FitSettings
+    datasets: dict[str, Dataset]
+    reference_energies: dict[str, float]
+    e0_source: str
+    fit: LinearFit
+    errors: dict[str, ErrorTable] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """What ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
+        solution = self.fit.solution
+        return {
+            "n_basis": self.fit.model.basis.n_functions,
+            "fit_seconds": self.fit.seconds,
+            "peak_bytes": peak_bytes(),
+            "n_equations": self.fit.n_rows,
+            "solver": solution.solver,
+            "regularization": solution.regularization,
+            "effective_parameters": solution.effective_parameters,
+            "log_evidence": solution.log_evidence,
+            "reference_energies": self.reference_energies,
+            "e0_source": self.e0_source,
+            **{name: table.as_dict() for name, table in self.errors.items()},
+        }
+
+    def provenance(self) -> dict[str, Any]:
+        """What the model file remembers of its making."""
+        settings = self.settings
+        return {
+            "acnn_version": version("acnn"),
+            "data": {
+                name: {
+                    "file": Path(d.source).name,
+                    "sha256": d.sha256,
+                    "structures": len(d),
+                    "atoms": d.n_atoms,
+                    "left_out": d.left_out,
+                    "keys": d.keys,
+                }
+                for name, d in self.datasets.items()
+            },
+            "prior": settings.make_prior().describe(),
+            "repulsion": settings.repulsion,
+            "weights": {
+                name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in settings.weight_table().items()
+            },
+            **self.metrics(),
+        }
+
+
+def run_fit(
+    settings: FitSettings,
+    stage: Stage = silent,
+    on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
+) -> FitReport:
+    """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts."""
+    _require_folders(settings)
+    datasets = _read(settings)
+    train = datasets["train"]
+    elements = settings.elements or train.elements
+    _require_elements(datasets, elements)
+    _require_config_types(settings, train)
+    specification = settings.specification(elements)
+    energies, source, warnings = reference_energies(settings, train, specification.elements)
+    warnings += _left_out_notes(datasets)
+    on_data(datasets, warnings)
+    fit = fit_linear(
+        specification,
+        train.structures,
+        energies,
+        settings.make_solver(),
+        settings.make_prior(),
+        zbl=settings.zbl,
+        repulsion_weight=settings.repulsion if specification.n_pair_functions else 0.0,
+        advance=stage("assembling equations", len(train)),
+    )
+    report = FitReport(settings, datasets, energies, source, fit, warnings=warnings)
+    for name, dataset in datasets.items():
+        report.errors[name] = evaluate(fit.model, dataset, stage(f"errors on {name}", len(dataset)))
+    save_model(fit.model, settings.output, report.provenance())
+    if settings.json_file:
+        write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
+    return report
+
+
+def reference_energies(
+    settings: FitSettings, train: Dataset, elements: tuple[str, ...]
+) -> tuple[dict[str, float], str, list[str]]:
+    """E0 by element, where they come from, and a warning if they are a makeshift."""
+    if settings.e0 is not None:
+        given = explicit_energies(settings.e0)
+        if given is not None:
+            _require_all(given, elements, "e0 gives no energy for")
+            return {e: given[e] for e in elements}, "given", []
+    isolated = isolated_atom_energies(train, settings.cutoff)
+    if settings.e0 == "isolated":
+        _require_all(isolated, elements, "the training data hold no isolated atom of")
+    if settings.e0 != "lstsq" and all(e in isolated for e in elements):
+        return {e: isolated[e] for e in elements}, "isolated atoms", []
+    energies = least_squares_energies(train)
+    _require_all(energies, elements, "the training data hold no energy to find E0 of")
+    warning = (
+        "E0 comes from least squares over compositions: energies are then relative to an average atom of the data, and "
+        "bonds need not break toward the true free atom; give --e0 Si=… or add isolated-atom structures "
+        "(config_type=isolated_atom)"
+    )
+    return {e: energies[e] for e in elements}, "least squares", [warning]
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _read(settings: FitSettings) -> dict[str, Dataset]:
+    paths = {"train": settings.train, "test": settings.test}
+    return {
+        name: read_dataset(
+            path,
+            energy_key=settings.energy_key,
+            forces_key=settings.forces_key,
+            virial_key=settings.virial_key,
+            stress_key=settings.stress_key,
+            weights=settings.weight_table(),
+            max_force=settings.max_force,
+        )
+        for name, path in paths.items()
+        if path is not None
+    }
+
+
+def _require_folders(settings: FitSettings) -> None:
+    for path in (settings.output, settings.json_file):
+        if path is not None and not path.parent.is_dir():
+            raise SettingsError(f"the folder {path.parent} of {path.name} does not exist: make it first")
+
+
+def _require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:
+    for dataset in datasets.values():
+        for structure in dataset:
+            foreign = sorted(set(structure.atoms.symbols) - set(elements))
+            if foreign:
+                raise SettingsError(
+                    f"{structure.name} contains {', '.join(foreign)}, which is not among the model's elements "
+                    f"({', '.join(elements)})"
+                )
+
+
+def _require_config_types(settings: FitSettings, train: Dataset) -> None:
+    unused = sorted(set(settings.weight_table()) - {DEFAULT} - set(train.config_types))
+    if unused:
+        raise SettingsError(
+            f"weights are given for {', '.join(unused)}, which the training data do not hold; their config types are "
+            f"{', '.join(train.config_types)}"
+        )
+
+
+def _require_all(energies: dict[str, float], elements: tuple[str, ...], sentence: str) -> None:
+    missing = [e for e in elements if e not in energies]
+    if missing:
+        raise SettingsError(f"{sentence} {', '.join(missing)}: give --e0 with an energy in eV for every element")
+
+
+def _left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
+    notes = []
+    for name, d in datasets.items():
+        if d.left_out:
+            notes.append(f"{name}: {d.left_out} structures left out by --max-force")
+        if d.virials_ignored:
+            notes.append(f"{name}: {d.virials_ignored} virials ignored, their structures lack three cell vectors")
+    return notes

@@ -1,0 +1,74 @@
+"""Fits a linear ACE: assemble and factor the rows structure by structure, then solve once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import LabeledStructure
+from acnn.fit.assembly import Assembler, repulsion_rows
+from acnn.fit.factorization import StreamingQR
+from acnn.fit.priors import Prior
+from acnn.fit.solvers import Solution, Solver
+from acnn.models.linear import LinearACE
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A fitted model and how it came about.
+
+    Attributes:
+        model: the potential.
+        solution: coefficients, regularization, evidence.
+        n_rows: number of equations.
+        seconds: wall time of assembly, factorization and solution.
+    """
+
+    model: LinearACE
+    solution: Solution
+    n_rows: int
+    seconds: float
+
+
+def fit_linear(
+    specification: BasisSpecification,
+    structures: Sequence[LabeledStructure],
+    reference_energies: Mapping[str, float],
+    solver: Solver,
+    prior: Prior,
+    *,
+    zbl: bool = False,
+    repulsion_weight: float = 0.0,
+    advance: Callable[[], None] = lambda: None,
+) -> LinearFit:
+    """Coefficients from energies, forces and virials.
+
+    Args:
+        specification: the basis.
+        structures: labels with their weights.
+        reference_energies: E0 in eV per element.
+        solver, prior: see `acnn.fit.solvers` and `acnn.fit.priors`.
+        zbl: add fixed screened nuclear repulsion.
+        repulsion_weight: weight of the restraint P(y(0)) = 1 of the pair potential; 0 leaves it out.
+        advance: called after each structure.
+    """
+    start = time.perf_counter()
+    model = LinearACE(specification, reference_energies, zbl=zbl)
+    accumulator = StreamingQR(model.basis.n_functions)
+    assemble = Assembler(model)
+    for structure in structures:
+        accumulator.add(*assemble(structure))
+        advance()
+    if accumulator.n_rows == 0:
+        raise ValueError("no structure has a label with a positive weight: there is nothing to fit")
+    if repulsion_weight > 0:
+        accumulator.add(*repulsion_rows(model, repulsion_weight))
+    gamma = prior([nl for _, nl in model.basis.labels()])
+    solution = solver.solve(accumulator.result(), gamma)
+    with torch.no_grad():
+        model.coefficients.copy_(torch.as_tensor(solution.coefficients))
+    return LinearFit(model, solution, accumulator.n_rows, time.perf_counter() - start)

@@ -1,0 +1,128 @@
+"""Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn". Never a pickle.
+
+The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
+the tensors hold the coefficients. The basis is rebuilt from its specification; the probe, the energy of a small fixed
+cluster, makes sure that what was rebuilt is what was saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from acnn.basis.specification import BasisSpecification
+from acnn.models.linear import LinearACE
+from acnn.neighbors import graph_from_pairs
+
+FORMAT_VERSION = 1
+PROBE_TOLERANCE = 1e-8
+
+
+class ModelFileError(ValueError):
+    """A file that cannot be loaded as a model, said in one sentence."""
+
+
+def save_model(model: LinearACE, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
+    """Write a model; the file appears whole or not at all.
+
+    Args:
+        provenance: how the model was made; anything JSON can hold.
+    """
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": "linear",
+        "specification": model.basis.specification.model_dump(mode="json"),
+        "reference_energies": model.e0.energies,
+        "zbl": model.zbl is not None,
+        "probe_energy": probe_energy(model),
+        "provenance": dict(provenance or {}),
+    }
+    tensors = {"coefficients": model.coefficients.detach().cpu().contiguous()}
+    write_atomically(Path(path), save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)}))
+
+
+def load_model(path: str | os.PathLike[str]) -> LinearACE:
+    """The model of a file, on the CPU in float64."""
+    header, tensors = _read(Path(path))
+    specification = BasisSpecification.model_validate(header["specification"])
+    model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
+    found, saved = probe_energy(model), header["probe_energy"]
+    if abs(found - saved) > PROBE_TOLERANCE * max(1.0, abs(saved)):
+        raise ModelFileError(
+            f"{path}: the rebuilt model gives {found} eV where {saved} eV was saved: this version of acnn "
+            f"does not build the basis that version {header['provenance'].get('acnn_version', '?')} did"
+        )
+    return model
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON header of a model file: specification, E0 and provenance."""
+    return _read(Path(path))[0]
+
+
+def probe_energy(model: LinearACE) -> float:
+    """Energy (eV, without E0) of eight atoms of all elements in turn, at fixed places inside the cutoff."""
+    numbers = np.array([atomic_numbers[model.elements[i % len(model.elements)]] for i in range(8)])
+    directions = np.sin(np.outer(np.arange(1, 9), [1.0, 2.3, 3.7]))
+    points = 0.35 * model.cutoff * directions
+    i, j = np.nonzero(~np.eye(8, dtype=bool))
+    graph = graph_from_pairs(numbers, i, j, points[j] - points[i]).within(model.cutoff)
+    with torch.no_grad():
+        energies = model.site_energies(graph) - model.e0(graph)
+    return float(energies.sum())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary name beside ``path``, then rename."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such model file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            header = json.loads(metadata["acnn"])
+            _require_known_version(path, header)
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except KeyError as error:
+        raise ModelFileError(f"{path}: a safetensors file, but not one written by acnn") from error
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: not an acnn model, or a truncated one ({error})") from error
+
+
+def _require_known_version(path: Path, header: Mapping[str, Any]) -> None:
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: written in format {version} by a newer acnn; this one reads format {FORMAT_VERSION}: upgrade acnn"
+        )

@@ -1,0 +1,112 @@
+"""Neighbor lists: ``r_ij = r_j - r_i + S·cell`` for every pair closer than the cutoff.
+
+`atomic_graph` is the front door. Pairs come from vesin; `brute_force_pairs` is the slow oracle of the tests.
+Periodic images count as separate neighbors, an atom's own images included.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import ase
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from vesin import NeighborList
+
+from acnn.graph import AtomicGraph
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def atomic_graph(
+    atoms: ase.Atoms, cutoff: float, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> AtomicGraph:
+    """The graph of one structure with all pairs strictly inside ``cutoff`` (Å)."""
+    pair_i, pair_j, shifts = neighbor_pairs(atoms, cutoff)
+    vectors = pair_vectors(atoms, pair_i, pair_j, shifts)
+    return graph_from_pairs(atoms.numbers, pair_i, pair_j, vectors).to(device, dtype)
+
+
+def graph_from_pairs(
+    numbers: NDArray[np.integer], pair_i: IntArray, pair_j: IntArray, vectors: FloatArray
+) -> AtomicGraph:
+    """The graph of one structure from its atomic numbers and pairs sorted by center."""
+    n_atoms = len(numbers)
+    return AtomicGraph(
+        species=torch.as_tensor(np.asarray(numbers, dtype=np.int64)),
+        pair_i=torch.as_tensor(pair_i),
+        pair_j=torch.as_tensor(pair_j),
+        pair_vectors=torch.as_tensor(vectors),
+        structure=torch.zeros(n_atoms, dtype=torch.int64),
+        n_structures=1,
+        n_centers=n_atoms,
+    )
+
+
+def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
+    """Centers [n_pairs], neighbors [n_pairs] and cell shifts S [n_pairs, 3], sorted by center."""
+    _validate(atoms, cutoff)
+    if len(atoms) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
+    search = NeighborList(cutoff=cutoff, full_list=True)
+    cell = np.where(np.asarray(atoms.pbc)[:, None], atoms.cell.array, 0.0)
+    i, j, shifts, distances = search.compute(
+        points=atoms.positions, box=cell, periodic=atoms.pbc.tolist(), quantities="ijSd"
+    )
+    inside = distances < cutoff
+    order = np.argsort(i[inside], kind="stable")
+    return (
+        i[inside][order].astype(np.int64),
+        j[inside][order].astype(np.int64),
+        shifts[inside][order].astype(np.int64),
+    )
+
+
+def pair_vectors(atoms: ase.Atoms, pair_i: IntArray, pair_j: IntArray, shifts: IntArray) -> FloatArray:
+    """r_ij = r_j - r_i + S·cell in Å [n_pairs, 3]."""
+    return atoms.positions[pair_j] - atoms.positions[pair_i] + shifts @ atoms.cell.array
+
+
+def brute_force_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
+    """As `neighbor_pairs`, by trying every image: O(N² · images), for tests."""
+    _validate(atoms, cutoff)
+    reach = _image_reach(atoms, cutoff)
+    found = []
+    for shift in itertools.product(*(range(-n, n + 1) for n in reach)):
+        vectors = atoms.positions[None] - atoms.positions[:, None] + np.asarray(shift) @ atoms.cell.array
+        inside = np.linalg.norm(vectors, axis=-1) < cutoff
+        if not any(shift):
+            np.fill_diagonal(inside, False)
+        found += [(i, j, *shift) for i, j in np.argwhere(inside)]
+    table = np.array(sorted(found), dtype=np.int64).reshape(-1, 5)
+    return table[:, 0], table[:, 1], table[:, 2:]
+
+
+def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
+    """How many cells to look out along each periodic vector (atoms may lie outside the cell)."""
+    if not atoms.pbc.any():
+        return [0, 0, 0]
+    inverse = np.linalg.pinv(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0))
+    fractional = atoms.positions @ inverse
+    spread = np.ptp(fractional, axis=0) if len(atoms) else np.zeros(3)
+    reach = np.ceil(cutoff * np.linalg.norm(inverse, axis=0) + spread).astype(int)
+    return [int(n) if periodic else 0 for n, periodic in zip(reach, atoms.pbc, strict=True)]
+
+
+def _validate(atoms: ase.Atoms, cutoff: float) -> None:
+    if not cutoff > 0:
+        raise ValueError(f"the cutoff must be positive, not {cutoff} Å")
+    if not np.isfinite(atoms.positions).all():
+        bad = int(np.argwhere(~np.isfinite(atoms.positions).all(axis=1))[0, 0])
+        raise ValueError(f"atom {bad} has the position {atoms.positions[bad]}: positions must be finite")
+    lengths = np.linalg.norm(atoms.cell.array, axis=1)
+    for axis, (periodic, length) in enumerate(zip(atoms.pbc, lengths, strict=True)):
+        if periodic and not (np.isfinite(length) and length > 0):
+            raise ValueError(
+                f"the structure is periodic along cell vector {axis}, whose length is {length} Å: "
+                "set the cell, or pbc to False"
+            )
+    if atoms.pbc.any() and np.linalg.matrix_rank(atoms.cell.array[atoms.pbc]) < atoms.pbc.sum():
+        raise ValueError(f"the periodic cell vectors {atoms.cell.array[atoms.pbc].tolist()} are not independent")

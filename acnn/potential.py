@@ -1,0 +1,92 @@
+"""The Potential interface: site energies and pair gradients, and everything that is a reduction of them.
+
+e_i   site energies (eV)                              [n_centers]
+g_ij  = dE/dr_ij (eV/Å)                               [n_pairs, 3]
+E     = Σ_i e_i                                       per structure
+F_i   = Σ_j (g_ij - g_ji)
+W     = -Σ_ij r_ij ⊗ g_ij                             per structure; see `acnn.conventions`
+W_i   = -½ Σ_j (r_ij ⊗ g_ij + r_ji ⊗ g_ji)            shared evenly by the two atoms of a pair, as LAMMPS does
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from acnn.graph import AtomicGraph, subgraph
+
+
+@dataclass(frozen=True)
+class PairGradients:
+    """What one evaluation yields; energies, forces and virials are reductions of it."""
+
+    graph: AtomicGraph
+    site_energies: Tensor
+    pair_gradients: Tensor
+
+    @property
+    def energies(self) -> Tensor:
+        """E per structure, eV [n_structures]."""
+        centers = self.graph.structure[: self.graph.n_centers]
+        return self.site_energies.new_zeros(self.graph.n_structures).index_add(0, centers, self.site_energies)
+
+    @property
+    def forces(self) -> Tensor:
+        """F_i in eV/Å [n_atoms, 3] (ghosts included)."""
+        zeros = self.pair_gradients.new_zeros(self.graph.n_atoms, 3)
+        onto_centers = zeros.index_add(0, self.graph.pair_i, self.pair_gradients)
+        return onto_centers.index_add(0, self.graph.pair_j, self.pair_gradients, alpha=-1)
+
+    @property
+    def pair_virials(self) -> Tensor:
+        """-r_ij ⊗ g_ij in eV [n_pairs, 3, 3]."""
+        return -self.graph.pair_vectors.unsqueeze(2) * self.pair_gradients.unsqueeze(1)
+
+    @property
+    def virials(self) -> Tensor:
+        """W per structure, eV [n_structures, 3, 3]."""
+        pair_structure = self.graph.structure[self.graph.pair_i]
+        zeros = self.pair_gradients.new_zeros(self.graph.n_structures, 3, 3)
+        return zeros.index_add(0, pair_structure, self.pair_virials)
+
+    @property
+    def atomic_virials(self) -> Tensor:
+        """W_i in eV [n_atoms, 3, 3]; they add up to the virial."""
+        halves = 0.5 * self.pair_virials
+        zeros = halves.new_zeros(self.graph.n_atoms, 3, 3)
+        return zeros.index_add(0, self.graph.pair_i, halves).index_add(0, self.graph.pair_j, halves)
+
+
+class Potential(nn.Module):
+    """A strictly local potential: site energies are functions of the vectors to neighbors inside the cutoff.
+
+    Subclasses set ``elements`` (chemical symbols) and ``cutoff`` (Å) and implement `site_energies`.
+    """
+
+    elements: tuple[str, ...]
+    cutoff: float
+    max_pairs_per_chunk: int = 20_000
+
+    @abstractmethod
+    def site_energies(self, graph: AtomicGraph) -> Tensor:
+        """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``."""
+
+    def pair_gradients(self, graph: AtomicGraph) -> PairGradients:
+        """Site energies and dE/dr_ij, in chunks of centers so that memory does not grow with their number."""
+        energies = graph.pair_vectors.new_zeros(graph.n_centers)
+        gradients = torch.zeros_like(graph.pair_vectors)
+        for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk):
+            energies[centers], gradients[pairs] = self._chunk_gradients(subgraph(graph, centers, pairs))
+        return PairGradients(graph, energies, gradients)
+
+    def _chunk_gradients(self, graph: AtomicGraph) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            vectors = graph.pair_vectors.detach().requires_grad_(True)
+            energies = self.site_energies(graph.with_pair_vectors(vectors))
+            if not energies.requires_grad:
+                return energies.detach(), torch.zeros_like(vectors)
+            (gradients,) = torch.autograd.grad(energies.sum(), vectors, materialize_grads=True)
+        return energies.detach(), gradients

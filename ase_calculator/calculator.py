@@ -1,0 +1,254 @@
+"""ACNNCalculator: energies, forces and stresses of a potential for ASE, from one evaluation of the model.
+
+    E = Σ_i e_i         F_i = Σ_j (g_ij - g_ji)         σ_i = -W_i / V         σ = Σ_i σ_i
+
+Units are ASE's: eV, eV/Å, eV/Å³ (Voigt order xx yy zz yz xz xy, positive under tension).
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ase
+import numpy as np
+import torch
+from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError, all_changes
+from numpy.typing import NDArray
+from torch import Tensor
+
+from acnn.conventions import stress_from_virial, voigt_from_full
+from acnn.graph import AtomicGraph
+from acnn.io.model_file import load_model, save_model
+from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
+from acnn.potential import PairGradients, Potential
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+STRESSES = ("stress", "stresses")
+CLOSEST_APPROACH = 1e-6
+"""Å; atoms closer than this are one mistake, not a structure."""
+
+
+class ACNNCalculator(BaseCalculator):
+    """An ASE calculator of a strictly local potential.
+
+    Results are NumPy float64 whatever ``dtype`` is. Stress and stresses exist for three periodic cell vectors.
+
+    Args:
+        model: path of a ``.acnn`` file, or a potential; a potential is used as it is, not copied, where it already
+            has this device and dtype.
+        device: where torch evaluates the model, "cpu", "cuda", "cuda:1", …
+        dtype: "float64" or "float32".
+        skin: pairs are searched within cutoff + skin (Å), and again only when an atom may have come into reach
+            unseen; 0 searches whenever something moved.
+    """
+
+    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Potential,
+        device: torch.device | str = "cpu",
+        dtype: str = "float64",
+        skin: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is 'float32' or 'float64', not {dtype!r}")
+        self.device, self.dtype = _usable_device(device), dtype
+        self.potential = _potential(model)
+        self._model = _converted(self.potential, self.device, DTYPES[dtype])
+        self._neighbors = VerletList(self.potential.cutoff, skin, self.device)
+
+    @property
+    def skin(self) -> float:
+        """Å"""
+        return self._neighbors.skin
+
+    @property
+    def neighbor_searches(self) -> int:
+        """How often pairs were searched since the calculator was made, copied or unpickled."""
+        return self._neighbors.searches
+
+    def calculate(
+        self,
+        atoms: ase.Atoms | None = None,
+        properties: Sequence[str] | None = None,
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Evaluate the model once and fill ``results`` with everything it gives."""
+        atoms = self.atoms if atoms is None else atoms
+        has_stress = bool(atoms.pbc.all())
+        if not has_stress and any(name in STRESSES for name in properties or ()):
+            raise PropertyNotImplementedError(
+                f"stress needs three periodic cell vectors, and the pbc of this structure is {atoms.pbc.tolist()}"
+            )
+        graph = self._neighbors.graph(atoms)
+        _reject_overlap(graph)
+        found = self._model.pair_gradients(graph.to(dtype=DTYPES[self.dtype]))
+        self.results = _energies_and_forces(found)
+        if has_stress:
+            self.results |= _stresses(found, atoms.get_volume())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ACNNCalculator:
+        duplicate = type(self)(copy.deepcopy(self.potential, memo), self.device, self.dtype, self.skin)
+        duplicate.atoms, duplicate.results = copy.deepcopy((self.atoms, self.results), memo)
+        return duplicate
+
+    __copy__ = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin}
+        return {"model": _to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(_from_bytes(state["model"]), state["device"], state["dtype"], state["skin"])  # type: ignore[misc]
+        self.atoms, self.results = state["atoms"], state["results"]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The structure in which pairs were last searched (cell in Å [3, 3]), and the pairs found there."""
+
+    numbers: NDArray[np.integer]
+    pbc: NDArray[np.bool_]
+    cell: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    graph: AtomicGraph
+    shifts: Tensor
+
+
+class VerletList:
+    """Pairs inside the cutoff, found among those that were within cutoff + skin at the last search.
+
+    A pair that the search left out was at least cutoff + skin apart. If since then the cell went from C_0 to C = C_0 F
+    and atoms moved by at most u beyond that strain, the pair is now at least s (cutoff + skin) - 2u apart, with s the
+    smallest singular value of F: while this is not below the cutoff nothing is missing. With a fixed cell: u ≤ skin/2.
+
+    Attributes:
+        searches: number of searches so far.
+    """
+
+    def __init__(self, cutoff: float, skin: float, device: torch.device) -> None:
+        if not 0 <= skin < np.inf:
+            raise ValueError(f"the skin must be a distance of at least 0 Å, not {skin}")
+        self.cutoff, self.skin, self.device = cutoff, float(skin), device
+        self.searches = 0
+        self._last: _Search | None = None
+
+    def graph(self, atoms: ase.Atoms) -> AtomicGraph:
+        """The graph of all pairs inside the cutoff, in float64."""
+        last = self._last
+        if last is None or not self._still_complete(last, atoms):
+            last = self._last = self._search(atoms)
+        graph = last.graph.with_pair_vectors(self._pair_vectors(last, atoms))
+        return graph.within(self.cutoff)
+
+    def _search(self, atoms: ase.Atoms) -> _Search:
+        self.searches += 1
+        pair_i, pair_j, shifts = neighbor_pairs(atoms, self.cutoff + self.skin)
+        vectors = pair_vectors(atoms, pair_i, pair_j, shifts)
+        graph = graph_from_pairs(atoms.numbers, pair_i, pair_j, vectors).to(self.device)
+        places = atoms.pbc.copy(), atoms.cell.array.copy(), atoms.positions.copy()
+        return _Search(atoms.numbers.copy(), *places, graph, torch.as_tensor(shifts * 1.0).to(self.device))
+
+    def _still_complete(self, last: _Search, atoms: ase.Atoms) -> bool:
+        if not (np.array_equal(last.numbers, atoms.numbers) and np.array_equal(last.pbc, atoms.pbc)):
+            return False
+        stretch, reference = 1.0, last.positions
+        if not np.array_equal(last.cell, atoms.cell.array):
+            if not last.pbc.all():
+                return False
+            deformation = np.linalg.solve(last.cell, atoms.cell.array)
+            stretch = float(np.linalg.svd(deformation, compute_uv=False)[-1])
+            reference = last.positions @ deformation
+        moved = atoms.positions - reference
+        farthest = np.sqrt(np.max(np.einsum("ic,ic->i", moved, moved), initial=0.0))
+        return bool(stretch * (self.cutoff + self.skin) - 2 * farthest >= self.cutoff)  # False for NaN
+
+    def _pair_vectors(self, last: _Search, atoms: ase.Atoms) -> Tensor:
+        """r_ij = r_j - r_i + S·cell [n_pairs, 3]."""
+        positions = torch.as_tensor(atoms.positions).to(self.device)
+        cell = torch.as_tensor(atoms.cell.array).to(self.device)
+        pairs = last.graph
+        ends, starts = positions.index_select(0, pairs.pair_j), positions.index_select(0, pairs.pair_i)
+        return torch.addmm(ends.sub_(starts), last.shifts, cell)
+
+
+def _energies_and_forces(found: PairGradients) -> dict[str, Any]:
+    energies = _to_numpy(found.site_energies)
+    energy = float(energies.sum())
+    return {"energy": energy, "free_energy": energy, "energies": energies, "forces": _to_numpy(found.forces)}
+
+
+def _stresses(found: PairGradients, volume: float) -> dict[str, Any]:
+    stresses = voigt_from_full(stress_from_virial(_to_numpy(found.atomic_virials), volume))
+    return {"stress": stresses.sum(axis=0), "stresses": stresses}
+
+
+def _to_numpy(values: Tensor) -> NDArray[np.float64]:
+    return values.detach().to(device="cpu", dtype=torch.float64).numpy()
+
+
+def _reject_overlap(graph: AtomicGraph) -> None:
+    if graph.n_pairs == 0:
+        return
+    squared, pair = (graph.pair_vectors * graph.pair_vectors).sum(dim=1).min(dim=0)
+    if float(squared) < CLOSEST_APPROACH**2:
+        i, j, distance = int(graph.pair_i[pair]), int(graph.pair_j[pair]), float(squared) ** 0.5
+        raise ValueError(
+            f"atoms {i} and {j} are {distance:.1e} Å apart, closer than {CLOSEST_APPROACH} Å: move or remove one"
+        )
+
+
+def _usable_device(device: torch.device | str) -> torch.device:
+    """The device, after trying float64 on it."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, dtype=torch.float64, device=found).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}): use 'cpu'") from error
+    return found
+
+
+def _potential(model: str | os.PathLike[str] | Potential) -> Potential:
+    if isinstance(model, Potential):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return load_model(model)
+    raise TypeError(f"model is the path of a model file or a Potential, not a {type(model).__name__}")
+
+
+def _converted(potential: Potential, device: torch.device, dtype: torch.dtype) -> Potential:
+    """The potential itself if its numbers are of this device and dtype, else a copy of which they are."""
+    tensors = [*potential.parameters(), *potential.buffers()]
+    wrong_dtype = any(t.dtype != dtype for t in tensors if t.is_floating_point())
+    if wrong_dtype or any(t.device != device for t in tensors):
+        return copy.deepcopy(potential).to(device=device, dtype=dtype)
+    return potential
+
+
+def _to_bytes(potential: Potential) -> bytes:
+    """The content of the potential's model file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.acnn"
+        try:
+            save_model(potential, path)  # type: ignore[arg-type]
+        except AttributeError as error:
+            raise TypeError(
+                f"this calculator cannot be pickled: a {type(potential).__name__} has no model file format"
+            ) from error
+        return path.read_bytes()
+
+
+def _from_bytes(content: bytes) -> Potential:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.acnn"
+        path.write_bytes(content)
+        return load_model(path)
