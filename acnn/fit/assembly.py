@@ -60,7 +60,7 @@ def _accumulate(
     block.index_add_(0, graph.pair_j[pairs], gradients, alpha=-1)
     forces[:, :, columns] += block
     vectors = graph.pair_vectors[pairs]
-    virial[:, :, columns] -= (vectors.T @ gradients.reshape(len(pairs), -1)).reshape(3, 3, n_columns)
+    virial[:, :, columns] -= (vectors.T @ gradients.flatten(1)).reshape(3, 3, n_columns)
 
 
 class Assembler:

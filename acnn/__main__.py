@@ -1,0 +1,5 @@
+"""python -m acnn"""
+
+from acnn.cli.main import app
+
+app()

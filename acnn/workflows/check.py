@@ -1,0 +1,225 @@
+"""Is this potential fit for use? Derivatives, symmetries, smoothness, short range and single precision."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import ase
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from acnn.basis.radial import bond_length
+from acnn.graph import batch
+from acnn.models.reference import ReferenceEnergies
+from acnn.neighbors import atomic_graph
+from acnn.potential import Potential
+from acnn.testing import (
+    ENERGY_SCALE,
+    FINITE_DIFFERENCE_TOLERANCE,
+    FLOAT32_ENERGY_TOLERANCE,
+    FLOAT32_FORCE_TOLERANCE,
+    FORCE_SCALE,
+    INVARIANCE_TOLERANCE,
+    check_gradients,
+    check_invariances,
+    evaluate,
+    random_crystal,
+    relative_deviation,
+)
+
+FloatArray = NDArray[np.float64]
+
+NET_FORCE_LIMIT = 1e-9
+"""eV/Å"""
+ISOLATED_ATOM_LIMIT = 1e-9
+"""eV"""
+ENERGY_JUMP_LIMIT = 1e-6
+"""eV, when an atom crosses the cutoff."""
+FORCE_JUMP_LIMIT = 1e-5
+"""eV/Å, when an atom crosses the cutoff."""
+CUTOFF_STEP = 1e-3
+"""Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
+REPULSIVE_RANGE = (0.5, 0.8)
+"""In bond lengths: where the energy of a dimer must rise towards shorter distances."""
+DIFFERENTIATED_ATOMS = 4
+"""Atoms per structure whose forces are compared with finite differences."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One property of a potential.
+
+    Attributes:
+        name: what was checked.
+        figure: the worst value found, in ``unit`` ("" for relative deviations).
+        limit: the figure must not be above it; for dimers it must be above it.
+        note: where the figure was found, and what else was seen.
+    """
+
+    name: str
+    figure: float
+    unit: str
+    limit: float
+    passed: bool
+    note: str
+
+
+def check_model(potential: Potential, structures: Sequence[ase.Atoms] | None = None) -> list[CheckResult]:
+    """All checks of a potential, which is on the CPU in float64.
+
+    Args:
+        structures: what derivatives, symmetries and precision are tried on; left out: a random crystal, slab and
+            cluster of the potential's elements at their bond lengths.
+    """
+    chosen = default_structures(potential) if structures is None else list(structures)
+    if not chosen:
+        raise ValueError("check_model() needs at least 1 structure, got 0")
+    return [
+        *_derivatives(potential, chosen),
+        *_symmetries(potential, chosen),
+        _net_force(potential, chosen),
+        *_isolated_atoms(potential),
+        *_smoothness(potential),
+        *_dimers(potential),
+        *_single_precision(potential, chosen),
+    ]
+
+
+def default_structures(potential: Potential) -> list[ase.Atoms]:
+    """A random crystal of all elements, a slab and a cluster cut from it."""
+    crystal = random_crystal(potential.elements)
+    slab = crystal.copy()
+    slab.center(vacuum=potential.cutoff, axis=2)
+    slab.pbc = (True, True, False)
+    nearest = np.argsort(crystal.get_distances(0, range(len(crystal))), kind="stable")
+    cluster = crystal[nearest[:6]]
+    cluster.pbc = False
+    return [crystal, slab, cluster]
+
+
+def _derivatives(potential: Potential, structures: list[ase.Atoms]) -> list[CheckResult]:
+    rng = np.random.default_rng(0)
+    picks = [rng.permutation(len(a))[:DIFFERENTIATED_ATOMS].tolist() for a in structures]
+    reports = [check_gradients(potential, a, pick) for a, pick in zip(structures, picks, strict=True)]
+    where = [_describe(atoms) for atoms in structures]
+    return [
+        _largest(name, zip(figures, where, strict=True), "", FINITE_DIFFERENCE_TOLERANCE)
+        for name, figures in [
+            ("forces = -dE/dx", [report.forces for report in reports]),
+            ("virial = -dE/dε", [report.virial for report in reports]),
+        ]
+    ]
+
+
+def _symmetries(potential: Potential, structures: list[ase.Atoms]) -> Iterator[CheckResult]:
+    found: dict[str, list[tuple[float, str]]] = {}
+    for atoms in structures:
+        for deviation in check_invariances(potential, atoms):
+            found.setdefault(deviation.operation, []).append((deviation.largest, _describe(atoms)))
+    for operation, figures in found.items():
+        yield _largest(f"invariance: {operation}", figures, "", INVARIANCE_TOLERANCE)
+
+
+def _net_force(potential: Potential, structures: list[ase.Atoms]) -> CheckResult:
+    figures = [
+        (float(evaluate(potential, [atoms]).forces.sum(dim=0).abs().max()), _describe(atoms)) for atoms in structures
+    ]
+    return _largest("net force", figures, "eV/Å", NET_FORCE_LIMIT)
+
+
+def _isolated_atoms(potential: Potential) -> Iterator[CheckResult]:
+    """Compares with E0 where the potential states one."""
+    reference = getattr(potential, "e0", None)
+    if isinstance(reference, ReferenceEnergies):
+        atoms = [ase.Atoms(element) for element in potential.elements]
+        energies = evaluate(potential, atoms).energies.tolist()
+        figures = [
+            (abs(energy - reference.energies[element]), element)
+            for element, energy in zip(potential.elements, energies, strict=True)
+        ]
+        yield _largest("isolated atom = E0", figures, "eV", ISOLATED_ATOM_LIMIT)
+
+
+def _smoothness(potential: Potential) -> list[CheckResult]:
+    """Jumps of energy, force and second derivative when an atom enters the neighborhood of a small cluster."""
+    jumps = {f"{b} reaches {a}": _jumps(potential, a, b) for a, b in itertools.product(potential.elements, repeat=2)}
+    curvature = max(jump[2] for jump in jumps.values())
+    energy = _largest("energy at the cutoff", ((j[0], w) for w, j in jumps.items()), "eV", ENERGY_JUMP_LIMIT)
+    note = f"the second derivative jumps by up to {curvature:.1e} eV/Å²"
+    force = _largest("force at the cutoff", ((j[1], w) for w, j in jumps.items()), "eV/Å", FORCE_JUMP_LIMIT, note)
+    return [energy, force]
+
+
+def _jumps(potential: Potential, center: str, mover: str) -> tuple[float, float, float]:
+    """|ΔE| (eV), |ΔF| (eV/Å) and |Δd²E/dr²| (eV/Å²) at the cutoff, extrapolated from both sides."""
+    steps = CUTOFF_STEP * np.array([-1, -2, -3, 1, 2, 3])
+    found = evaluate(potential, [_approach(potential, center, mover, potential.cutoff + h) for h in steps])
+    energy = found.energies.numpy().reshape(2, 3)
+    force = found.forces.numpy().reshape(len(steps), -1, 3)[:, -1, 0].reshape(2, 3)
+    at_cutoff = np.array([3.0, -3.0, 1.0])
+    slope = np.array([-2.5, 4.0, -1.5]) / CUTOFF_STEP
+    inside, outside = (force @ slope) * [-1, 1]
+    return (
+        float(abs(np.diff(energy @ at_cutoff)[0])),
+        float(abs(np.diff(force @ at_cutoff)[0])),
+        float(abs(outside - inside)),
+    )
+
+
+def _approach(potential: Potential, center: str, mover: str, distance: float) -> ase.Atoms:
+    """A center with three neighbors, and on their far side another atom at a distance (Å) from the center."""
+    others = [potential.elements[k % len(potential.elements)] for k in range(3)]
+    directions = np.array([[0.6, 0.8, 0.0], [0.3, -0.4, 0.866], [0.8, -0.3, -0.52]])
+    lengths = [0.9 * min(_pair_length(center, other), potential.cutoff) for other in others]
+    places = np.vstack([np.zeros(3), directions * np.array(lengths)[:, None], [-distance, 0.0, 0.0]])
+    return ase.Atoms([center, *others, mover], places)
+
+
+def _dimers(potential: Potential) -> Iterator[CheckResult]:
+    """-dE/dr of every pair of elements where cores overlap."""
+    for a, b in itertools.combinations_with_replacement(potential.elements, 2):
+        distances = _pair_length(a, b) * np.linspace(*REPULSIVE_RANGE, 61)
+        found = evaluate(potential, [ase.Atoms([a, b], [[0, 0, 0], [r, 0, 0]]) for r in distances])
+        repulsion = found.forces.numpy().reshape(-1, 2, 3)[:, 1, 0]
+        worst = int(np.argmin(repulsion))
+        figure, at = float(repulsion[worst]), f"lowest -dE/dr, at {distances[worst]:.2f} Å"
+        yield CheckResult(f"dimer {a}-{b} repulsive", figure, "eV/Å", 0.0, figure > 0, at)
+
+
+def _single_precision(potential: Potential, structures: list[ase.Atoms]) -> list[CheckResult]:
+    single = copy.deepcopy(potential).to(torch.float32)
+    energies, forces = [], []
+    for atoms in structures:
+        graph = batch([atomic_graph(atoms, potential.cutoff)])
+        double, found = potential.pair_gradients(graph), single.pair_gradients(graph.to(dtype=torch.float32))
+        isolated = evaluate(potential, [ase.Atoms(symbol) for symbol in atoms.symbols]).energies.sum()
+        binding = abs(float(double.energies[0] - isolated))
+        error = abs(float(found.site_energies.double().sum() - double.energies[0]))
+        energies.append((error / max(ENERGY_SCALE, binding), _describe(atoms)))
+        deviation = relative_deviation(found.forces.double().numpy(), double.forces.numpy(), FORCE_SCALE)
+        forces.append((deviation, _describe(atoms)))
+    return [
+        _largest("float32 energy", energies, "", FLOAT32_ENERGY_TOLERANCE),
+        _largest("float32 forces", forces, "", FLOAT32_FORCE_TOLERANCE),
+    ]
+
+
+def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: float, note: str = "") -> CheckResult:
+    """The result for the largest of the figures; NaN counts as the largest and fails."""
+    values, places = zip(*figures, strict=True)
+    worst = int(np.argmax(values))
+    seen = "; ".join(filter(None, [f"largest for {places[worst]}", note]))
+    return CheckResult(name, float(values[worst]), unit, limit, bool(values[worst] <= limit), seen)
+
+
+def _pair_length(a: str, b: str) -> float:
+    return 0.5 * (bond_length(a) + bond_length(b))
+
+
+def _describe(atoms: ase.Atoms) -> str:
+    periodic = "".join("T" if p else "F" for p in atoms.pbc)
+    return f"{atoms.get_chemical_formula()} (pbc {periodic})"

@@ -1,0 +1,47 @@
+"""What the accuracy benchmarks share: fits through the command line, so that time and memory are those of a user."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags every benchmark has."""
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument("--quick", action="store_true", help="the smallest case only")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+
+
+def fit_with_cli(train: Path, model: Path, threads: int, *flags: str) -> dict[str, Any]:
+    """Run ``acnn fit`` in a process of its own and return its metrics."""
+    with tempfile.TemporaryDirectory() as scratch:
+        metrics = Path(scratch) / "metrics.json"
+        command = [sys.executable, "-m", "acnn", "fit", str(train), "-o", str(model), "--json", str(metrics), *flags]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        return json.loads(metrics.read_text())
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """A table with one column per key; keys carry their units."""
+    table = Table()
+    for key in rows[0]:
+        table.add_column(key.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(width=220).print(table)
+
+
+def write_rows(path: Path | None, rows: list[dict[str, Any]]) -> None:
+    """The rows as JSON, if a file was asked for."""
+    if path:
+        path.write_text(json.dumps(rows, indent=2) + "\n")

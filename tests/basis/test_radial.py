@@ -1,0 +1,193 @@
+"""Radial functions against closed formulas, SciPy's polynomials and quadrature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from torch import Tensor
+
+from acnn.basis.radial import RadialBasis, agnesi, agnesi_amplitude, bond_length, jacobi_polynomials
+from acnn.basis.specification import BasisSpecification
+
+ROUNDING = 1e-13
+POLYNOMIAL_ACCURACY = 1e-11
+SECOND_DERIVATIVE_ACCURACY = 1e-9
+
+EXPONENTS = [(2.0, 4.0), (1.0, 3.0), (1.0, 4.0), (2.0, 2.0), (2.0, 3.0), (3.0, 3.5)]
+JACOBI = [(0.0, 0.0), (1.0, 0.0), (0.5, 2.0), (-0.5, -0.5), (3.0, 1.0)]
+
+
+def tensor(values: object) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float64)
+
+
+def derivatives(function: Callable[[Tensor], Tensor], r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value and two derivatives of an elementwise function, by automatic differentiation."""
+    r = r.clone().requires_grad_(True)
+    value = function(r)
+    (first,) = torch.autograd.grad(value.sum(), r, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), r)
+    return value.detach(), first.detach(), second
+
+
+@pytest.mark.parametrize(("p", "q", "amplitude"), [(2, 4, 20 / 26), (1, 3, 4 / 14)])
+def test_amplitude_of_the_papers_transforms(p, q, amplitude):
+    assert agnesi_amplitude(p, q) == pytest.approx(amplitude, rel=ROUNDING)
+
+
+@pytest.mark.parametrize(("p", "q"), EXPONENTS)
+def test_transform_is_the_papers_formula(p, q):
+    r, r0 = np.linspace(0.1, 9.0, 50), 2.4
+    amplitude = (4 * p * q - 2 * p - 2 * q) / (p * p + q * q + p + q)
+    expected = 1 / (1 + amplitude * (r / r0) ** q / (1 + (r / r0) ** (q - p)))
+    np.testing.assert_allclose(agnesi(tensor(r), r0, p, q), expected, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize(("p", "q"), EXPONENTS)
+def test_transform_falls_from_one_at_contact_to_zero(p, q):
+    y = agnesi(tensor(np.linspace(0.0, 40.0, 2001)), 2.4, p, q)
+    assert y[0] == 1.0
+    assert bool((y.diff() < 0).all())
+    assert 0 < agnesi(tensor([1e6]), 2.4, p, q).item() < 1e-4
+
+
+@pytest.mark.parametrize(("p", "q"), EXPONENTS)
+def test_transform_resolves_best_at_the_bond_length(p, q):
+    r0 = 2.4
+    r = tensor(np.linspace(0.02, 4.0, 4001) * r0)
+    _, slope, _ = derivatives(lambda x: agnesi(x, r0, p, q), r)
+    assert r[slope.abs().argmax()].item() / r0 == pytest.approx(1.0, abs=1e-3)
+    _, slope, curvature = derivatives(lambda x: agnesi(x, r0, p, q), tensor([r0]))
+    assert abs(curvature.item() * r0 / slope.item()) < SECOND_DERIVATIVE_ACCURACY
+
+
+@pytest.mark.parametrize(("alpha", "beta"), JACOBI)
+def test_polynomials_are_orthonormal(alpha, beta):
+    n_max = 18
+    nodes, weights = scipy.special.roots_jacobi(n_max, alpha, beta)
+    values = jacobi_polynomials(tensor(nodes), n_max, alpha, beta).numpy()
+    gram = values.T @ (values * (weights / weights.sum())[:, None])
+    np.testing.assert_allclose(gram, np.eye(n_max), atol=POLYNOMIAL_ACCURACY)
+
+
+def test_legendre_polynomials_are_scipys():
+    x = np.linspace(-1, 1, 41)
+    values = jacobi_polynomials(tensor(x), 15).numpy()
+    expected = [math.sqrt(2 * n + 1) * scipy.special.eval_legendre(n, x) for n in range(15)]
+    np.testing.assert_allclose(values, np.stack(expected, axis=1), atol=POLYNOMIAL_ACCURACY)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), JACOBI)
+def test_jacobi_polynomials_are_scipys_with_positive_leading_coefficient(alpha, beta):
+    x = np.linspace(-0.99, 0.99, 41)
+    nodes, weights = scipy.special.roots_jacobi(40, alpha, beta)
+    values = jacobi_polynomials(tensor(x), 12, alpha, beta).numpy()
+    for n in range(12):
+        norm = (weights * scipy.special.eval_jacobi(n, alpha, beta, nodes) ** 2).sum() / weights.sum()
+        expected = scipy.special.eval_jacobi(n, alpha, beta, x) / math.sqrt(norm)
+        np.testing.assert_allclose(values[:, n], expected, atol=POLYNOMIAL_ACCURACY * max(1, np.abs(expected).max()))
+
+
+def one_species(r: Tensor, basis: RadialBasis) -> Tensor:
+    zeros = torch.zeros(len(r), dtype=torch.int64)
+    return basis(r, zeros, zeros)
+
+
+def scipy_radial(r: np.ndarray, r0: float, cutoff: float, n_max: int, p: float, q: float, envelope: str) -> np.ndarray:
+    """R_n(r) written from the paper."""
+    a = (4 * p * q - 2 * p - 2 * q) / (p * p + q * q + p + q)
+
+    def transform(x):
+        return 1 / (1 + a * (x / r0) ** q / (1 + (x / r0) ** (q - p)))
+
+    y, y_cut = transform(r), transform(cutoff)
+    x = -1 + 2 * (y - y_cut) / (1 - y_cut)
+    if envelope == "polynomial":
+        f = y**2 * (y - y_cut) ** 2
+    else:
+        f = (r / r0) ** -1 - (cutoff / r0) ** -1 + (cutoff / r0) ** -2 * (r / r0 - cutoff / r0)
+    columns = [f * math.sqrt(2 * n + 1) * scipy.special.eval_legendre(n, x) for n in range(n_max)]
+    return np.where((r < cutoff)[:, None], np.stack(columns, axis=1), 0.0)
+
+
+KINDS = [("polynomial", 2.0, 4.0), ("coulomb", 1.0, 3.0)]
+
+
+@pytest.mark.parametrize(("envelope", "p", "q"), KINDS)
+def test_radial_functions_are_the_papers(envelope, p, q):
+    r = np.linspace(0.3, 7.0, 200)
+    basis = RadialBasis([[2.35]], 5.5, 9, p, q, envelope)
+    expected = scipy_radial(r, 2.35, 5.5, 9, p, q, envelope)
+    np.testing.assert_allclose(one_species(tensor(r), basis), expected, atol=POLYNOMIAL_ACCURACY, rtol=1e-11)
+
+
+@pytest.mark.parametrize(("envelope", "p", "q"), KINDS)
+def test_functions_and_slopes_vanish_at_the_cutoff_and_beyond(envelope, p, q):
+    cutoff = 5.0
+    basis = RadialBasis([[2.35]], cutoff, 12, p, q, envelope)
+    r = tensor([cutoff - 1e-7, cutoff, cutoff + 1e-7, cutoff + 2.0])
+    slopes = torch.autograd.functional.jacobian(lambda x: one_species(x, basis).sum(0), r).numpy()  # [n, r]
+    values = one_species(r, basis).numpy()
+    inner = one_species(tensor([0.9 * cutoff]), basis).abs().max().item()
+    assert inner > 1e-4  # the comparison below means something
+    assert np.abs(values[0]).max() < 1e-10
+    assert np.abs(slopes[:, 0]).max() < 1e-4
+    assert not values[1:].any()
+    assert not slopes[:, 1:].any()
+
+
+def test_pair_functions_repel_like_one_over_r():
+    basis = RadialBasis([[2.35]], 5.5, 4, 1.0, 3.0, "coulomb")
+    r = 1e-6
+    at_contact = [math.sqrt(2 * n + 1) for n in range(4)]  # P_n(1)
+    np.testing.assert_allclose(one_species(tensor([r]), basis)[0] * r / 2.35, at_contact, rtol=1e-4)
+
+
+def test_each_pair_of_elements_has_its_own_bond_length():
+    r0 = [[2.0, 2.5], [2.5, 3.0]]
+    basis = RadialBasis(r0, 5.0, 6, 2.0, 4.0, "polynomial")
+    r = tensor([2.7, 2.7, 2.7, 2.7])
+    i, j = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
+    found = basis(r, i, j).numpy()
+    for row, (a, b) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        expected = scipy_radial(np.array([2.7]), r0[a][b], 5.0, 6, 2.0, 4.0, "polynomial")[0]
+        np.testing.assert_allclose(found[row], expected, atol=POLYNOMIAL_ACCURACY)
+
+
+def test_unknown_envelope_is_named():
+    with pytest.raises(ValueError, match="unknown envelope 'cosine'"):
+        RadialBasis([[2.0]], 5.0, 3, 2.0, 4.0, "cosine")
+
+
+@pytest.mark.parametrize(
+    ("element", "length"),
+    [
+        ("Si", 5.43 * math.sqrt(3) / 4),  # diamond
+        ("Cu", 3.61 / math.sqrt(2)),  # fcc
+        ("Fe", 2.87 * math.sqrt(3) / 2),  # bcc
+        ("Ti", 2.95),  # hcp
+        ("H", 0.74),  # diatomic
+        ("O", 1.21),
+        ("B", 2 * 0.84),  # rhombohedral: twice the covalent radius
+    ],
+)
+def test_bond_length_is_the_nearest_neighbor_distance_of_the_element(element, length):
+    assert bond_length(element) == pytest.approx(length, abs=0.005)
+
+
+def test_mixed_bond_length_is_the_mean_and_can_be_overridden():
+    plain = BasisSpecification(elements=("Al", "Ti")).bond_length_matrix()
+    al, ti = bond_length("Al"), bond_length("Ti")
+    np.testing.assert_allclose(plain, [[al, (al + ti) / 2], [(al + ti) / 2, ti]], rtol=ROUNDING)
+
+    of_element = BasisSpecification(elements=("Al", "Ti"), bond_lengths={"Al": 3.0}).bond_length_matrix()
+    np.testing.assert_allclose(of_element, [[3.0, (3.0 + ti) / 2], [(3.0 + ti) / 2, ti]], rtol=ROUNDING)
+
+    for name in ("Al-Ti", "Ti-Al"):
+        of_pair = BasisSpecification(elements=("Al", "Ti"), bond_lengths={name: 2.6}).bond_length_matrix()
+        np.testing.assert_allclose(of_pair, [[al, 2.6], [2.6, ti]], rtol=ROUNDING)
