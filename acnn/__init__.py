@@ -1,0 +1,45 @@
+"""Machine-learned interatomic potentials: fit linear ACE models to quantum-mechanical data and run them.
+
+    data = acnn.read_dataset("train.xyz")
+    specification = acnn.BasisSpecification(elements=data.elements, order=3, total_degree=12)
+    fit = acnn.fit_linear(specification, data.structures, {"Si": -158.54}, acnn.BLR(), acnn.AlgebraicPrior())
+    acnn.save_model(fit.model, "si.acnn")
+
+The ASE calculator is `ase_calculator.ACNNCalculator`; the command line is ``acnn --help``.
+"""
+
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
+from acnn.data.weights import Weights, WeightTable
+from acnn.fit.linear import fit_linear
+from acnn.fit.metrics import evaluate
+from acnn.fit.priors import AlgebraicPrior, IdentityPrior
+from acnn.fit.solvers import BLR, QR
+from acnn.graph import AtomicGraph
+from acnn.io.model_file import load_model, save_model
+from acnn.models.linear import LinearACE
+from acnn.neighbors import atomic_graph
+from acnn.potential import PairGradients, Potential
+
+__all__ = [
+    "BLR",
+    "QR",
+    "AlgebraicPrior",
+    "AtomicGraph",
+    "BasisSpecification",
+    "Dataset",
+    "IdentityPrior",
+    "LinearACE",
+    "PairGradients",
+    "Potential",
+    "WeightTable",
+    "Weights",
+    "atomic_graph",
+    "evaluate",
+    "fit_linear",
+    "isolated_atom_energies",
+    "least_squares_energies",
+    "load_model",
+    "read_dataset",
+    "save_model",
+]

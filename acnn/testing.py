@@ -38,9 +38,9 @@ FLOAT32_ENERGY_TOLERANCE = 1e-4
 FLOAT32_FORCE_TOLERANCE = 1e-4
 """Forces in single precision against double precision."""
 
-STEP = 3e-5
-"""Å, and strain: of the longer of the two central differences. So small that hardly ever a pair crosses the cutoff,
-where second derivatives may jump."""
+SHORTEST_STEP = 3e-5
+"""Å, and strain: so short that hardly ever a pair crosses the cutoff, where second derivatives may jump."""
+STENCIL = (1.0, -1.0, 0.5, -0.5)
 ENERGY_SCALE = 1.0
 """eV; smaller energies are compared as if they were of this size."""
 FORCE_SCALE = 1e-2
@@ -128,39 +128,51 @@ def relative_deviation(found: FloatArray, expected: FloatArray, scale: float) ->
 
 
 def finite_difference_forces(
-    potential: Potential, atoms: ase.Atoms, indices: Sequence[int] | None = None, step: float = STEP
+    potential: Potential, atoms: ase.Atoms, indices: Sequence[int] | None = None, step: float | None = None
 ) -> FloatArray:
-    """-dE/dx in eV/Å [n, 3] of all atoms, or of those of ``indices``: central differences, extrapolated to step 0."""
+    """-dE/dx in eV/Å [n, 3] of all atoms, or of those of ``indices``: central differences, extrapolated to step 0.
+
+    Args:
+        step: the longer of two steps, in Å (see `finite_difference_step`).
+    """
+    h = finite_difference_step(potential, atoms) if step is None else step
     chosen = range(len(atoms)) if indices is None else indices
     directions = [(i, axis) for i in chosen for axis in range(3)]
 
-    def moved(direction: tuple[int, int], h: float) -> ase.Atoms:
+    def moved(direction: tuple[int, int], distance: float) -> ase.Atoms:
         displaced = _bare(atoms)
-        displaced.positions[direction] += h
+        displaced.positions[direction] += distance
         return displaced
 
-    slopes = [_slope(potential, [moved(d, s * step) for s in (1, -1, 0.5, -0.5)], step) for d in directions]
+    slopes = [_slope(potential, [moved(d, s * h) for s in STENCIL], h) for d in directions]
     return -np.array(slopes).reshape(-1, 3)
 
 
-def finite_difference_virial(potential: Potential, atoms: ase.Atoms, step: float = STEP) -> FloatArray:
+def finite_difference_virial(potential: Potential, atoms: ase.Atoms, step: float | None = None) -> FloatArray:
     """-dE/dε in eV [3, 3] where positions and cell go r → r (1 + ε), ε any matrix: as `finite_difference_forces`."""
+    h = finite_difference_step(potential, atoms) if step is None else step
 
-    def strained(component: tuple[int, int], h: float) -> ase.Atoms:
+    def strained(component: tuple[int, int], strain: float) -> ase.Atoms:
         deformation = np.eye(3)
-        deformation[component] += h
+        deformation[component] += strain
         copy = _bare(atoms)
         copy.set_cell(atoms.cell.array @ deformation)
         copy.positions = atoms.positions @ deformation
         return copy
 
     components = list(np.ndindex(3, 3))
-    slopes = [_slope(potential, [strained(c, s * step) for s in (1, -1, 0.5, -0.5)], step) for c in components]
+    slopes = [_slope(potential, [strained(c, s * h) for s in STENCIL], h) for c in components]
     return -np.array(slopes).reshape(3, 3)
 
 
+def finite_difference_step(potential: Potential, atoms: ase.Atoms) -> float:
+    """`SHORTEST_STEP`, or longer where large site energies (E0 of all electrons, say) have fewer digits to spare."""
+    largest = float(evaluate(potential, [atoms]).site_energies.abs().max()) if len(atoms) else 0.0
+    return SHORTEST_STEP * max(1.0, largest / 1000.0) ** 0.5
+
+
 def _slope(potential: Potential, structures: list[ase.Atoms], step: float) -> float:
-    """dE/dh from structures at h = step, -step, step/2, -step/2: (4 D(step/2) - D(step)) / 3."""
+    """dE/dh from structures at h = `STENCIL` · step: (4 D(step/2) - D(step)) / 3, D(h) = (E(h) - E(-h)) / 2h."""
     site = evaluate(potential, structures).site_energies.reshape(4, -1)
     # Atom by atom first: what does not change, E0 above all, costs no digits.
     long, short = float((site[0] - site[1]).sum()), float((site[2] - site[3]).sum())

@@ -18,7 +18,7 @@ from ase.build import bulk
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from fitting import add_arguments, print_rows, write_rows
-from tqdm import tqdm
+from rich.progress import track
 
 from ase_calculator import ACNNCalculator
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, atoms: Atoms, steps: int) -> dict:
     dynamics.run(500)
     energies, temperatures = [], []
     start = time.perf_counter()
-    for _ in tqdm(dynamics.irun(steps), total=steps + 1, unit="step"):
+    for _ in track(dynamics.irun(steps), total=steps + 1, description="steps"):
         energies.append(atoms.get_total_energy() / len(atoms))
         temperatures.append(atoms.get_temperature())
     seconds = time.perf_counter() - start
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, atoms: Atoms, steps: int) -> dict:
         "drift_meV_per_atom_per_ns": slope * 1e6,
         "energy_fluctuation_meV_per_atom": float(np.std(energies)) * 1e3,
         "ms_per_step": 1e3 * seconds / steps,
-        "neighbor_list_rebuilds": atoms.calc.n_rebuilds,
+        "neighbor_searches": atoms.calc.neighbor_searches,
     }
 
 

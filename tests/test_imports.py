@@ -40,6 +40,7 @@ LAYERS = {
     "ase_calculator": 6,
     "lammps_plugin": 6,
     "acnn.cli": 7,
+    "acnn.__main__": 7,
 }
 
 # (importer, imported): each stands for itself and everything in it.
@@ -198,7 +199,7 @@ def test_a_right_import_is_not(importer, source):
 # Third-party packages come first: what they do on import is theirs.
 SIDE_EFFECTS = """
 import importlib, logging, os, random, sys, warnings
-import ase, numpy, pydantic, rich, safetensors, scipy, torch, tqdm, typer, vesin, yaml
+import ase, numpy, pydantic, rich, safetensors, scipy, torch, typer, vesin, yaml
 
 def state():
     loggers = [logging.root, *(logging.getLogger(name) for name in {packages!r})]

@@ -230,7 +230,7 @@ class ACEBasis(nn.Module):
         by_channel = grid.reshape(graph.n_centers, -1).T
         place = (self.density_z * self.n_max + self.density_n) * (2 * n_lm) + self.density_lm
         plus = torch.complex(by_channel[place], by_channel[place + n_lm])
-        minus = plus[self.mirrored].conj() * self.parity[:, None]
+        minus = plus[self.mirrored].conj() * self.parity[:, None].to(radial.dtype)
         return torch.cat([plus, minus])
 
     def centers_of(self, graph: AtomicGraph) -> list[Tensor]:

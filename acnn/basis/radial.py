@@ -119,7 +119,7 @@ class RadialBasis(nn.Module):
 
     def forward(self, r: Tensor, element_i: Tensor, element_j: Tensor) -> Tensor:
         """R_n [n_pairs, n_max] at distances r (Å) [n_pairs] between elements given by their index."""
-        r0 = self.r0[element_i, element_j]
+        r0 = self.r0[element_i, element_j].to(r.dtype)
         y = agnesi(r, r0, self.p, self.q)
         y_cut = agnesi(torch.full_like(r0, self.cutoff), r0, self.p, self.q)
         return self._envelope(r, r0, y, y_cut).unsqueeze(-1) * self.polynomials(y, y_cut)

@@ -1,0 +1,33 @@
+"""Every example runs, at its smallest size; every setting of the example file is one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from acnn.fit.settings import read_settings
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_example_runs(script: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), "--quick"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "lattice constant" in done.stdout
+
+
+def test_example_settings_are_valid() -> None:
+    settings = read_settings(EXAMPLES / "fit.yaml", {})
+    written = yaml.safe_load((EXAMPLES / "fit.yaml").read_text())
+    specification = settings.specification(settings.elements or ())
+    assert specification.degrees("Cu") == tuple(map(float, written["degree"]))
+    assert specification.degrees("Al") == (8.0, 8.0, 8.0)
+    assert specification.bond_length_matrix()[1][1] == written["bond_lengths"]["Cu"]
