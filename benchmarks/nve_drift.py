@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from ase import Atoms, units
 from ase.build import bulk
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary
 from ase.md.verlet import VelocityVerlet
 from fitting import add_arguments, print_rows, write_rows
 from rich.progress import track
 
+from acnn.data.structures import set_thermal_momenta
 from ase_calculator import ACNNCalculator
 
 CELLS = {"Si": (5.47, "diamond"), "Cu": (3.62, "fcc"), "Ni": (3.52, "fcc"), "Al": (4.0, "fcc")}
@@ -49,7 +50,7 @@ def crystal(element: str) -> Atoms:
 
 def run(arguments: argparse.Namespace, atoms: Atoms, steps: int) -> dict:
     atoms.calc = ACNNCalculator(arguments.model, dtype=arguments.dtype)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=2 * arguments.temperature, rng=np.random.default_rng(0))
+    set_thermal_momenta(atoms, 2 * arguments.temperature, np.random.default_rng(0))
     Stationary(atoms)
     dynamics = VelocityVerlet(atoms, timestep=units.fs)
     dynamics.run(500)

@@ -1,6 +1,6 @@
 """From data to molecular dynamics in Python: what ``acnn fit`` and the ASE calculator do, step by step.
 
-    python examples/fit_and_run.py [--quick]
+python examples/fit_and_run.py [--quick]
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from ase import units
 from ase.build import bulk
 from ase.filters import FrechetCellFilter
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.optimize import BFGS
 
 import acnn
@@ -63,7 +62,6 @@ print(f"lattice constant {atoms.cell.lengths()[0]:.3f} Å")
 supercell = atoms * (3, 3, 3)
 supercell.calc = ACNNCalculator(folder / "cual.acnn")
 rng = np.random.default_rng(0)
-MaxwellBoltzmannDistribution(supercell, temperature_K=300, rng=rng)
 dynamics = Langevin(supercell, 2 * units.fs, temperature_K=300, friction=0.02 / units.fs, fixcm=False, rng=rng)
 dynamics.run(20 if quick else 500)
 print(f"{supercell.get_temperature():.0f} K after {dynamics.get_time() / units.fs:.0f} fs")

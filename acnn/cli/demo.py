@@ -11,7 +11,7 @@ import numpy as np
 import typer
 from ase import Atoms, units
 from ase.build import bulk
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary
 from ase.md.verlet import VelocityVerlet
 from rich.table import Table
 
@@ -19,6 +19,7 @@ from acnn.cli.display import console, one_sentence_errors, progress_stages
 from acnn.cli.example_data import System, write_example
 from acnn.cli.fit import announce, print_report
 from acnn.cli.plots import parity_plot
+from acnn.data.structures import set_thermal_momenta
 from acnn.fit.job import run_fit
 from acnn.fit.settings import read_settings
 
@@ -67,7 +68,7 @@ def _molecular_dynamics(folder: Path, steps: int) -> None:
 
     atoms = copper_with_aluminum()
     atoms.calc = ACNNCalculator(folder / "cual.acnn")
-    MaxwellBoltzmannDistribution(atoms, temperature_K=TEMPERATURE, rng=np.random.default_rng(0))
+    set_thermal_momenta(atoms, TEMPERATURE, np.random.default_rng(0))
     Stationary(atoms)
     dynamics = VelocityVerlet(atoms, timestep=TIMESTEP * units.fs)
     table = Table(title=f"NVE of {len(atoms)} atoms, {TIMESTEP:g} fs steps", title_justify="left")

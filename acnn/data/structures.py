@@ -55,6 +55,12 @@ def rounded(atoms: Atoms, decimals: int = 8) -> Atoms:
     return copy
 
 
+def set_thermal_momenta(atoms: Atoms, temperature: float, rng: Generator) -> None:
+    """Momenta drawn from the Maxwell-Boltzmann distribution at a temperature in K."""
+    spread = np.sqrt(units.kB * temperature * atoms.get_masses())
+    atoms.set_momenta(spread[:, None] * rng.standard_normal((len(atoms), 3)))
+
+
 def molecular_dynamics(
     atoms: Atoms,
     calculator: Calculator,
@@ -69,8 +75,7 @@ def molecular_dynamics(
     """``snapshots`` structures of a Langevin trajectory, ``interval`` steps apart after ``equilibration``."""
     moving = atoms.copy()
     moving.calc = calculator
-    spread = np.sqrt(units.kB * temperature * moving.get_masses())
-    moving.set_momenta(spread[:, None] * rng.standard_normal((len(moving), 3)))
+    set_thermal_momenta(moving, temperature, rng)
     dynamics = Langevin(
         moving,
         timestep * units.fs,

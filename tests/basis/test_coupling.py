@@ -104,7 +104,9 @@ def test_some_counts_known_from_angular_momentum_theory():
     assert n_invariants(((3, 1), (2, 1))) == 0
 
 
-@pytest.mark.parametrize("channels", [((1, 1),), ((1, 1), (2, 1)), ((1, 3),), ((1, 1), (1, 1), (1, 1)), ((2, 2), (3, 1))])
+@pytest.mark.parametrize(
+    "channels", [((1, 1),), ((1, 1), (2, 1)), ((1, 3),), ((1, 1), (1, 1), (1, 1)), ((2, 2), (3, 1))]
+)
 def test_odd_total_l_has_no_invariant(channels):
     products, coefficients = coupling_coefficients(channels)
     assert n_invariants(channels) == 0

@@ -96,7 +96,9 @@ def test_rmse_is_never_below_mae():
     rng = np.random.default_rng(0)
     table = ErrorTable()
     for _ in range(5):
-        table.add(structure(energy=0.0, forces=np.zeros((2, 3))), rng.normal(), rng.normal(size=(2, 3)), np.zeros((3, 3)))
+        table.add(
+            structure(energy=0.0, forces=np.zeros((2, 3))), rng.normal(), rng.normal(size=(2, 3)), np.zeros((3, 3))
+        )
     row = table.as_dict()["total"]
     for quantity in ("energy", "forces"):
         assert 0 < row[f"{quantity}_mae"] <= row[f"{quantity}_rmse"]

@@ -89,7 +89,9 @@ def test_energy_is_linear_in_the_coefficients(basis):
         return model.site_energies(graph) - model.e0(graph)
 
     both = above_e0(2.0 * a - 3.0 * b)
-    np.testing.assert_allclose(both, 2.0 * above_e0(a) - 3.0 * above_e0(b), atol=ROUNDING * 10 * float(both.abs().max()))
+    np.testing.assert_allclose(
+        both, 2.0 * above_e0(a) - 3.0 * above_e0(b), atol=ROUNDING * 10 * float(both.abs().max())
+    )
 
 
 def test_without_coefficients_only_e0_is_left(basis):
@@ -108,9 +110,7 @@ def test_zbl_comes_on_top(basis):
     np.testing.assert_allclose(
         with_zbl.site_energies(graph), without.site_energies(graph) + repulsion, atol=ROUNDING * float(repulsion.max())
     )
-    np.testing.assert_allclose(
-        FixedTerms(with_zbl).site_energies(graph), with_zbl.e0(graph) + repulsion, rtol=ROUNDING
-    )
+    np.testing.assert_allclose(FixedTerms(with_zbl).site_energies(graph), with_zbl.e0(graph) + repulsion, rtol=ROUNDING)
 
 
 def test_isolated_atoms_have_e0(basis):
@@ -203,7 +203,9 @@ def test_models_of_earlier_versions_keep_their_energies_forces_and_virials(name)
         np.testing.assert_allclose(result.site_energies, expected_sites, atol=REFERENCE_ACCURACY * scale)
         np.testing.assert_allclose(result.energies[0], entry["energy"], rtol=REFERENCE_ACCURACY)
         np.testing.assert_allclose(result.forces, forces, atol=REFERENCE_ACCURACY * np.abs(forces).max(initial=1e-3))
-        np.testing.assert_allclose(result.virials[0], virial, atol=REFERENCE_ACCURACY * np.abs(virial).max(initial=1e-3))
+        np.testing.assert_allclose(
+            result.virials[0], virial, atol=REFERENCE_ACCURACY * np.abs(virial).max(initial=1e-3)
+        )
 
 
 @pytest.mark.parametrize("name", ["linear_si", "linear_tial"])

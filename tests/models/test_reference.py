@@ -51,7 +51,9 @@ def test_e0_belongs_to_the_element_of_each_center():
 
 def test_ghosts_have_no_e0():
     graph = dimer("Al", "Ti", 2.0)
-    only_first = AtomicGraph(graph.species, graph.pair_i[:1], graph.pair_j[:1], graph.pair_vectors[:1], graph.structure, 1, 1)
+    only_first = AtomicGraph(
+        graph.species, graph.pair_i[:1], graph.pair_j[:1], graph.pair_vectors[:1], graph.structure, 1, 1
+    )
     assert ReferenceEnergies(("Al", "Ti"), {"Al": -2.0, "Ti": -3.0})(only_first).tolist() == [-2.0]
 
 

@@ -47,7 +47,9 @@ def silicon_structures() -> dict[str, ase.Atoms]:
     crystal = bulk("Si", cubic=True)
     crystal.rattle(0.1, seed=1)
     cell = bulk("Si")
-    cell.set_cell(cell.cell.array @ (np.eye(3) + [[0.02, 0.03, 0], [0, -0.03, 0.05], [0.01, 0, 0.04]]), scale_atoms=True)
+    cell.set_cell(
+        cell.cell.array @ (np.eye(3) + [[0.02, 0.03, 0], [0, -0.03, 0.05], [0.01, 0, 0.04]]), scale_atoms=True
+    )
     cell.rattle(0.05, seed=2)
     slab = diamond100("Si", (1, 1, 4), vacuum=4.0)
     slab.rattle(0.05, seed=3)

@@ -1,0 +1,199 @@
+"""Settings of a fit: YAML and flags say the same things, and what is wrong is told in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acnn.data.weights import Weights
+from acnn.fit.priors import AlgebraicPrior, IdentityPrior
+from acnn.fit.settings import KEYS, FitSettings, SettingsError, explicit_energies, read_settings
+from acnn.fit.solvers import BLR, QR
+
+FILES = {"train": "train.xyz", "output": "model.acnn"}
+
+
+def read(given: dict[str, Any], yaml: str | None = None, folder: Path | None = None) -> FitSettings:
+    if yaml is None or folder is None:
+        return read_settings(None, {**FILES, **given})
+    path = folder / "fit.yaml"
+    path.write_text(yaml, encoding="utf-8")
+    return read_settings(path, given)
+
+
+def test_the_defaults_are_those_of_the_specification():
+    settings = read({})
+    specification = settings.specification(("Si",))
+    assert specification == type(specification)(elements=("Si",))
+    assert settings.make_solver() == BLR()
+    assert settings.make_prior() == AlgebraicPrior(4.0, 1.5)
+    assert settings.weight_table().weights_of("anything") == Weights(30.0, 1.0, 1.0)
+
+
+def test_every_setting_of_the_basis_arrives(tmp_path):
+    settings = read(
+        FILES,
+        """
+        order: 2
+        degree: [9, 7]
+        wl: 1.2
+        cutoff: 6.0
+        pair-cutoff: 7.0
+        pair_degree: 5
+        formulation: self_interacting
+        bond-lengths: {Al-Ti: 2.7}
+        overrides: {Ti: {order: 1, total_degree: [5]}}
+        """,
+        tmp_path,
+    )
+    specification = settings.specification(("Al", "Ti"))
+    assert specification.order == 2
+    assert specification.total_degree == (9.0, 7.0)
+    assert (specification.wl, specification.cutoff, specification.pair_cutoff) == (1.2, 6.0, 7.0)
+    assert (specification.pair_degree, specification.formulation) == (5, "self_interacting")
+    assert specification.bond_lengths == {"Al-Ti": 2.7}
+    assert specification.degrees("Ti") == (5.0,)
+
+
+@pytest.mark.parametrize("text", ["12,10,8", "12 10 8", "12, 10, 8", [12, 10, 8]])
+def test_degrees_are_read_from_a_list(text):
+    assert read({"degree": text, "order": 3}).degree == (12.0, 10.0, 8.0)
+
+
+@pytest.mark.parametrize("text", ["14", "14.0", 14, 14.0])
+def test_one_degree_is_one_number(text):
+    assert read({"degree": text}).degree == 14.0
+
+
+@pytest.mark.parametrize("text", ["Ti,Al", "Ti Al", ["Ti", "Al"]])
+def test_elements_are_read_from_a_list(text):
+    settings = read({"elements": text})
+    assert settings.elements == ("Ti", "Al")
+    assert settings.specification(settings.elements).elements == ("Al", "Ti")
+
+
+def test_one_element_is_a_list_of_one():
+    assert read({"elements": "Si"}).elements == ("Si",)
+
+
+@pytest.mark.parametrize(
+    ("e0", "expected"),
+    [
+        ("Si=-0.8", {"Si": -0.8}),
+        ("Si=-0.8,O=-1.2e2", {"Si": -0.8, "O": -120.0}),
+        ("Si=-0.8 O=1", {"Si": -0.8, "O": 1.0}),
+        ({"Si": -0.8, "O": 1}, {"Si": -0.8, "O": 1.0}),
+        ("isolated", None),
+        ("lstsq", None),
+    ],
+)
+def test_e0_is_read(e0, expected):
+    assert explicit_energies(e0) == expected
+    assert read({"e0": e0}).e0 == e0
+
+
+@pytest.mark.parametrize("e0", ["", "Si", "Si=", "Si=x", "Si=-0.8,O", "average", "Si:-0.8"])
+def test_a_wrong_e0_is_told(e0):
+    with pytest.raises(SettingsError, match="e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
+        read({"e0": e0})
+
+
+def test_flags_win_over_the_file(tmp_path):
+    yaml = "train: a.xyz\noutput: a.acnn\ncutoff: 4.0\norder: 2\nsolver: qr\n"
+    settings = read({"cutoff": 6.0, "train": "b.xyz", "order": None}, yaml, tmp_path)
+    assert (settings.cutoff, settings.order, settings.solver) == (6.0, 2, "qr")
+    assert (settings.train, settings.output) == (Path("b.xyz"), Path("a.acnn"))
+
+
+def test_a_flag_of_zero_or_false_wins_too(tmp_path):
+    yaml = "train: a.xyz\noutput: a.acnn\nzbl: true\nrepulsion: 0.5\n"
+    settings = read({"zbl": False, "repulsion": 0.0}, yaml, tmp_path)
+    assert (settings.zbl, settings.repulsion) == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("cutof", "cutoff"), ("degre", "degree"), ("soler", "solver"), ("energy-keys", "energy_key"), ("jsn", "json")],
+)
+def test_an_unknown_key_names_the_nearest(tmp_path, key, nearest):
+    with pytest.raises(SettingsError, match=f"unknown key '{key.replace('-', '_')}': did you mean '{nearest}'"):
+        read(FILES, f"{key}: 5\n", tmp_path)
+
+
+def test_dashes_and_underscores_are_the_same(tmp_path):
+    assert read(FILES, "pair-degree: 5\nenergy-key: E\n", tmp_path).pair_degree == 5
+
+
+def test_every_key_is_a_setting():
+    assert len(set(KEYS)) == len(FitSettings.model_fields)
+    assert "json" in KEYS
+    assert read({"json": "out.json"}).json_file == Path("out.json")
+
+
+@pytest.mark.parametrize("missing", ["train", "output"])
+def test_train_and_output_are_required(missing):
+    given = {key: value for key, value in FILES.items() if key != missing}
+    with pytest.raises(SettingsError, match=f"'{missing}' is missing: acnn fit TRAIN.xyz -o MODEL.acnn"):
+        read_settings(None, given)
+
+
+def test_solvers_and_priors_are_made():
+    settings = read({"solver": "qr", "tikhonov": 0.1, "prior": "identity"})
+    assert settings.make_solver() == QR(0.1)
+    assert settings.make_prior() == IdentityPrior()
+    assert read({"prior": "algebraic:2", "wl": 1.1}).make_prior() == AlgebraicPrior(2.0, 1.1)
+
+
+def test_weights_come_from_a_table_or_a_file(tmp_path):
+    settings = read(FILES, "weights: {default: {E: 5}, liquid: {F: 0.5}}\n", tmp_path)
+    assert settings.weight_table().weights_of("solid") == Weights(5.0, 1.0, 1.0)
+    assert settings.weight_table().weights_of("liquid") == Weights(5.0, 0.5, 1.0)
+    file = tmp_path / "weights.yaml"
+    file.write_text("default: {E: 7, V: 0}\n", encoding="utf-8")
+    assert read({"weights": file}).weight_table().weights_of("solid") == Weights(7.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"tikhonov": 0.1}, "tikhonov belongs to solver qr"),
+        ({"tikhonov": 0.1, "solver": "blr"}, "tikhonov belongs to solver qr"),
+        ({"tikhonov": -0.1, "solver": "qr"}, "tikhonov = -0.1: .*greater than or equal to 0"),
+        ({"solver": "lsqr"}, "solver = 'lsqr': .*'blr' or 'qr'"),
+        ({"prior": "gauss"}, "unknown prior 'gauss'"),
+        ({"virial_key": "a", "stress_key": "b"}, "virial_key or stress_key, not both"),
+        ({"order": 6}, "order = 6: .*less than or equal to 5"),
+        ({"order": "many"}, "order = 'many': "),
+        ({"cutoff": 0}, "cutoff = 0: .*greater than 0"),
+        ({"max_force": -1}, "max_force = -1"),
+        ({"repulsion": -1}, "repulsion = -1"),
+        ({"formulation": "canonical"}, "formulation = 'canonical'"),
+        ({"degree": "12,x"}, "degree"),
+        ({"nonsense": 3}, "nonsense = 3"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(given, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        read(given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("cutoff: [1\n", "is not readable YAML"),
+        ("- cutoff\n", "must map settings to values"),
+        ("5\n", "must map settings"),
+    ],
+)
+def test_a_broken_file_is_told_in_one_line(tmp_path, content, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        read(FILES, content, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="there is no settings file .*absent.yaml"):
+        read_settings(tmp_path / "absent.yaml", FILES)
