@@ -40,10 +40,9 @@ class ACNNCalculator(BaseCalculator):
     Results are NumPy float64 whatever ``dtype`` is. Stress and stresses exist for three periodic cell vectors.
 
     Args:
-        model: path of a ``.acnn`` file, or a potential; a potential is used as it is, not copied, where it already
-            has this device and dtype.
+        model: path of a ``.acnn`` file, or a potential; a potential on this device is used as it is, not copied.
         device: where torch evaluates the model, "cpu", "cuda", "cuda:1", …
-        dtype: "float64" or "float32".
+        dtype: "float64" or "float32", of the pair vectors and with them of the evaluation.
         skin: pairs are searched within cutoff + skin (Å), and again only when an atom may have come into reach
             unseen; 0 searches whenever something moved.
     """
@@ -62,7 +61,7 @@ class ACNNCalculator(BaseCalculator):
             raise ValueError(f"dtype is 'float32' or 'float64', not {dtype!r}")
         self.device, self.dtype = _usable_device(device), dtype
         self.potential = _potential(model)
-        self._model = _converted(self.potential, self.device, DTYPES[dtype])
+        self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device)
         self._found: PairGradients | None = None
 
@@ -259,13 +258,11 @@ def _potential(model: str | os.PathLike[str] | Potential) -> Potential:
     raise TypeError(f"model is the path of a model file or a Potential, not a {type(model).__name__}")
 
 
-def _converted(potential: Potential, device: torch.device, dtype: torch.dtype) -> Potential:
-    """The potential itself if its numbers are of this device and dtype, else a copy of which they are."""
-    tensors = [*potential.parameters(), *potential.buffers()]
-    wrong_dtype = any(t.dtype != dtype for t in tensors if t.is_floating_point())
-    if wrong_dtype or any(t.device != device for t in tensors):
-        return copy.deepcopy(potential).to(device=device, dtype=dtype)
-    return potential
+def _on_device(potential: Potential, device: torch.device) -> Potential:
+    """The potential itself if it is on this device, else a copy which is."""
+    if all(tensor.device == device for tensor in (*potential.parameters(), *potential.buffers())):
+        return potential
+    return copy.deepcopy(potential).to(device)
 
 
 def _to_bytes(potential: Potential) -> bytes:
@@ -273,7 +270,7 @@ def _to_bytes(potential: Potential) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.acnn"
         try:
-            save_model(potential, path)  # type: ignore[arg-type]
+            save_model(_on_device(potential, torch.device("cpu")), path)  # type: ignore[arg-type]
         except AttributeError as error:
             raise TypeError(
                 f"this calculator cannot be pickled: a {type(potential).__name__} has no model file format"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from fitting import add_arguments, fit_with_cli, print_rows, write_rows
 
-SIZES = {"sm": ("3", "13"), "lge": ("3", "18")}
+SIZES = {"sm": ("4", "14,14,10,8"), "lge": ("4", "20,20,14,10")}
+WL = "1"
 PAPER = {
     ("Ni", "sm"): (0.416, 0.018),
     ("Ni", "lge"): (0.34, 0.015),
@@ -45,7 +46,7 @@ def measure(arguments: argparse.Namespace, element: str, size: str) -> dict:
     order, degree = SIZES[size]
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.models or Path(scratch)
-        flags = ["--order", order, "--degree", degree, "--e0", "lstsq"]
+        flags = ["--order", order, "--degree", degree, "--wl", WL, "--e0", "lstsq"]
         if element != "Si":
             weights = Path(scratch) / "weights.yaml"
             weights.write_text("default: {V: 0}\n")
@@ -64,7 +65,8 @@ def measure(arguments: argparse.Namespace, element: str, size: str) -> dict:
         "element": element,
         "size": size,
         "order": int(order),
-        "degree": float(degree),
+        "degree": degree,
+        "wl": float(WL),
         "n_basis": metrics["n_basis"],
         "energy_mae_meV_per_atom": total["energy_mae"],
         "paper_energy_mae_meV_per_atom": energy,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from acnn.basis.radial import bond_length
-from acnn.graph import batch
 from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -191,11 +189,10 @@ def _dimers(potential: Potential) -> Iterator[CheckResult]:
 
 
 def _single_precision(potential: Potential, structures: list[ase.Atoms]) -> list[CheckResult]:
-    single = copy.deepcopy(potential).to(torch.float32)
     energies, forces = [], []
     for atoms in structures:
-        graph = batch([atomic_graph(atoms, potential.cutoff)])
-        double, found = potential.pair_gradients(graph), single.pair_gradients(graph.to(dtype=torch.float32))
+        graph = atomic_graph(atoms, potential.cutoff)
+        double, found = potential.pair_gradients(graph), potential.pair_gradients(graph.to(dtype=torch.float32))
         isolated = evaluate(potential, [ase.Atoms(symbol) for symbol in atoms.symbols]).energies.sum()
         binding = abs(float(double.energies[0] - isolated))
         error = abs(float(found.site_energies.double().sum() - double.energies[0]))

@@ -216,7 +216,7 @@ def test_a_skin_changes_nothing_but_the_number_of_searches(model):
 
 
 @pytest.mark.parametrize(("strain", "shift"), [(0.0, 0.2), (0.02, 0.0), (0.015, 0.1)])
-@pytest.mark.parametrize("name", ["alloy", "triclinic", "one-atom cell", "slab"])
+@pytest.mark.parametrize("name", ["alloy", "triclinic", "one-atom cell", "slab", "wire"])
 def test_no_pair_is_missed_in_a_random_walk(model, name, strain, shift):
     """Atoms and cell wander; strong enough that pairs outside the skin come inside the cutoff."""
     rng = np.random.default_rng(1)
@@ -230,6 +230,24 @@ def test_no_pair_is_missed_in_a_random_walk(model, name, strain, shift):
         assert_same(results(atoms), fresh(model, atoms), 1e-11)
     if shift == 0.2 and len(atoms) > 1:
         assert atoms.calc.neighbor_searches > 3
+
+
+@pytest.mark.parametrize(("approach", "searches"), [(0.24, 1), (0.26, 2)])
+def test_two_atoms_may_each_move_half_a_skin(model, approach, searches):
+    atoms = ase.Atoms("Si2", [[0, 0, 0], [0, 0, model.cutoff + 0.51]], calculator=ACNNCalculator(model, skin=0.5))
+    assert not atoms.get_forces().any()
+    atoms.positions += [[0, 0, approach], [0, 0, -approach]]
+    assert atoms.get_forces().any() == (atoms.get_distance(0, 1) < model.cutoff)
+    assert atoms.calc.neighbor_searches == searches
+
+
+def test_the_model_sees_no_pair_of_the_skin(model, evaluations):
+    atoms = STRUCTURES["alloy"].copy()
+    atoms.calc = ACNNCalculator(model, skin=1.0)
+    atoms.get_forces()
+    (graph,) = evaluations
+    assert graph.n_pairs == evaluate(model, [atoms]).graph.n_pairs
+    assert float(torch.linalg.vector_norm(graph.pair_vectors, dim=1).max()) < model.cutoff
 
 
 def test_small_strains_keep_the_list(model):
@@ -308,6 +326,7 @@ def test_copies_give_identical_results(model, duplicate, dtype):
     expected = results(atoms)
     again = duplicate(atoms.calc)
     assert (again.skin, again.dtype, again.device) == (0.3, dtype, torch.device("cpu"))
+    assert torch.equal(again.potential.coefficients, model.coefficients)
     assert_same({name: again.get_property(name, atoms) for name in PROPERTIES}, expected)
     other = atoms.copy()
     other.calc = again

@@ -21,6 +21,7 @@ from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-11
 
+WEIGHTS = Weights(30.0, 2.0, 0.5)
 E0 = {"Al": -3.0, "Ti": -7.0}
 
 
@@ -53,9 +54,7 @@ def molecule() -> ase.Atoms:
 STRUCTURES = {"alloy": alloy(), "molecule": molecule(), "one atom and its images": bulk("Ti", "bcc", a=2.9)}
 
 
-def labeled(
-    atoms: ase.Atoms, model: LinearACE, labels: str = "EFV", weights: Weights = Weights(30.0, 2.0, 0.5)
-) -> LabeledStructure:
+def labeled(atoms: ase.Atoms, model: LinearACE, labels: str = "EFV", weights: Weights = WEIGHTS) -> LabeledStructure:
     """The model's own predictions as labels."""
     result = model.pair_gradients(atomic_graph(atoms, model.cutoff))
     return LabeledStructure(

