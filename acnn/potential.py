@@ -72,11 +72,14 @@ class Potential(nn.Module):
 
     @abstractmethod
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``."""
+        """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.
+
+        float64 whatever the dtype of the graph, so that a large E0 costs no digits.
+        """
 
     def pair_gradients(self, graph: AtomicGraph) -> PairGradients:
         """Site energies and dE/dr_ij, in chunks of centers so that memory does not grow with their number."""
-        energies = graph.pair_vectors.new_zeros(graph.n_centers)
+        energies = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         gradients = torch.zeros_like(graph.pair_vectors)
         for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk):
             energies[centers], gradients[pairs] = self._chunk_gradients(subgraph(graph, centers, pairs))

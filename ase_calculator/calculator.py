@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import copy
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ase
@@ -24,7 +22,7 @@ from torch import Tensor
 
 from acnn.conventions import stress_from_virial, voigt_from_full
 from acnn.graph import AtomicGraph
-from acnn.io.model_file import load_model, save_model
+from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
 from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
 from acnn.potential import PairGradients, Potential
 
@@ -137,10 +135,11 @@ class ACNNCalculator(BaseCalculator):
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin}
-        return {"model": _to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
+        return {"model": model_to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(_from_bytes(state["model"]), state["device"], state["dtype"], state["skin"])  # type: ignore[misc]
+        model = model_from_bytes(state["model"], "pickled calculator")
+        self.__init__(model, state["device"], state["dtype"], state["skin"])  # type: ignore[misc]
         self.atoms, self.results = state["atoms"], state["results"]
 
 
@@ -263,23 +262,3 @@ def _on_device(potential: Potential, device: torch.device) -> Potential:
     if all(tensor.device == device for tensor in (*potential.parameters(), *potential.buffers())):
         return potential
     return copy.deepcopy(potential).to(device)
-
-
-def _to_bytes(potential: Potential) -> bytes:
-    """The content of the potential's model file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.acnn"
-        try:
-            save_model(_on_device(potential, torch.device("cpu")), path)  # type: ignore[arg-type]
-        except AttributeError as error:
-            raise TypeError(
-                f"this calculator cannot be pickled: a {type(potential).__name__} has no model file format"
-            ) from error
-        return path.read_bytes()
-
-
-def _from_bytes(content: bytes) -> Potential:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.acnn"
-        path.write_bytes(content)
-        return load_model(path)

@@ -55,6 +55,33 @@ class Edges:
     width: int
 
 
+class SparseMap(nn.Module):
+    """A constant sparse matrix whose dtype follows what it multiplies."""
+
+    row: Tensor
+    column: Tensor
+    value: Tensor
+
+    def __init__(self, matrix: scipy.sparse.csr_array) -> None:
+        super().__init__()
+        entries = matrix.tocoo()
+        self.shape = matrix.shape
+        self.register_buffer("row", torch.as_tensor(entries.row.astype(np.int64)), persistent=False)
+        self.register_buffer("column", torch.as_tensor(entries.col.astype(np.int64)), persistent=False)
+        self.register_buffer("value", torch.as_tensor(entries.data), persistent=False)
+
+    def times(self, dense: Tensor) -> Tensor:
+        """M · dense [n_rows, n] for dense [n_columns, n]."""
+        indices, values = torch.stack([self.row, self.column]), self.value.to(dense.dtype)
+        matrix = torch.sparse_coo_tensor(indices, values, self.shape, check_invariants=False, is_coalesced=True)
+        return torch.sparse.mm(matrix, dense)
+
+    def transposed_times(self, vector: Tensor) -> Tensor:
+        """Mᵀ · vector [n_columns] for a vector [n_rows]."""
+        terms = self.value.to(vector.dtype) * vector[self.row]
+        return vector.new_zeros(self.shape[1]).index_add(0, self.column, terms)
+
+
 class ElementBasis(nn.Module):
     """The many-body functions of one center element."""
 
@@ -64,13 +91,16 @@ class ElementBasis(nn.Module):
         self.n_functions = coupled.n_functions
         self.columns = slice(offset, offset + coupled.n_functions)
         self.tree = ProductTree(coupled.factors)
+        self.maps = nn.ModuleDict({str(order): SparseMap(c) for order, c in coupled.coefficients.items()})
+
+    def _map(self, order: int) -> SparseMap:
+        return cast("SparseMap", self.maps[str(order)])
 
     def forward(self, densities: Tensor) -> Tensor:
         """B [n_functions, n_atoms] from signed densities [n_rows, n_atoms]."""
         values = densities.real.new_zeros(self.n_functions, densities.shape[1])
         for order, products in self.tree(densities).items():
-            matrix = sparse_tensor(self.coupled.coefficients[order], values)
-            values = values + torch.sparse.mm(matrix, products.real)
+            values = values + self._map(order).times(products.real)
         return values
 
     def contract(self, densities: Tensor, folded: dict[int, Tensor]) -> Tensor:
@@ -82,10 +112,7 @@ class ElementBasis(nn.Module):
 
     def fold(self, coefficients: Tensor) -> dict[int, Tensor]:
         """Cᵀc per order, from the coefficients of this element's functions [n_functions]."""
-        return {
-            order: torch.sparse.mm(sparse_tensor(matrix.T.tocsr(), coefficients), coefficients[:, None])[:, 0]
-            for order, matrix in self.coupled.coefficients.items()
-        }
+        return {order: self._map(order).transposed_times(coefficients) for order in self.coupled.coefficients}
 
 
 class ACEBasis(nn.Module):
@@ -305,16 +332,3 @@ def padded(values: Tensor, slot: Tensor, shape: tuple[int, int]) -> Tensor:
     """Rows of pairs [n_pairs, k] as [rows, slots, k], zero where there is no pair."""
     flat = values.new_zeros(shape[0] * shape[1], values.shape[1])
     return flat.index_copy(0, slot, values).reshape(*shape, values.shape[1])
-
-
-def sparse_tensor(matrix: scipy.sparse.csr_array, like: Tensor) -> Tensor:
-    """A SciPy sparse array as a torch tensor of the dtype and device of ``like``."""
-    entries = matrix.tocoo()
-    return torch.sparse_coo_tensor(
-        torch.as_tensor(np.stack([entries.row, entries.col]).astype(np.int64)),
-        torch.as_tensor(entries.data).to(like.dtype),
-        matrix.shape,
-        device=like.device,
-        check_invariants=False,
-        is_coalesced=True,
-    )

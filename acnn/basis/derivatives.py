@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from acnn.basis.ace import ACEBasis, Edges, ElementBasis, padded, sparse_tensor
+from acnn.basis.ace import ACEBasis, Edges, ElementBasis, SparseMap, padded
 from acnn.basis.angular import n_harmonics
 from acnn.basis.products import ProductTree, differentiate
 from acnn.graph import AtomicGraph, subgraph
@@ -129,8 +129,7 @@ class _ElementDerivatives:
             ]
             lm = torch.cat([basis.density_lm[real], basis.density_lm[imaginary] + n_lm])
             self._components.append((torch.cat([basis.density_n[real], basis.density_n[imaginary]]), lm))
-        self._matrix = scipy.sparse.vstack(matrices).tocsr()
-        self._sparse: Tensor | None = None
+        self._matrix = SparseMap(scipy.sparse.vstack(matrices).tocsr()).to(basis.numbers.device)
 
     def bytes_per_center(self, graph: AtomicGraph) -> int:
         """Rough peak: the dense dB/dA twice, and dB/dr of the neighbors thrice."""
@@ -167,9 +166,7 @@ class _ElementDerivatives:
     def _by_density(self, densities: Tensor) -> Tensor:
         """∂B/∂A by density component [n_centers, n_components, n_functions]."""
         q = torch.cat([torch.ones_like(densities[:1]), *self.tree(densities).values()])
-        if self._sparse is None:
-            self._sparse = sparse_tensor(self._matrix, densities.real)
-        found = torch.sparse.mm(self._sparse, torch.cat([q.real, q.imag]))
+        found = self._matrix.times(torch.cat([q.real, q.imag]))
         return found.T.reshape(densities.shape[1], -1, self.n_functions)
 
 

@@ -26,7 +26,7 @@ def check(
     """
     with one_sentence_errors():
         potential = load_model(model)
-        frames = ase.io.read(structures, index=":") if structures else None
+        frames = list(ase.io.iread(structures)) if structures else None
         results = check_model(potential, frames)
     console.print(_table(model, results))
     if not all(result.passed for result in results):

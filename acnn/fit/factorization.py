@@ -78,7 +78,5 @@ class StreamingQR:
             return
         stacked = np.concatenate([self._factor, *self._pending])
         self._pending, self._n_pending = [], 0
-        if len(stacked) > self.n_columns + 1:
-            (stacked,) = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)
-            stacked = stacked[: self.n_columns + 1].copy()
-        self._factor = stacked
+        (factor,) = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)
+        self._factor = factor[: self.n_columns + 1].copy()

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
 from acnn.data.weights import DEFAULT
 from acnn.fit.linear import LinearFit, fit_linear
@@ -94,7 +95,7 @@ def run_fit(
     _require_elements(datasets, elements)
     _require_config_types(settings, train)
     specification = settings.specification(elements)
-    energies, source, warnings = reference_energies(settings, train, specification.elements)
+    energies, source, warnings = reference_energies(settings, train, specification)
     warnings += _left_out_notes(datasets)
     on_data(datasets, warnings)
     fit = fit_linear(
@@ -117,15 +118,16 @@ def run_fit(
 
 
 def reference_energies(
-    settings: FitSettings, train: Dataset, elements: tuple[str, ...]
+    settings: FitSettings, train: Dataset, specification: BasisSpecification
 ) -> tuple[dict[str, float], str, list[str]]:
     """E0 by element, where they come from, and a warning if they are a makeshift."""
+    elements = specification.elements
     if settings.e0 is not None:
         given = explicit_energies(settings.e0)
         if given is not None:
             _require_all(given, elements, "e0 gives no energy for")
             return {e: given[e] for e in elements}, "given", []
-    isolated = isolated_atom_energies(train, settings.cutoff)
+    isolated = isolated_atom_energies(train, specification.largest_cutoff)
     if settings.e0 == "isolated":
         _require_all(isolated, elements, "the training data hold no isolated atom of")
     if settings.e0 != "lstsq" and all(e in isolated for e in elements):

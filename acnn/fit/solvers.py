@@ -97,12 +97,12 @@ class _Modes:
         if gamma.shape != problem.target.shape or not (gamma > 0).all():
             raise ValueError("the prior needs one positive number per basis function")
         u, s, vt = scipy.linalg.svd(problem.factor / gamma, lapack_driver="gesdd", check_finite=False)
+        s[s <= s.max(initial=0.0) * len(s) * np.finfo(float).eps] = 0.0  # rounding, not information
         return cls(s, vt, u.T @ problem.target, gamma, problem.residual**2, problem.n_rows)
 
     def coefficients(self, regularization: float) -> FloatArray:
         s = self.singular_values
-        floor = s.max(initial=0.0) * len(s) * np.finfo(float).eps
-        kept = s > floor if regularization == 0 else np.ones(len(s), dtype=bool)
+        kept = s > 0
         x = np.zeros_like(s)
         x[kept] = s[kept] * self.target[kept] / (s[kept] ** 2 + regularization)
         return (self.right.T @ x) / self.gamma

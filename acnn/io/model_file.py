@@ -17,27 +17,46 @@ from typing import Any
 import numpy as np
 import torch
 from ase.data import atomic_numbers
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from acnn.basis.specification import BasisSpecification
 from acnn.models.linear import LinearACE
 from acnn.neighbors import graph_from_pairs
+from acnn.potential import Potential
 
 FORMAT_VERSION = 1
 PROBE_TOLERANCE = 1e-8
+HEADER_KEYS = ("kind", "specification", "reference_energies", "zbl", "probe_energy", "provenance")
 
 
 class ModelFileError(ValueError):
     """A file that cannot be loaded as a model, said in one sentence."""
 
 
-def save_model(model: LinearACE, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
+def save_model(model: Potential, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
     """Write a model; the file appears whole or not at all.
 
     Args:
         provenance: how the model was made; anything JSON can hold.
     """
+    write_atomically(Path(path), model_to_bytes(model, provenance))
+
+
+def load_model(path: str | os.PathLike[str]) -> LinearACE:
+    """The model of a file, on the CPU in float64."""
+    return model_from_bytes(_content(Path(path)), str(path))
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON header of a model file: specification, E0 and provenance."""
+    return _parse(_content(Path(path)), str(path))[0]
+
+
+def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None) -> bytes:
+    """The content of a model file."""
+    if not isinstance(model, LinearACE):
+        raise TypeError(f"a {type(model).__name__} has no model file format")
     header = {
         "format_version": FORMAT_VERSION,
         "kind": "linear",
@@ -48,26 +67,24 @@ def save_model(model: LinearACE, path: str | os.PathLike[str], provenance: Mappi
         "provenance": dict(provenance or {}),
     }
     tensors = {"coefficients": model.coefficients.detach().cpu().contiguous()}
-    write_atomically(Path(path), save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)}))
+    return save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)})
 
 
-def load_model(path: str | os.PathLike[str]) -> LinearACE:
-    """The model of a file, on the CPU in float64."""
-    header, tensors = _read(Path(path))
-    specification = BasisSpecification.model_validate(header["specification"])
-    model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
+def model_from_bytes(content: bytes, name: str) -> LinearACE:
+    """The model in the content of a model file; ``name`` is for error messages."""
+    header, tensors = _parse(content, name)
+    try:
+        specification = BasisSpecification.model_validate(header["specification"])
+        model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{name}: damaged, its header and tensors do not make a model ({error!r})") from error
     found, saved = probe_energy(model), header["probe_energy"]
-    if abs(found - saved) > PROBE_TOLERANCE * max(1.0, abs(saved)):
+    if not abs(found - saved) <= PROBE_TOLERANCE * max(1.0, abs(saved)):
         raise ModelFileError(
-            f"{path}: the rebuilt model gives {found} eV where {saved} eV was saved: this version of acnn "
+            f"{name}: the rebuilt model gives {found} eV where {saved} eV was saved: this version of acnn "
             f"does not build the basis that version {header['provenance'].get('acnn_version', '?')} did"
         )
     return model
-
-
-def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON header of a model file: specification, E0 and provenance."""
-    return _read(Path(path))[0]
 
 
 def probe_energy(model: LinearACE) -> float:
@@ -105,24 +122,37 @@ def _umask() -> int:
     return mask
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such model file")
+    return path.read_bytes()
+
+
+def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header and tensors. A safetensors file starts with the length of its own JSON header, little-endian, 8 bytes."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            header = json.loads(metadata["acnn"])
-            _require_known_version(path, header)
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = load(content)
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        header = json.loads(metadata["acnn"])
     except KeyError as error:
-        raise ModelFileError(f"{path}: a safetensors file, but not one written by acnn") from error
+        raise ModelFileError(f"{name}: a safetensors file, but not one written by acnn") from error
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path}: not an acnn model, or a truncated one ({error})") from error
+        raise ModelFileError(f"{name}: not an acnn model, or a truncated one ({error})") from error
+    _require_sound_header(name, header)
+    return header, tensors
 
 
-def _require_known_version(path: Path, header: Mapping[str, Any]) -> None:
+def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
+    if not isinstance(header, Mapping):
+        raise ModelFileError(f"{name}: the header is a {type(header).__name__}, not a mapping: the file is damaged")
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: written in format {version} by a newer acnn; this one reads format {FORMAT_VERSION}: upgrade acnn"
+            f"{name}: written in format {version} by a newer acnn; this one reads format {FORMAT_VERSION}: upgrade acnn"
         )
+    missing = [key for key in HEADER_KEYS if key not in header]
+    if missing:
+        raise ModelFileError(f"{name}: the header has no {', '.join(missing)}: the file is damaged")
+    if header["kind"] != "linear":
+        raise ModelFileError(f"{name}: holds a {header['kind']!r} model, this version of acnn reads 'linear' ones")

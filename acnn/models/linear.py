@@ -44,16 +44,15 @@ class LinearACE(Potential):
         self.coefficients = nn.Parameter(coefficients.clone(), requires_grad=False)
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """e_i in eV [n_centers]."""
+        """e_i in eV [n_centers], float64."""
         energies = self.fixed_energies(graph)
         if graph.n_pairs == 0:
             return energies
-        dtype = graph.pair_vectors.dtype
         densities = self.basis.densities(graph, self.basis.edges(graph))
         for block, centers in zip(self.basis.by_element, self.basis.centers_of(graph), strict=True):
             if len(centers) and block.n_functions:
-                folded = block.fold(self.coefficients[block.columns].to(dtype))
-                energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded))
+                folded = block.fold(self.coefficients[block.columns].to(graph.pair_vectors.dtype))
+                energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded).double())
         return energies + self._pair_energies(graph)
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
@@ -63,12 +62,12 @@ class LinearACE(Potential):
         return energies + self.zbl(graph) if self.zbl is not None and graph.n_pairs else energies
 
     def _pair_energies(self, graph: AtomicGraph) -> Tensor:
-        zeros = graph.pair_vectors.new_zeros(graph.n_centers)
+        zeros = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         if not self.basis.pair_columns:
             return zeros
         radial, kind = self.basis.pair_embedding(graph)
         table = torch.stack([self.coefficients[c] for c in self.basis.pair_columns.values()]).to(radial.dtype)
-        return zeros.index_add(0, graph.pair_i, 0.5 * (radial * table[kind]).sum(dim=1))
+        return zeros.index_add(0, graph.pair_i, 0.5 * (radial * table[kind]).sum(dim=1).double())
 
 
 class FixedTerms(Potential):

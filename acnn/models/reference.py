@@ -32,9 +32,9 @@ class ReferenceEnergies(nn.Module):
         self.register_buffer("values", values, persistent=False)
 
     def forward(self, graph: AtomicGraph) -> Tensor:
-        """E0 of every center [n_centers]; elements must be known."""
+        """E0 of every center [n_centers], float64; elements must be known."""
         index = torch.searchsorted(self.numbers, graph.species[: graph.n_centers])
-        return self.values[index].to(graph.pair_vectors.dtype)
+        return self.values[index].double()
 
 
 class ZBL(nn.Module):

@@ -41,8 +41,8 @@ FORCE_JUMP_LIMIT = 1e-5
 """eV/Å, when an atom crosses the cutoff."""
 CUTOFF_STEP = 1e-3
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
-REPULSIVE_RANGE = (0.5, 0.8)
-"""In bond lengths: where the energy of a dimer must rise towards shorter distances."""
+REPULSIVE_RANGE = (0.3, 0.65)
+"""In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inward."""
 DIFFERENTIATED_ATOMS = 4
 """Atoms per structure whose forces are compared with finite differences."""
 

@@ -222,3 +222,25 @@ def test_a_wrong_setting_is_told_in_a_sentence(settings, says):
     arguments: dict[str, Any] = {"elements": ("Si",), **settings}
     with pytest.raises(ValidationError, match=says):
         BasisSpecification(**arguments)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"transform": (1.0, 1.0)}, id="y is constant"),
+        pytest.param({"transform": (0.5, 0.5)}, id="y grows"),
+        pytest.param({"pair_transform": (3.0, 1.0)}, id="pair exponents in the wrong order"),
+        pytest.param({"pair_transform": (1.0, 1.0)}, id="y of the pair part is constant"),
+        pytest.param({"jacobi": (-2.0, 0.0)}, id="the weight of the polynomials has no integral"),
+        pytest.param({"cutoff": float("inf")}, id="infinite cutoff"),
+        pytest.param({"total_degree": float("nan")}, id="degree is not a number"),
+        pytest.param({"total_degree": float("inf")}, id="infinite degree"),
+        pytest.param({"bond_lengths": {"Si": float("inf")}}, id="infinite bond length"),
+        pytest.param({"elements": ("Al", "Ti"), "bond_lengths": {"Al-Ti-Al": 2.7}}, id="bond length of three elements"),
+        pytest.param({"elements": ("Al", "Ti"), "bond_lengths": {"Al-Ti": 2.7, "Ti-Al": 2.8}}, id="two for one pair"),
+    ],
+)
+def test_settings_that_give_no_basis_are_refused(settings):
+    """Else NaNs, asymmetric pairs, or a setting without effect."""
+    with pytest.raises(ValidationError):
+        BasisSpecification(**{"elements": ("Si",), **settings})

@@ -265,7 +265,7 @@ def test_a_foreign_element_in_the_test_set_is_named_too(tmp_path):
 def test_a_missing_output_folder_is_told_before_any_work(tmp_path, key):
     given = {"train": tmp_path / "does-not-exist-either.xyz", "output": tmp_path / "m.acnn", **SMALL}
     given[key] = tmp_path / "absent" / "file"
-    with pytest.raises(SettingsError, match="the folder .*absent of file does not exist: make it first"):
+    with pytest.raises(SettingsError, match=r"the folder .*absent of file does not exist: make it first"):
         run_fit(read_settings(None, given))
 
 

@@ -13,6 +13,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.conventions import full_from_voigt, virial_from_stress
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
+from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
 from acnn.fit.metrics import evaluate
 from acnn.fit.priors import AlgebraicPrior, IdentityPrior
@@ -107,6 +108,20 @@ def test_one_kind_of_label_suffices(labels):
     fit = fit_linear(specification, kept, E0, QR(), IdentityPrior())
     assert fit.n_rows == (20 if labels == "energy" else 240)
     np.testing.assert_allclose(fit.model.coefficients, truth.coefficients, atol=1e-5)
+
+
+@pytest.mark.parametrize("prior", [IdentityPrior(), AlgebraicPrior(3.0, 1.1)], ids=["identity", "algebraic"])
+def test_coefficients_are_those_of_dense_ridge_regression_with_the_prior(prior):
+    train = [labeled_by_emt(atoms) for atoms in crystals(4, seed=13)]
+    fit = fit_linear(SPECIFICATION, train, E0, QR(0.3), prior)
+    assemble = Assembler(LinearACE(SPECIFICATION, E0))
+    rows, targets = (np.concatenate(part) for part in zip(*map(assemble, train), strict=True))
+    gamma = [
+        sum(n**3.0 + 1.1 * l**3.0 for n, l in nl) if isinstance(prior, AlgebraicPrior) else 1.0
+        for _, nl in fit.model.basis.labels()
+    ]
+    expected = np.linalg.solve(rows.T @ rows + 0.3 * np.diag(np.square(gamma)), rows.T @ targets)
+    np.testing.assert_allclose(fit.model.coefficients, expected, atol=1e-7 * np.abs(expected).max())
 
 
 def test_errors_fall_as_the_basis_grows():

@@ -55,6 +55,13 @@ def test_forces_are_compared_by_component():
     assert row["forces_rmse"] == pytest.approx(np.sqrt(0.14 / 6))
 
 
+def test_a_force_of_the_wrong_sign_is_wrong():
+    table = ErrorTable()
+    forces = np.array([[1.0, -2.0, 3.0], [-1.0, 2.0, -3.0]])
+    table.add(structure(forces=forces), 0.0, -forces, np.zeros((3, 3)))
+    assert table.as_dict()["liquid"]["forces_mae"] == pytest.approx(2 * 12 / 6)
+
+
 def test_virials_are_compared_by_voigt_component_per_atom_in_mev():
     table = ErrorTable()
     error = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) * 1e-3  # eV for 2 atoms
@@ -130,3 +137,11 @@ def test_a_potential_is_evaluated_on_every_structure():
     assert rows["total"]["energy_mae"] == pytest.approx(0.5)
     assert rows["total"]["forces_mae"] == pytest.approx(0.25)
     assert rows["total"]["virial_mae"] == pytest.approx(0.25)
+
+
+def test_a_config_type_called_total_is_not_lost():
+    table = ErrorTable()
+    for config_type, energy in [("total", 0.0), ("other", 0.004)]:
+        table.add(structure(config_type=config_type, energy=0.0), energy, np.zeros((2, 3)), np.zeros((3, 3)))
+    counts = sorted(row["energy_count"] for row in table.as_dict().values())
+    assert counts == [1, 1, 2]

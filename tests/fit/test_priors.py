@@ -63,5 +63,5 @@ def test_a_prior_is_read_from_its_name_and_describes_itself(text, expected):
     "text", ["", "gauss", "algebraic:x", "algebraic:-1", "identity:2", "algebraic:nan", "ALGEBRAIC"]
 )
 def test_an_unknown_prior_is_told_with_what_is_known(text):
-    with pytest.raises(ValueError, match="unknown prior .* algebraic:P .*or identity"):
+    with pytest.raises(ValueError, match=r"unknown prior .* algebraic:P .*or identity"):
         parse_prior(text, 1.5)

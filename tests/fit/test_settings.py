@@ -96,7 +96,7 @@ def test_e0_is_read(e0, expected):
 
 @pytest.mark.parametrize("e0", ["", "Si", "Si=", "Si=x", "Si=-0.8,O", "average", "Si:-0.8"])
 def test_a_wrong_e0_is_told(e0):
-    with pytest.raises(SettingsError, match="e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
+    with pytest.raises(SettingsError, match=r"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
         read({"e0": e0})
 
 
@@ -195,5 +195,5 @@ def test_a_broken_file_is_told_in_one_line(tmp_path, content, says):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SettingsError, match="there is no settings file .*absent.yaml"):
+    with pytest.raises(SettingsError, match=r"there is no settings file .*absent.yaml"):
         read_settings(tmp_path / "absent.yaml", FILES)

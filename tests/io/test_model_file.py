@@ -80,7 +80,7 @@ def tamper(
     file.write_bytes(save(found_tensors, metadata={"acnn": json.dumps(found_header)}))
 
 
-def assert_refused(file: Path, says: str = "") -> None:
+def assert_refused(file: Path, says: str | None = None) -> None:
     """One sentence that starts with the file."""
     with pytest.raises(ModelFileError, match=says) as caught:
         load_model(file)
@@ -159,11 +159,10 @@ def test_nothing_in_the_file_is_a_pickle(saved, monkeypatch):
 # --- broken files -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("share", [0.0, 1e-9, 0.01, 0.3, 0.6, 0.9, 0.9999])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9, 1.0])
 def test_a_truncated_file_is_refused(saved, share):
     content = saved.read_bytes()
-    saved.write_bytes(content[: int(np.ceil(share * len(content)))])
-    assert len(saved.read_bytes()) < len(content)
+    saved.write_bytes(content[: int(share * (len(content) - 1))])
     assert_refused(saved, "not an acnn model, or a truncated one")
 
 
@@ -185,7 +184,15 @@ def test_a_foreign_safetensors_file_is_refused(path, metadata):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"cutoff: 5.5\n", b"\x80\x04K\x01.", b"PK\x03\x04" + bytes(100), bytes(64), b"\xff" * 64]
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"cutoff: 5.5\n", id="text"),
+        pytest.param(b"\x80\x04K\x01.", id="pickle"),
+        pytest.param(b"PK\x03\x04" + bytes(100), id="zip"),
+        pytest.param(bytes(64), id="zeros"),
+        pytest.param(b"\xff" * 64, id="ones"),
+    ],
 )
 def test_any_other_file_is_refused(path, content):
     path.write_bytes(content)
@@ -243,7 +250,7 @@ def test_a_changed_specification_is_noticed(saved):
     assert_refused(saved, "the rebuilt model gives")
 
 
-@pytest.mark.parametrize("key", ["specification", "reference_energies", "zbl", "probe_energy", "provenance", "kind"])
+@pytest.mark.parametrize("key", ["kind", "specification", "reference_energies", "zbl", "probe_energy"])
 def test_a_header_without_one_of_its_entries_is_refused(saved, key):
     tamper(saved, lambda header: header.pop(key))
     assert_refused(saved)
@@ -316,7 +323,7 @@ def test_permissions_are_those_of_any_new_file(path, umask, mode):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="the folder .*absent does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"the folder .*absent does not exist"):
         save_model(model_of(), tmp_path / "absent" / "model.acnn")
 
 

@@ -15,7 +15,8 @@ import torch
 from ase.build import bulk
 
 from acnn.basis.ace import ACEBasis, UnsupportedElementError
-from acnn.basis.specification import BasisSpecification
+from acnn.basis.coupling import n_invariants
+from acnn.basis.specification import BasisSpecification, grouped
 from acnn.graph import batch
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.models.reference import ZBL
@@ -206,6 +207,11 @@ def test_models_of_earlier_versions_keep_their_energies_forces_and_virials(name)
         np.testing.assert_allclose(
             result.virials[0], virial, atol=REFERENCE_ACCURACY * np.abs(virial).max(initial=1e-3)
         )
+
+
+def test_the_reference_values_depend_on_the_choice_among_several_invariants():
+    basis = ACEBasis(BasisSpecification.model_validate(reference("linear_si")["specification"]))
+    assert any(n_invariants(grouped(multiset)) > 1 for multiset in basis.by_element[0].multisets)
 
 
 @pytest.mark.parametrize("name", ["linear_si", "linear_tial"])

@@ -42,12 +42,12 @@ class EnergyStepsAtTheCutoff(Pairs):
 
 
 class AttractiveCore(Pairs):
-    """Attractive below 1.2 Å: for C-C inside the range that is checked, for the others outside it."""
+    """Attractive below 0.55 Å: for C-C inside the range that is checked, for the others outside it."""
 
     elements = ("C", "Si")
 
     def pair_energies(self, r):
-        return super().pair_energies(r) - 200 * (1.0 - r).clamp(min=0) ** 2
+        return super().pair_energies(r) - 1e5 * (0.55 - r).clamp(min=0) ** 2
 
 
 class WrongSign(Pairs):
