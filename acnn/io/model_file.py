@@ -77,7 +77,8 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
         specification = BasisSpecification.model_validate(header["specification"])
         model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{name}: damaged, its header and tensors do not make a model ({error!r})") from error
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"{name}: damaged, its header and tensors do not make a model: {reason}") from error
     found, saved = probe_energy(model), header["probe_energy"]
     if not abs(found - saved) <= PROBE_TOLERANCE * max(1.0, abs(saved)):
         raise ModelFileError(

@@ -117,7 +117,7 @@ def test_the_order_of_the_blocks_does_not_matter():
         assert_equivalent(reduce(rows[shuffled], targets[shuffled], block=37), rows, targets)
 
 
-@pytest.mark.parametrize("share", [(0, 900), (3, 897), (300, 600), (9, 9)])
+@pytest.mark.parametrize("share", [(0, 0), (0, 5), (0, 900), (3, 897), (300, 600), (9, 9)])
 def test_combined_accumulators_have_seen_all_rows(share):
     rows, targets = problem(sum(share), 8, seed=6)
     first, second = StreamingQR(8), StreamingQR(8)
