@@ -107,7 +107,7 @@ class ElementBasis(nn.Module):
         """c·B [n_atoms] from coefficients of the products, folded[order] = Cᵀc."""
         energies = densities.real.new_zeros(densities.shape[1])
         for order, products in self.tree(densities).items():
-            energies = energies + folded[order] @ products.real
+            energies = energies + folded[order].to(energies.dtype) @ products.real
         return energies
 
     def fold(self, coefficients: Tensor) -> dict[int, Tensor]:

@@ -1,8 +1,8 @@
 """Analytic dB/dr_ij of every basis function at once: the rows of force and virial equations.
 
 dB_k = Σ_a (∂B_k/∂A_a) dA_a. The first factor is a sparse linear map of lower-order products
-(`acnn.basis.products.differentiate`), the second comes from the embeddings by forward-mode differentiation along
-x, y and z. Their contraction is one dense matrix product per center.
+(`acnn.basis.products.differentiate`), the second are directional derivatives of the
+embeddings along x, y and z. Their contraction is one dense matrix product per center.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import scipy.sparse
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from acnn.basis.ace import ACEBasis, Edges, ElementBasis, SparseMap, padded
 from acnn.basis.angular import n_harmonics
@@ -77,7 +76,9 @@ class BasisDerivatives:
             return
         distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         element_i, element_j, kind = self.basis.pair_kinds(graph)
-        _, slopes = _jvp(lambda r: self.basis.pair_radial(r, element_i, element_j), distance, torch.ones_like(distance))
+        _, (slopes,) = _slopes(
+            lambda r: self.basis.pair_radial(r, element_i, element_j), distance, [torch.ones_like(distance)]
+        )
         directions = 0.5 * graph.pair_vectors / distance[:, None]
         for position, columns in enumerate(self.basis.pair_columns.values()):
             pairs = torch.nonzero(kind == position)[:, 0]
@@ -92,13 +93,13 @@ class _EmbeddingDerivatives:
         distance = torch.linalg.vector_norm(vectors, dim=1)
         element = basis.element_index(graph.species)
         element_i, element_j = element[graph.pair_i], element[graph.pair_j]
-        self.radial, d_radial = _jvp(
-            lambda r: basis.radial(r, element_i, element_j), distance, torch.ones_like(distance)
+        self.radial, (d_radial,) = _slopes(
+            lambda r: basis.radial(r, element_i, element_j), distance, [torch.ones_like(distance)]
         )
         self.d_radial = (vectors / distance[:, None])[:, :, None] * d_radial[:, None, :]
-        along = [_jvp(basis.harmonics, vectors, axis.expand_as(vectors)) for axis in torch.eye(3).to(vectors)]
-        self.harmonics = along[0][0]
-        self.d_harmonics = torch.stack([slope for _, slope in along], dim=1)
+        axes = [axis.expand_as(vectors) for axis in torch.eye(3).to(vectors)]
+        self.harmonics, along = _slopes(basis.harmonics, vectors, axes)
+        self.d_harmonics = torch.stack(along, dim=1)
 
     def densities(self, pairs: Tensor, n: Tensor, lm: Tensor) -> Tensor:
         """Derivatives of the density components (n, lm) [n_pairs, 3, n_components]."""
@@ -180,8 +181,20 @@ def _block_row(
     return scipy.sparse.hstack([rows, empty] if part == 0 else [empty, rows]).tocsr()
 
 
-def _jvp(function: Callable[[Tensor], Tensor], primal: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and directional derivative, by forward-mode differentiation."""
-    with forward_ad.dual_level():
-        value, slope = forward_ad.unpack_dual(function(forward_ad.make_dual(primal, tangent)))
-    return value, slope if slope is not None else torch.zeros_like(value)
+def _slopes(
+    function: Callable[[Tensor], Tensor], primal: Tensor, tangents: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Value and directional derivatives of a function that treats rows separately.
+
+    A vector-Jacobian product uᵀJ is linear in u, so differentiating it along a tangent t gives J t: two backward passes
+    (torch's forward mode gives the same but takes ten times as long on small structures).
+    """
+    with torch.enable_grad():
+        primal = primal.detach().requires_grad_(True)
+        value = function(primal)
+        if not value.requires_grad:
+            return value, [torch.zeros_like(value) for _ in tangents]
+        u = torch.zeros_like(value, requires_grad=True)
+        (product,) = torch.autograd.grad(value, primal, u, create_graph=True)
+        slopes = [torch.autograd.grad(product, u, t, retain_graph=True)[0] for t in tangents]
+    return value.detach(), slopes

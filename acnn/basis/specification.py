@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from acnn.basis.coupling import Channels, n_invariants
-from acnn.basis.radial import bond_length
+from acnn.basis.radial import agnesi_amplitude, bond_length
 
 MAX_ORDER = 5
 
@@ -62,8 +63,8 @@ class BasisSpecification(_Frozen):
     order: int = Field(3, ge=1, le=MAX_ORDER)
     total_degree: float | tuple[float, ...] = 12.0
     wl: float = Field(1.5, gt=0)
-    cutoff: float = Field(5.5, gt=0)
-    pair_cutoff: float | None = Field(None, gt=0)
+    cutoff: float = Field(5.5, gt=0, allow_inf_nan=False)
+    pair_cutoff: float | None = Field(None, gt=0, allow_inf_nan=False)
     pair_degree: int | None = Field(None, ge=0)
     formulation: Literal["pure2b", "self_interacting"] = "pure2b"
     bond_lengths: dict[str, float] = {}
@@ -85,15 +86,26 @@ class BasisSpecification(_Frozen):
         for name in self.overrides:
             if name not in self.elements:
                 raise ValueError(f"overrides name {name!r}, the elements are {', '.join(self.elements)}")
-        for name, value in self.bond_lengths.items():
-            if not value > 0 or any(e not in self.elements for e in name.split("-")):
-                raise ValueError(f"bond_lengths {name!r}: {value}: an element or pair such as 'Al-Ti', positive")
+        self._check_bond_lengths()
         for element in self.elements:
             self.degrees(element)
-        p, q = self.transform
-        if not 0 < p <= q:
-            raise ValueError(f"the transform's exponents must satisfy 0 < p ≤ q, not ({p}, {q})")
+        for p, q in (self.transform, self.pair_transform):
+            if not (0 < p <= q < math.inf and agnesi_amplitude(p, q) > 0):
+                raise ValueError(
+                    f"the transform's exponents must satisfy 0 < p ≤ q, not ({p}, {q}), and have y(r) steepest at r0"
+                )
+        if not all(-1 < exponent < math.inf for exponent in self.jacobi):
+            raise ValueError(f"the Jacobi exponents must be larger than -1, not {self.jacobi}")
         return self
+
+    def _check_bond_lengths(self) -> None:
+        for name, value in self.bond_lengths.items():
+            parts = name.split("-")
+            if not 0 < value < math.inf or len(parts) > 2 or any(e not in self.elements for e in parts):
+                raise ValueError(f"bond_lengths {name!r}: {value}: an element or pair such as 'Al-Ti', positive")
+            mirrored = "-".join(reversed(parts))
+            if mirrored != name and mirrored in self.bond_lengths:
+                raise ValueError(f"bond_lengths give {name!r} and {mirrored!r}: keep one of them")
 
     def setting(self, element: str, name: Literal["order", "total_degree", "wl"]) -> object:
         override = self.overrides.get(element)
@@ -107,7 +119,7 @@ class BasisSpecification(_Frozen):
         degrees = degree if isinstance(degree, tuple) else (float(degree),) * order  # type: ignore[arg-type]
         if len(degrees) != order:
             raise ValueError(f"{element}: order {order} needs {order} total degrees, got {len(degrees)}")
-        if any(d < 1 for d in degrees):
+        if not all(1 <= d < math.inf for d in degrees):
             raise ValueError(f"{element}: total degrees are at least 1, not {degrees}")
         return tuple(float(d) for d in degrees)
 

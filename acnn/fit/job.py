@@ -126,6 +126,9 @@ def reference_energies(
         given = explicit_energies(settings.e0)
         if given is not None:
             _require_all(given, elements, "e0 gives no energy for")
+            unused = sorted(set(given) - set(elements))
+            if unused:
+                raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
             return {e: given[e] for e in elements}, "given", []
     isolated = isolated_atom_energies(train, specification.largest_cutoff)
     if settings.e0 == "isolated":

@@ -68,7 +68,10 @@ class ErrorTable:
 
     def as_dict(self) -> dict[str, dict[str, float | int | None]]:
         """{config type or "total": {energy_mae, energy_rmse, energy_count, forces_mae, …}}; None without labels."""
-        rows = {name: {q: of_type[q] for q in QUANTITIES} for name, of_type in sorted(self.parity.items())}
+        rows = {
+            f"{name} (config type)" if name == TOTAL else name: {q: of_type[q] for q in QUANTITIES}
+            for name, of_type in sorted(self.parity.items())
+        }
         rows[TOTAL] = {q: self.total(q) for q in QUANTITIES}
         return {name: _summary(row) for name, row in rows.items()}
 

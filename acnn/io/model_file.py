@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from ase.data import atomic_numbers
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -76,6 +77,9 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
     try:
         specification = BasisSpecification.model_validate(header["specification"])
         model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
+        raise ModelFileError(f"{name}: damaged, its specification cannot be used: {reasons}") from error
     except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{name}: damaged, its header and tensors do not make a model: {reason}") from error
@@ -150,7 +154,8 @@ def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{name}: written in format {version} by a newer acnn; this one reads format {FORMAT_VERSION}: upgrade acnn"
+            f"{name}: written in format {version}, this acnn reads format {FORMAT_VERSION}: a newer acnn wrote it, "
+            "upgrade acnn"
         )
     missing = [key for key in HEADER_KEYS if key not in header]
     if missing:

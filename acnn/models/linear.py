@@ -51,7 +51,7 @@ class LinearACE(Potential):
         densities = self.basis.densities(graph, self.basis.edges(graph))
         for block, centers in zip(self.basis.by_element, self.basis.centers_of(graph), strict=True):
             if len(centers) and block.n_functions:
-                folded = block.fold(self.coefficients[block.columns].to(graph.pair_vectors.dtype))
+                folded = block.fold(self.coefficients[block.columns])
                 energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded).double())
         return energies + self._pair_energies(graph)
 
