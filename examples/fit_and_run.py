@@ -43,7 +43,7 @@ fit = acnn.fit_linear(
     acnn.isolated_atom_energies(train),
     acnn.BLR(),
     acnn.AlgebraicPrior(p=4),
-    repulsion_weight=0.01,
+    repulsion_weight=0.3,
 )
 print(f"{fit.model.basis.n_functions} functions, {fit.seconds:.1f} s, log evidence {fit.solution.log_evidence:.0f}")
 

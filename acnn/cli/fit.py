@@ -63,7 +63,7 @@ def fit(
     repulsion: Annotated[
         float | None,
         _option(
-            "Weight of the restraint that makes pairs repel at r → 0; 0: none. \\[default: 0.01]",
+            "Weight of the restraint of dimers to nuclear repulsion (ZBL) at short range; 0: none. \\[default: 0.3]",
             panel=REGRESSION,
         ),
     ] = None,

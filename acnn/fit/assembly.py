@@ -7,8 +7,10 @@ W  = W_fixed - Σ_ij r_ij ⊗ dB_i/dr_ij · c
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
+import ase
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,9 +22,14 @@ from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph
 from acnn.models.linear import FixedTerms, LinearACE
+from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
 
 FloatArray = NDArray[np.float64]
+
+REPULSIVE_RANGE = (0.05, 0.6)
+"""In bond lengths: where dimers are asked to repel."""
+N_REPULSIVE_DISTANCES = 12
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,11 @@ class StructureRows:
     virial: FloatArray | None
 
 
-def structure_rows(
-    basis: ACEBasis, derivatives: BasisDerivatives, graph: AtomicGraph, with_gradients: bool = True
-) -> StructureRows:
-    """All rows of one structure; energies alone are much cheaper."""
+def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> StructureRows:
+    """All rows of one structure; energies alone, without ``derivatives``, are much cheaper."""
     with torch.no_grad():
         energy = basis(graph).sum(dim=1).numpy() if graph.n_pairs else np.zeros(basis.n_functions)
-        if not with_gradients:
+        if derivatives is None:
             return StructureRows(energy, None, None)
         forces = torch.zeros(graph.n_atoms, 3, basis.n_functions, dtype=graph.pair_vectors.dtype)
         virial = torch.zeros(3, 3, basis.n_functions, dtype=graph.pair_vectors.dtype)
@@ -74,7 +79,7 @@ class Assembler:
         """Rows [n, p] and targets [n]: weight · (label - fixed part); energy and virial weights over sqrt(n_atoms)."""
         graph = atomic_graph(structure.atoms, self.model.cutoff)
         gradients = structure.forces is not None or structure.virial is not None
-        rows = structure_rows(self.model.basis, self._derivatives, graph, gradients)
+        rows = structure_rows(self.model.basis, self._derivatives if gradients else None, graph)
         fixed = self._fixed_part(graph)
         weights, per_atom = structure.weights, 1 / np.sqrt(len(structure.atoms))
         parts: list[tuple[FloatArray, FloatArray]] = []
@@ -97,11 +102,22 @@ class Assembler:
 
 
 def repulsion_rows(model: LinearACE, weight: float) -> tuple[FloatArray, FloatArray]:
-    """One row per pair of elements that asks, weakly, for P(y(0)) = 1 (paper, Sec. II B 2): V2 → + r0/r · 1 eV."""
-    basis = model.basis
-    rows = np.zeros((len(basis.pair_columns), basis.n_functions))
-    y_at_zero, y_cut = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    at_zero = basis.pair_radial.polynomials(y_at_zero, y_cut)[0].numpy()
-    for row, columns in zip(rows, basis.pair_columns.values(), strict=True):
-        row[columns] = at_zero
-    return weight * rows, weight * np.ones(len(rows))
+    """Rows that ask dimers, weakly, to repel like bare nuclei where cores overlap.
+
+    weight · (E_dimer(r) / V_ZBL(r) - 1) for every pair of elements at distances up to 0.6 bond lengths: relative
+    deviations, so that the restraint shapes what no data determine and yields where there are any. It takes the place
+    of P(y(0)) = 1 (paper, Sec. II B 2), which fixes one point and lets the polynomial swing below it.
+    """
+    rows, targets = [], []
+    for a, b in itertools.combinations_with_replacement(range(len(model.elements)), 2):
+        bond = float(model.basis.radial.r0[a, b])
+        for distance in bond * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
+            dimer = ase.Atoms([model.elements[a], model.elements[b]], positions=[[0, 0, 0], [distance, 0, 0]])
+            graph = atomic_graph(dimer, model.cutoff)
+            numbers = torch.as_tensor(dimer.numbers, dtype=torch.float64)
+            repulsion = float(zbl_energy(torch.tensor(distance), numbers[0], numbers[1]))
+            row = structure_rows(model.basis, None, graph).energy
+            fixed = float((model.fixed_energies(graph) - model.e0(graph)).sum())
+            rows.append(weight * row / repulsion)
+            targets.append(weight * (1 - fixed / repulsion))
+    return np.array(rows), np.array(targets)

@@ -105,7 +105,7 @@ def run_fit(
         settings.make_solver(),
         settings.make_prior(),
         zbl=settings.zbl,
-        repulsion_weight=settings.repulsion if specification.n_pair_functions else 0.0,
+        repulsion_weight=settings.repulsion,
         advance=stage("assembling equations", len(train)),
     )
     report = FitReport(settings, datasets, energies, source, fit, warnings=warnings)

@@ -53,7 +53,7 @@ def fit_linear(
         reference_energies: E0 in eV per element.
         solver, prior: see `acnn.fit.solvers` and `acnn.fit.priors`.
         zbl: add fixed screened nuclear repulsion.
-        repulsion_weight: weight of the restraint P(y(0)) = 1 of the pair potential; 0 leaves it out.
+        repulsion_weight: weight of the restraint of dimers to nuclear repulsion at short range; 0 leaves it out.
         advance: called after each structure.
     """
     start = time.perf_counter()

@@ -42,7 +42,7 @@ class FitSettings(BaseModel):
     solver: Literal["blr", "qr"] = "blr"
     tikhonov: float = Field(0.0, ge=0)
     prior: str = "algebraic:4"
-    repulsion: float = Field(0.01, ge=0)
+    repulsion: float = Field(0.3, ge=0)
     e0: str | dict[str, float] | None = None
     weights: Path | dict[str, dict[str, float]] | None = None
     energy_key: str | None = None

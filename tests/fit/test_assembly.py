@@ -14,9 +14,15 @@ from acnn.basis.specification import BasisSpecification
 from acnn.conventions import voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.assembly import Assembler, repulsion_rows, structure_rows
+from acnn.fit.assembly import (
+    N_REPULSIVE_DISTANCES,
+    REPULSIVE_RANGE,
+    Assembler,
+    repulsion_rows,
+    structure_rows,
+)
 from acnn.models.linear import LinearACE
-from acnn.models.reference import ZBL
+from acnn.models.reference import ZBL, zbl_energy
 from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-11
@@ -84,7 +90,7 @@ def test_rows_times_coefficients_are_energy_forces_and_virial(basis, name):
 
 
 def test_energies_alone_have_no_other_rows(basis):
-    rows = structure_rows(basis, BasisDerivatives(basis), atomic_graph(alloy(), 4.5), with_gradients=False)
+    rows = structure_rows(basis, None, atomic_graph(alloy(), 4.5))
     assert rows.forces is None
     assert rows.virial is None
     assert rows.energy.any()
@@ -156,29 +162,20 @@ def test_labels_of_weight_zero_give_no_rows(basis, weights, n_rows):
     assert targets.shape == (n_rows,)
 
 
-def test_the_repulsion_restraint_asks_for_one_over_r(basis):
-    """One row per pair of elements; where it holds, V2 → r0/r as r → 0."""
-    model = model_with(basis, None)
+@pytest.mark.parametrize("zbl", [False, True])
+def test_the_repulsion_restraint_is_a_relative_deviation_from_zbl(basis, zbl):
+    """weight · (E_dimer / V_ZBL - 1), for any coefficients, with and without a fixed ZBL term."""
+    coefficients = torch.as_tensor(np.random.default_rng(6).normal(size=basis.n_functions))
+    model = LinearACE(basis, {"Al": -3.0, "Ti": 5.0}, coefficients, zbl=zbl)
     rows, targets = repulsion_rows(model, 0.25)
-    assert rows.shape == (3, basis.n_functions)
-    assert targets.tolist() == [0.25] * 3
-    coefficients = np.random.default_rng(6).normal(size=basis.n_functions)
-    for row, columns in zip(rows, basis.pair_columns.values(), strict=True):
-        outside = np.ones(basis.n_functions, dtype=bool)
-        outside[columns] = False
-        assert not row[outside].any()
-        coefficients[columns] *= 0.25 / (row @ coefficients)
-    many_body = slice(0, basis.by_element[-1].columns.stop)
-    coefficients[many_body] = 0.0
-    repelling = LinearACE(basis, {"Al": 0.0, "Ti": 0.0}, torch.as_tensor(coefficients))
-    r, r0 = 1e-6, basis.specification.bond_length_matrix()
+    assert rows.shape == (3 * N_REPULSIVE_DISTANCES, basis.n_functions)
+    expected = []
+    r0 = basis.specification.bond_length_matrix()
     for symbols, (a, b) in [("Al2", (0, 0)), ("AlTi", (0, 1)), ("Ti2", (1, 1))]:
-        graph = atomic_graph(ase.Atoms(symbols, positions=[[0, 0, 0], [0, 0, r]]), 4.5)
-        assert float(repelling.site_energies(graph).sum()) * r / r0[a][b] == pytest.approx(1.0, rel=1e-4)
-
-
-def test_without_a_pair_basis_there_is_no_repulsion_row():
-    basis = ACEBasis(BasisSpecification(elements=("Al",), order=2, total_degree=5, pair_degree=0))
-    rows, targets = repulsion_rows(LinearACE(basis, {"Al": 0.0}), 1.0)
-    assert rows.shape == (0, basis.n_functions)
-    assert targets.shape == (0,)
+        for r in r0[a][b] * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
+            dimer = ase.Atoms(symbols, positions=[[0, 0, 0], [0, 0, r]])
+            graph = atomic_graph(dimer, 4.5)
+            binding = float((model.site_energies(graph) - model.e0(graph)).sum())
+            nuclear = float(zbl_energy(torch.tensor(r), *torch.as_tensor(dimer.numbers, dtype=torch.float64)))
+            expected.append(0.25 * (binding / nuclear - 1))
+    np.testing.assert_allclose(rows @ coefficients.numpy() - targets, expected, rtol=1e-9, atol=1e-9)

@@ -16,6 +16,7 @@ from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
+from acnn.fit.assembly import N_REPULSIVE_DISTANCES
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError, read_settings
@@ -114,7 +115,7 @@ def test_metrics_hold_what_scripts_ask_for(report_and_folder):
     assert metrics["n_basis"] == report.fit.model.basis.n_functions
     assert metrics["fit_seconds"] > 0
     assert metrics["peak_bytes"] > 2**20
-    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + 1 + 1  # and the isolated atom, and the repulsion
+    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + 1 + N_REPULSIVE_DISTANCES  # and the isolated atom
     assert set(metrics["train"]) == {"bulk", "hot", "isolated_atom", "total"}
     assert set(metrics["test"]) == {"hot", "total"}
     keys = {f"{quantity}_{what}" for quantity in QUANTITIES for what in ("mae", "rmse", "count")}
@@ -275,7 +276,7 @@ def test_structures_left_out_are_reported(tmp_path):
     report = fit(tmp_path, data, max_force=20.0, e0="Cu=0")
     assert report.warnings == ["train: 1 structures left out by --max-force"]
     assert read_header(tmp_path / "m.acnn")["provenance"]["data"]["train"]["left_out"] == 1
-    assert report.fit.n_rows == 3 * 19 + 1
+    assert report.fit.n_rows == 3 * 19 + N_REPULSIVE_DISTANCES
 
 
 def test_datasets_and_warnings_are_shown_before_the_fit(tmp_path):

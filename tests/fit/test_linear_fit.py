@@ -13,7 +13,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.conventions import full_from_voigt, virial_from_stress
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.assembly import Assembler
+from acnn.fit.assembly import N_REPULSIVE_DISTANCES, Assembler
 from acnn.fit.linear import fit_linear
 from acnn.fit.metrics import evaluate
 from acnn.fit.priors import AlgebraicPrior, IdentityPrior
@@ -142,7 +142,7 @@ def test_blr_generalizes_to_new_emt_structures():
     train = [labeled_by_emt(atoms) for atoms in crystals(20, seed=7, alloyed=False)]
     test = [labeled_by_emt(atoms) for atoms in crystals(5, seed=8, alloyed=False)]
     specification = BasisSpecification(elements=("Cu",), order=3, total_degree=7, cutoff=5.0)
-    fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.01)
+    fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.3)
     errors = evaluate(fit.model, test).as_dict()["total"]
     labels = np.concatenate([s.forces.reshape(-1) for s in test])
     assert errors["forces_rmse"] < 0.1 * np.sqrt((labels**2).mean())
@@ -164,15 +164,21 @@ def test_weights_decide_what_contradicting_labels_become():
 
 
 def test_the_repulsion_restraint_makes_close_pairs_repel():
-    train = [labeled_by_emt(atoms) for atoms in crystals(10, seed=10, alloyed=False)]
-    specification = BasisSpecification(elements=("Cu",), order=2, total_degree=8, cutoff=5.0)
-    fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.01)
-    energies = [
-        float(fit.model.pair_gradients(atomic_graph(ase.Atoms("Cu2", [[0, 0, 0], [0, 0, r]]), 5.0)).energies[0])
-        for r in (0.02, 0.05, 0.2)
+    """Labels of the opposite sign know no repulsion; without the restraint neither does their fit."""
+    train = [
+        LabeledStructure(s.atoms, -s.energy, -s.forces, -s.virial, "a", s.weights, s.name)
+        for s in (labeled_by_emt(atoms) for atoms in crystals(10, seed=10, alloyed=False))
     ]
-    assert energies[0] > energies[1] > energies[2]
-    assert fit.n_rows == 10 * 19 + 1
+    specification = BasisSpecification(elements=("Cu",), order=2, total_degree=10, cutoff=5.0)
+
+    def energies(weight: float) -> np.ndarray:
+        fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=weight)
+        assert fit.n_rows == 10 * 19 + (N_REPULSIVE_DISTANCES if weight else 0)
+        dimers = [ase.Atoms("Cu2", [[0, 0, 0], [0, 0, r]]) for r in np.linspace(0.3, 1.2, 40)]
+        return np.array([float(fit.model.pair_gradients(atomic_graph(d, 5.0)).energies[0]) for d in dimers])
+
+    assert (np.diff(energies(0.3)) < 0).all()
+    assert (np.diff(energies(0.0)) > 0).any()
 
 
 def test_progress_is_reported_once_per_structure():
