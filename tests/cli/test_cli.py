@@ -151,7 +151,7 @@ def test_info_shows_basis_provenance_and_errors(demo: Path) -> None:
     done = run("info", demo / "cual.acnn")
     assert done.exit_code == 0, done.output
     provenance = read_header(demo / "cual.acnn")["provenance"]
-    for text in ("Al, Cu", provenance["data"]["train"]["sha256"], "errors on test", "blr", "train.xyz"):
+    for text in ("Al, Cu", provenance["data"]["train"]["sha256"][:40], "errors on test", "blr", "train.xyz"):
         assert text in done.output
 
 

@@ -181,7 +181,7 @@ def test_figures_have_their_size():
     results = {result.name: result for result in check_model(EnergyStepsAtTheCutoff())}
     assert results["energy at the cutoff"].figure == pytest.approx(1e-4, rel=1e-3)
     dimer = results["dimer C-C repulsive"]
-    assert dimer.figure == pytest.approx(3 * (4 - 0.8 * 1.5443) ** 2, rel=1e-2)
+    assert dimer.figure == pytest.approx(3 * (4 - 0.65 * 1.5443) ** 2, rel=1e-2)
     assert dimer.unit == "eV/Å"
 
 
