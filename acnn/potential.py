@@ -68,7 +68,7 @@ class Potential(nn.Module):
 
     elements: tuple[str, ...]
     cutoff: float
-    max_pairs_per_chunk: int = 20_000
+    max_pairs_per_chunk: int = 5_000
 
     @abstractmethod
     def site_energies(self, graph: AtomicGraph) -> Tensor:
