@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fitting import add_arguments, fit_with_cli, print_rows, write_rows
 
-SIZES = {"sm": ("4", "14,14,10,8"), "lge": ("4", "20,20,14,10")}
+SIZES = {"sm": ("4", "15,15,10,8"), "lge": ("4", "20,20,14,10")}
 WL = "1"
 PAPER = {
     ("Ni", "sm"): (0.416, 0.018),
