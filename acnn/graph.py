@@ -24,7 +24,7 @@ class AtomicGraph:
         species: atomic numbers, int64 [n_atoms].
         pair_i: centers, int64 [n_pairs], ascending.
         pair_j: neighbors, int64 [n_pairs].
-        pair_vectors: r_ij in Å [n_pairs, 3]; its dtype and device are those of the results.
+        pair_vectors: r_ij in Å [n_pairs, 3]; forces have its dtype, energies are float64.
         structure: index of the structure an atom belongs to, int64 [n_atoms], ascending.
         n_structures: number of structures (some may be without pairs).
         n_centers: number of atoms with a site energy.
@@ -74,15 +74,17 @@ class AtomicGraph:
             pair_vectors=self.pair_vectors[inside],
         )
 
-    def center_chunks(self, max_pairs: int) -> Iterator[tuple[slice, slice]]:
-        """Consecutive (centers, pairs) slices of at most ``max_pairs`` pairs, or a single center."""
+    def center_chunks(self, max_pairs: int, max_centers: int = 500) -> Iterator[tuple[slice, slice]]:
+        """Consecutive (centers, pairs) slices of at most so many centers and pairs, or a single center."""
+        if bool((self.pair_i[1:] < self.pair_i[:-1]).any()):
+            raise ValueError("the pairs of a graph must be sorted by center (pair_i ascending)")
         ends = torch.searchsorted(
             self.pair_i.contiguous(), torch.arange(self.n_centers, device=self.pair_i.device), right=True
         ).tolist()
         first_center, first_pair = 0, 0
         for center in range(self.n_centers):
-            too_long = ends[center] - first_pair > max_pairs and center > first_center
-            if too_long:
+            too_long = ends[center] - first_pair > max_pairs or center - first_center >= max_centers
+            if too_long and center > first_center:
                 yield slice(first_center, center), slice(first_pair, ends[center - 1])
                 first_center, first_pair = center, ends[center - 1]
         if first_center < self.n_centers:
@@ -109,16 +111,17 @@ def batch(graphs: Sequence[AtomicGraph]) -> AtomicGraph:
 
 
 def subgraph(graph: AtomicGraph, centers: slice, pairs: slice) -> AtomicGraph:
-    """The centers of a slice first, then every atom of the graph as a possible neighbor."""
+    """The centers of a slice, and behind them as ghosts the atoms their pairs lead to."""
     if centers.start == 0 and centers.stop == graph.n_centers:
         return graph
     n_centers = centers.stop - centers.start
+    neighbors, pair_j = torch.unique(graph.pair_j[pairs], return_inverse=True)
     return AtomicGraph(
-        species=torch.cat([graph.species[centers], graph.species]),
+        species=torch.cat([graph.species[centers], graph.species[neighbors]]),
         pair_i=graph.pair_i[pairs] - centers.start,
-        pair_j=graph.pair_j[pairs] + n_centers,
+        pair_j=pair_j + n_centers,
         pair_vectors=graph.pair_vectors[pairs],
-        structure=torch.cat([graph.structure[centers], graph.structure]),
+        structure=torch.cat([graph.structure[centers], graph.structure[neighbors]]),
         n_structures=graph.n_structures,
         n_centers=n_centers,
     )

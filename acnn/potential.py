@@ -10,7 +10,6 @@ W_i   = -½ Σ_j (r_ij ⊗ g_ij + r_ji ⊗ g_ji)            shared evenly by the
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -69,19 +68,20 @@ class Potential(nn.Module):
     elements: tuple[str, ...]
     cutoff: float
     max_pairs_per_chunk: int = 5_000
+    max_centers_per_chunk: int = 500
 
-    @abstractmethod
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.
 
         float64 whatever the dtype of the graph, so that a large E0 costs no digits.
         """
+        raise NotImplementedError(f"{type(self).__name__} does not say what its site energies are")
 
     def pair_gradients(self, graph: AtomicGraph) -> PairGradients:
         """Site energies and dE/dr_ij, in chunks of centers so that memory does not grow with their number."""
         energies = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         gradients = torch.zeros_like(graph.pair_vectors)
-        for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk):
+        for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):
             energies[centers], gradients[pairs] = self._chunk_gradients(subgraph(graph, centers, pairs))
         return PairGradients(graph, energies, gradients)
 

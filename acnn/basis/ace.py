@@ -20,7 +20,7 @@ from typing import cast
 import numpy as np
 import scipy.sparse
 import torch
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -41,7 +41,7 @@ from acnn.graph import AtomicGraph
 
 @dataclass(frozen=True)
 class Edges:
-    """Pairs inside the many-body cutoff in padded form: row i·S + z_j, slot within the row.
+    """Pairs in padded form: row i·S + z_j, slot within the row.
 
     Attributes:
         element_i, element_j: element indices [n_pairs].
@@ -268,7 +268,8 @@ class ACEBasis(nn.Module):
     def forward(self, graph: AtomicGraph) -> Tensor:
         """B [n_functions, n_centers]; functions of other center elements are zero."""
         values = graph.pair_vectors.new_zeros(self.n_functions, graph.n_centers)
-        densities = self.densities(graph, self.edges(graph))
+        near = graph.within(self.specification.cutoff)
+        densities = self.densities(near, self.edges(near))
         for basis, centers in zip(self.by_element, self.centers_of(graph), strict=True):
             block = basis(densities[:, centers])
             values[basis.columns] = values[basis.columns].index_add(1, centers, block)
@@ -317,8 +318,6 @@ class UnsupportedElementError(ValueError):
     """A structure holds an element that the model does not know."""
 
     def __init__(self, number: float, elements: Sequence[str]) -> None:
-        from ase.data import chemical_symbols
-
         n = int(number)
         symbol = chemical_symbols[n] if 0 <= n < len(chemical_symbols) else f"with atomic number {n}"
         super().__init__(f"the element {symbol} is not in this model, which knows {', '.join(elements)}")

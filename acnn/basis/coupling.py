@@ -36,6 +36,7 @@ def m_multisets(channels: Channels, total_m: int) -> list[MList]:
     return [ms for ms in product(*per_channel) if sum(map(sum, ms)) == total_m]
 
 
+@functools.cache
 def n_invariants(channels: Channels) -> int:
     """Number of independent invariants, N(Σm = 0) - N(Σm = 1)."""
     if sum(l * copies for l, copies in channels) % 2:

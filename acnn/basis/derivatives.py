@@ -50,26 +50,30 @@ class BasisDerivatives:
 
     def __call__(self, graph: AtomicGraph) -> Iterator[PairDerivatives]:
         """dB/dr for all pairs of the graph, in blocks of bounded memory."""
-        embedding = _EmbeddingDerivatives(self.basis, graph)
-        bytes_per_center = max((e.bytes_per_center(graph) for e in self._elements), default=1)
+        near = graph.within(self.basis.specification.cutoff)
+        kept = torch.arange(graph.n_pairs, device=graph.pair_i.device)
+        if near.n_pairs < graph.n_pairs:
+            kept = kept[torch.linalg.vector_norm(graph.pair_vectors, dim=1) < self.basis.specification.cutoff]
+        bytes_per_center = max((e.bytes_per_center(near) for e in self._elements), default=1)
         max_centers = max(1, CHUNK_BYTES // bytes_per_center)
         for first in range(0, graph.n_centers, max_centers):
-            yield from self._many_body(graph, embedding, first, min(first + max_centers, graph.n_centers))
+            for found in self._many_body(near, first, min(first + max_centers, graph.n_centers)):
+                yield PairDerivatives(found.columns, kept[found.pairs], found.values)
         yield from self._pair_part(graph)
 
-    def _many_body(
-        self, graph: AtomicGraph, embedding: _EmbeddingDerivatives, first: int, last: int
-    ) -> Iterator[PairDerivatives]:
+    def _many_body(self, graph: AtomicGraph, first: int, last: int) -> Iterator[PairDerivatives]:
         bounds = torch.searchsorted(graph.pair_i, torch.tensor([first, last], device=graph.pair_i.device))
         pairs = slice(*bounds.tolist())
         chunk = subgraph(graph, slice(first, last), pairs)
         edges = self.basis.edges(chunk)
         densities = self.basis.densities(chunk, edges)
+        embedding = _EmbeddingDerivatives(self.basis, chunk, edges)
         centers_of = self.basis.centers_of(chunk)
         for element in self._elements:
             centers = centers_of[element.z]
             if len(centers):
-                yield from element(chunk, edges, embedding, densities, centers, pairs.start)
+                for found in element(chunk, edges, embedding, densities, centers):
+                    yield PairDerivatives(found.columns, found.pairs + pairs.start, found.values)
 
     def _pair_part(self, graph: AtomicGraph) -> Iterator[PairDerivatives]:
         if not self.basis.pair_columns or graph.n_pairs == 0:
@@ -86,13 +90,12 @@ class BasisDerivatives:
 
 
 class _EmbeddingDerivatives:
-    """R_n, Y_lm and their derivatives along x, y, z for the pairs of a graph."""
+    """R_n, Y_lm and their derivatives along x, y, z for the pairs of a chunk."""
 
-    def __init__(self, basis: ACEBasis, graph: AtomicGraph) -> None:
+    def __init__(self, basis: ACEBasis, graph: AtomicGraph, edges: Edges) -> None:
         vectors = graph.pair_vectors
         distance = torch.linalg.vector_norm(vectors, dim=1)
-        element = basis.element_index(graph.species)
-        element_i, element_j = element[graph.pair_i], element[graph.pair_j]
+        element_i, element_j = edges.element_i, edges.element_j
         self.radial, (d_radial,) = _slopes(
             lambda r: basis.radial(r, element_i, element_j), distance, [torch.ones_like(distance)]
         )
@@ -145,7 +148,6 @@ class _ElementDerivatives:
         embedding: _EmbeddingDerivatives,
         densities: Tensor,
         centers: Tensor,
-        first_pair: int,
     ) -> Iterator[PairDerivatives]:
         by_density = self._by_density(densities[:, centers])
         local = torch.full((graph.n_centers,), -1, dtype=torch.int64, device=centers.device)
@@ -158,11 +160,11 @@ class _ElementDerivatives:
             if len(pairs) == 0 or len(n) == 0:
                 continue
             slot = local[graph.pair_i[pairs]] * edges.width + edges.slot[pairs] % edges.width
-            slopes = embedding.densities(pairs + first_pair, n, lm)
+            slopes = embedding.densities(pairs, n, lm)
             slopes = padded(slopes.flatten(1), slot, (len(centers), edges.width))
             slopes = slopes.reshape(len(centers), edges.width * 3, len(n))
             values = (slopes @ weights).reshape(-1, 3, self.n_functions)
-            yield PairDerivatives(self.columns, pairs + first_pair, values[slot])
+            yield PairDerivatives(self.columns, pairs, values[slot])
 
     def _by_density(self, densities: Tensor) -> Tensor:
         """∂B/∂A by density component [n_centers, n_components, n_functions]."""

@@ -20,7 +20,6 @@ NEAREST_NEIGHBOR = {
     "fcc": math.sqrt(1 / 2),
     "bcc": math.sqrt(3) / 2,
     "diamond": math.sqrt(3) / 4,
-    "hcp": 1.0,
     "sc": 1.0,
 }
 
@@ -31,6 +30,8 @@ def bond_length(element: str) -> float:
     state: dict[str, Any] = reference_states[number] or {}
     if state.get("symmetry") == "diatom":
         return float(state["d"])
+    if state.get("symmetry") == "hcp":
+        return float(state["a"]) * min(1.0, math.sqrt(1 / 3 + float(state["c/a"]) ** 2 / 4))
     if state.get("symmetry") in NEAREST_NEIGHBOR:
         return NEAREST_NEIGHBOR[state["symmetry"]] * float(state["a"])
     return 2 * float(covalent_radii[number])

@@ -150,6 +150,12 @@ class BasisSpecification(_Frozen):
                 return self.bond_lengths[name]
         return (own[a] + own[b]) / 2
 
+    @property
+    def n_functions(self) -> int:
+        """Number of basis functions, counted without building them."""
+        many_body = sum(n_invariants(grouped(m)) for e in self.elements for m in self.multisets(e))
+        return many_body + self.n_pair_functions * len(self.elements) * (len(self.elements) + 1) // 2
+
     def multisets(self, element: str) -> list[Multiset]:
         """The many-body functions of a center element, each multiset once, by order and then ascending."""
         wl = float(self.setting(element, "wl"))  # type: ignore[arg-type]

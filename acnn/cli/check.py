@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import ase.io
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, one_sentence_errors
+from acnn.data.frames import read_frames
 from acnn.io.model_file import load_model
 from acnn.workflows.check import CheckResult, check_model
 
@@ -26,7 +27,7 @@ def check(
     """
     with one_sentence_errors():
         potential = load_model(model)
-        frames = list(ase.io.iread(structures)) if structures else None
+        frames = [frame.atoms for frame in read_frames(structures)] if structures else None
         results = check_model(potential, frames)
     console.print(_table(model, results))
     if not all(result.passed for result in results):
@@ -34,12 +35,12 @@ def check(
 
 
 def _table(model: Path, results: list[CheckResult]) -> Table:
-    table = Table(title=f"check of {model.name}", title_justify="left")
+    table = Table(title=escape(f"check of {model.name}"), title_justify="left")
     for heading, justify in (("check", "left"), ("figure", "right"), ("limit", "right"), ("unit", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("result")
     table.add_column("note", overflow="fold")
     for r in results:
         verdict = "[green]pass[/]" if r.passed else "[bold red]FAIL[/]"
-        table.add_row(r.name, f"{r.figure:.3g}", f"{r.limit:.3g}", r.unit, verdict, r.note)
+        table.add_row(r.name, f"{r.figure:.3g}", f"{r.limit:.3g}", r.unit, verdict, escape(r.note))
     return table

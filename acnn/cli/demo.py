@@ -13,6 +13,7 @@ from ase import Atoms, units
 from ase.build import bulk
 from ase.md.velocitydistribution import Stationary
 from ase.md.verlet import VelocityVerlet
+from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
@@ -57,9 +58,9 @@ def demo(
         print_report(settings, report)
         try:
             parity_plot(report.errors["test"], folder / "parity.png", "cual.acnn on test.xyz")
-            console.print(f"wrote {folder / 'parity.png'}", highlight=False)
+            console.print(escape(f"wrote {folder / 'parity.png'}"), highlight=False)
         except ImportError as error:
-            console.print(f"no parity plot: {error}", highlight=False)
+            console.print(escape(f"no parity plot: {error}"), highlight=False)
         _molecular_dynamics(folder, steps=50 if quick else 500)
 
 
@@ -89,7 +90,7 @@ def _molecular_dynamics(folder: Path, steps: int) -> None:
         dynamics.run(steps)
     ase.io.write(folder / "md.xyz", frames)
     console.print(table)
-    console.print(f"wrote {folder / 'md.xyz'}", highlight=False)
+    console.print(escape(f"wrote {folder / 'md.xyz'}"), highlight=False)
 
 
 def _attach(dynamics: VelocityVerlet, advance: Callable[[], None]) -> None:

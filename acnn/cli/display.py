@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -34,17 +35,19 @@ def one_sentence_errors() -> Iterator[None]:
     except ValidationError as error:
         details = [str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors()]
         _stop("; ".join(details))
+    except MemoryError as error:
+        _stop(f"out of memory ({error}): lower --degree or --order, or use a machine with more of it")
     except (ValueError, OSError, ImportError) as error:
         _stop(str(error))
 
 
 def _stop(sentence: str) -> None:
-    errors.print(f"[bold red]Error:[/] {sentence}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]Error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 
 
 def warn(sentence: str) -> None:
-    errors.print(f"[yellow]Warning:[/] {sentence}", highlight=False, soft_wrap=True)
+    errors.print(f"[yellow]Warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -70,12 +73,12 @@ def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], C
 
 def data_table(name: str, dataset: Dataset) -> Table:
     """Counts of structures and labels by configuration type."""
-    table = Table(title=f"{name}: {dataset.source}", title_justify="left")
+    table = Table(title=escape(f"{name}: {dataset.source}"), title_justify="left")
     for heading in ("config type", "structures", "atoms", "energies", "forces", "virials"):
         table.add_column(heading, justify="left" if heading == "config type" else "right")
     rows = dataset.summary()
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     if len(rows) > 1:
         table.add_section()
         table.add_row(TOTAL, *(str(sum(column)) for column in list(zip(*rows, strict=True))[1:]))
@@ -84,7 +87,7 @@ def data_table(name: str, dataset: Dataset) -> Table:
 
 def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
     """MAE and RMSE by configuration type."""
-    table = Table(title=f"errors on {name}", title_justify="left")
+    table = Table(title=escape(f"errors on {name}"), title_justify="left")
     table.add_column("config type")
     for quantity in QUANTITIES:
         for measure in ("MAE", "RMSE"):
@@ -93,7 +96,7 @@ def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> T
         if config_type == TOTAL:
             table.add_section()
         cells = [_number(row[f"{q}_{m}"], q) for q in QUANTITIES for m in ("mae", "rmse")]
-        table.add_row(config_type, *cells)
+        table.add_row(escape(config_type), *cells)
     return table
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from acnn.cli.display import console, data_table, error_table, one_sentence_errors, progress_stages
 from acnn.cli.plots import parity_plot
@@ -48,4 +49,4 @@ def evaluate(
             write_atomically(json, (json_module.dumps(table.as_dict(), indent=2) + "\n").encode())
         if plot:
             parity_plot(table, plot, title=f"{model.name} on {data.name}")
-            console.print(f"wrote {plot}", highlight=False)
+            console.print(escape(f"wrote {plot}"), highlight=False)

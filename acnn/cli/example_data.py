@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
 from acnn.data.examples import write_copper_aluminum, write_silicon
@@ -25,7 +26,7 @@ WRITERS = {System.cual: write_copper_aluminum, System.si: write_silicon}
 
 def example_data(
     system: Annotated[
-        System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn[lammps]".')
+        System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn\\[lammps]".')
     ],
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
@@ -39,7 +40,7 @@ def example_data(
         folder.mkdir(parents=True, exist_ok=True)
         with progress_stages() as stage:
             for path in write_example(system, folder, seed, quick, stage):
-                console.print(f"wrote {path}", highlight=False)
+                console.print(escape(f"wrote {path}"), highlight=False)
 
 
 def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:

@@ -103,7 +103,7 @@ def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
     for name, dataset in datasets.items():
         console.print(data_table(name, dataset))
         used = ", ".join(f"{kind} ← {key}" for kind, key in dataset.keys.items() if key)
-        console.print(f"labels: {used}\n", highlight=False)
+        console.print(escape(f"labels: {used}\n"), highlight=False)
     for warning in warnings:
         warn(warning)
 

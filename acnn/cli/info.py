@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, error_table, one_sentence_errors
@@ -28,7 +29,7 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
 
 def _model_table(path: Path, model: LinearACE) -> Table:
     specification = model.basis.specification
-    table = _two_columns(f"{path.name}: linear ACE")
+    table = _two_columns(escape(f"{path.name}: linear ACE"))
     table.add_row("elements", ", ".join(model.elements))
     table.add_row("E0 (eV)", ", ".join(f"{e} {value:.6f}" for e, value in model.e0.energies.items()))
     table.add_row("cutoff (Å)", f"{model.cutoff:g}")
@@ -47,14 +48,14 @@ def _model_table(path: Path, model: LinearACE) -> Table:
 def _provenance_table(provenance: dict) -> Table:
     table = _two_columns("fit")
     for name, data in provenance.get("data", {}).items():
-        table.add_row(name, f"{data['file']}: {data['structures']} structures, {data['atoms']} atoms")
+        table.add_row(name, escape(f"{data['file']}: {data['structures']} structures, {data['atoms']} atoms"))
         table.add_row("  sha256", data["sha256"])
     for key in ("acnn_version", "solver", "prior", "regularization", "effective_parameters", "log_evidence"):
         if provenance.get(key) is not None:
             value = provenance[key]
             table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
     for name, w in provenance.get("weights", {}).items():
-        table.add_row(f"weights of {name}", f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")
+        table.add_row(escape(f"weights of {name}"), f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")
     return table
 
 

@@ -7,7 +7,7 @@ a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -241,27 +241,38 @@ def _has_useless_virial(atoms: Atoms, keys: Mapping[str, str | None]) -> bool:
 def isolated_atom_energies(dataset: Dataset, cutoff: float = 10.0) -> dict[str, float]:
     """Energies in eV of the isolated atoms in the data, by element.
 
-    Isolated are single atoms without periodicity or farther than ``cutoff`` (Å) from their images, and single
-    atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``).
+    Isolated are single atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
+    that have no periodicity; for elements without such, single atoms farther than ``cutoff`` (Å) from their images, if
+    these agree (the cells of a stretched crystal do not).
     """
-    found: dict[str, tuple[float, str]] = {}
-    for structure in dataset:
-        if structure.energy is None or not _is_isolated_atom(structure, cutoff):
-            continue
-        element = structure.atoms.symbols[0]
-        energy, name = found.setdefault(element, (structure.energy, structure.name))
-        if abs(structure.energy - energy) > SAME_ENERGY:
+    single = [s for s in dataset if len(s) == 1 and s.energy is not None]
+    declared = _energies_by_element(s for s in single if _is_declared_isolated(s))
+    far = _energies_by_element(s for s in single if _image_distance(s.atoms) > cutoff)
+    for element, named in declared.items():
+        if _spread(named) > SAME_ENERGY:
+            (energy, name), (other, elsewhere) = sorted((min(named), max(named)), key=named.index)
             raise DatasetError(
                 f"The isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
-                f"{structure.energy:.6f} eV in {structure.name}: keep one of them."
+                f"{other:.6f} eV in {elsewhere}: keep one of them."
             )
-    return {element: found[element][0] for element in sorted(found, key=atomic_numbers.__getitem__)}
+    agreeing = {element: named for element, named in far.items() if _spread(named) <= SAME_ENERGY}
+    found = agreeing | declared
+    return {element: found[element][0][0] for element in sorted(found, key=atomic_numbers.__getitem__)}
 
 
-def _is_isolated_atom(structure: LabeledStructure, cutoff: float) -> bool:
-    if len(structure) != 1:
-        return False
-    return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or _image_distance(structure.atoms) > cutoff
+def _energies_by_element(structures: Iterable[LabeledStructure]) -> dict[str, list[tuple[float, str]]]:
+    found: dict[str, list[tuple[float, str]]] = {}
+    for structure in structures:
+        found.setdefault(structure.atoms.symbols[0], []).append((structure.energy or 0.0, structure.name))
+    return found
+
+
+def _spread(named: list[tuple[float, str]]) -> float:
+    return max(named)[0] - min(named)[0]
+
+
+def _is_declared_isolated(structure: LabeledStructure) -> bool:
+    return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or not structure.atoms.pbc.any()
 
 
 def _image_distance(atoms: Atoms) -> float:

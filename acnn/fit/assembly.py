@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
-from acnn.basis.derivatives import BasisDerivatives
+from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
-from acnn.graph import AtomicGraph
+from acnn.graph import AtomicGraph, subgraph
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
 
 FloatArray = NDArray[np.float64]
 
+MAX_PAIRS, MAX_CENTERS = 5_000, 500
+"""Per chunk of energy rows."""
 REPULSIVE_RANGE = (0.05, 0.6)
 """In bond lengths: where dimers are asked to repel."""
 N_REPULSIVE_DISTANCES = 12
@@ -44,28 +46,43 @@ class StructureRows:
 def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> StructureRows:
     """All rows of one structure; energies alone, without ``derivatives``, are much cheaper."""
     with torch.no_grad():
-        energy = basis(graph).sum(dim=1).numpy() if graph.n_pairs else np.zeros(basis.n_functions)
+        energy = torch.zeros(basis.n_functions, dtype=graph.pair_vectors.dtype)
+        for centers, pairs in graph.center_chunks(MAX_PAIRS, MAX_CENTERS):
+            energy += basis(subgraph(graph, centers, pairs)).sum(dim=1)
         if derivatives is None:
-            return StructureRows(energy, None, None)
-        forces = torch.zeros(graph.n_atoms, 3, basis.n_functions, dtype=graph.pair_vectors.dtype)
-        virial = torch.zeros(3, 3, basis.n_functions, dtype=graph.pair_vectors.dtype)
-        if graph.n_pairs:
-            for block in derivatives(graph):
-                _accumulate(forces, virial, graph, block.columns, block.pairs, block.values)
-        voigt = 0.5 * (virial + virial.transpose(0, 1))[list(VOIGT_ROWS), list(VOIGT_COLUMNS)]
-        return StructureRows(energy, forces.reshape(-1, basis.n_functions).numpy(), voigt.numpy())
+            return StructureRows(energy.numpy(), None, None)
+        gradients = _Gradients(graph)
+        for found in derivatives(graph) if graph.n_pairs else ():
+            gradients.add(found)
+        return StructureRows(energy.numpy(), *gradients.rows(basis.n_functions))
 
 
-def _accumulate(
-    forces: Tensor, virial: Tensor, graph: AtomicGraph, columns: slice, pairs: Tensor, gradients: Tensor
-) -> None:
-    n_columns = gradients.shape[2]
-    block = gradients.new_zeros(graph.n_atoms, 3, n_columns)
-    block.index_add_(0, graph.pair_i[pairs], gradients)
-    block.index_add_(0, graph.pair_j[pairs], gradients, alpha=-1)
-    forces[:, :, columns] += block
-    vectors = graph.pair_vectors[pairs]
-    virial[:, :, columns] -= (vectors.T @ gradients.flatten(1)).reshape(3, 3, n_columns)
+class _Gradients:
+    """Sums pair derivatives into force and virial rows, one contiguous array per block of columns."""
+
+    def __init__(self, graph: AtomicGraph) -> None:
+        self.graph = graph
+        self.forces: dict[tuple[int, int], Tensor] = {}
+        self.virial: dict[tuple[int, int], Tensor] = {}
+
+    def add(self, found: PairDerivatives) -> None:
+        key, n_columns = (found.columns.start, found.columns.stop), found.values.shape[2]
+        if key not in self.forces:
+            self.forces[key] = found.values.new_zeros(self.graph.n_atoms, 3, n_columns)
+            self.virial[key] = found.values.new_zeros(3, 3, n_columns)
+        self.forces[key].index_add_(0, self.graph.pair_i[found.pairs], found.values)
+        self.forces[key].index_add_(0, self.graph.pair_j[found.pairs], found.values, alpha=-1)
+        vectors = self.graph.pair_vectors[found.pairs]
+        self.virial[key] -= (vectors.T @ found.values.flatten(1)).reshape(3, 3, n_columns)
+
+    def rows(self, n_functions: int) -> tuple[FloatArray, FloatArray]:
+        """Forces [3 n_atoms, n_functions] and the virial [6, n_functions]."""
+        forces, virial = np.zeros((self.graph.n_atoms, 3, n_functions)), np.zeros((3, 3, n_functions))
+        for (start, stop), block in self.forces.items():
+            forces[:, :, start:stop] = block.numpy()
+            virial[:, :, start:stop] = self.virial[start, stop].numpy()
+        voigt = 0.5 * (virial + virial.transpose(1, 0, 2))[list(VOIGT_ROWS), list(VOIGT_COLUMNS)]
+        return forces.reshape(-1, n_functions), voigt
 
 
 class Assembler:
@@ -76,12 +93,18 @@ class Assembler:
         self._derivatives = BasisDerivatives(model.basis)
 
     def __call__(self, structure: LabeledStructure) -> tuple[FloatArray, FloatArray]:
-        """Rows [n, p] and targets [n]: weight · (label - fixed part); energy and virial weights over sqrt(n_atoms)."""
+        """Rows [n, p] and targets [n]: weight · (label - fixed part); energy and virial weights over sqrt(n_atoms).
+
+        Rows of zeros, those of an isolated atom, are left out: no coefficient changes them, and a label that differs
+        from E0 would only tell the evidence of noise that is not there.
+        """
         graph = atomic_graph(structure.atoms, self.model.cutoff)
-        gradients = structure.forces is not None or structure.virial is not None
+        weights, per_atom = structure.weights, 1 / np.sqrt(len(structure.atoms))
+        gradients = (structure.forces is not None and weights.forces > 0) or (
+            structure.virial is not None and weights.virial > 0
+        )
         rows = structure_rows(self.model.basis, self._derivatives if gradients else None, graph)
         fixed = self._fixed_part(graph)
-        weights, per_atom = structure.weights, 1 / np.sqrt(len(structure.atoms))
         parts: list[tuple[FloatArray, FloatArray]] = []
         if structure.energy is not None and weights.energy > 0:
             weight = weights.energy * per_atom
@@ -94,7 +117,9 @@ class Assembler:
             parts.append((weight * rows.virial, weight * voigt_from_full(structure.virial - fixed[2])))
         if not parts:
             return np.zeros((0, len(rows.energy))), np.zeros(0)
-        return np.concatenate([a for a, _ in parts]), np.concatenate([y for _, y in parts])
+        equations, targets = np.concatenate([a for a, _ in parts]), np.concatenate([y for _, y in parts])
+        kept = equations.any(axis=1)
+        return equations[kept], targets[kept]
 
     def _fixed_part(self, graph: AtomicGraph) -> tuple[float, FloatArray, FloatArray]:
         fixed = FixedTerms(self.model).pair_gradients(graph)

@@ -76,7 +76,9 @@ class StreamingQR:
     def _reduce(self) -> None:
         if not self._pending:
             return
-        stacked = np.concatenate([self._factor, *self._pending])
+        blocks = [self._factor, *self._pending]
+        stacked = np.empty((sum(map(len, blocks)), self.n_columns + 1), order="F")  # as LAPACK wants it: no copy
+        np.concatenate(blocks, out=stacked)
         self._pending, self._n_pending = [], 0
         (factor,) = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)
         self._factor = factor[: self.n_columns + 1].copy()

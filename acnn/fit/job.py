@@ -13,7 +13,7 @@ from typing import Any
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
-from acnn.data.weights import DEFAULT
+from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.linear import LinearFit, fit_linear
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
@@ -33,6 +33,7 @@ class FitReport:
     """A finished fit: the model, where E0 came from, error tables, cost."""
 
     settings: FitSettings
+    weights: WeightTable
     datasets: dict[str, Dataset]
     reference_energies: dict[str, float]
     e0_source: str
@@ -75,9 +76,7 @@ class FitReport:
             },
             "prior": settings.make_prior().describe(),
             "repulsion": settings.repulsion,
-            "weights": {
-                name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in settings.weight_table().items()
-            },
+            "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
             **self.metrics(),
         }
 
@@ -89,15 +88,18 @@ def run_fit(
 ) -> FitReport:
     """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts."""
     _require_folders(settings)
-    datasets = _read(settings)
+    weights = settings.weight_table()
+    datasets = _read(settings, weights)
     train = datasets["train"]
     elements = settings.elements or train.elements
     _require_elements(datasets, elements)
-    _require_config_types(settings, train)
+    _require_config_types(weights, train)
     specification = settings.specification(elements)
     energies, source, warnings = reference_energies(settings, train, specification)
     warnings += _left_out_notes(datasets)
     on_data(datasets, warnings)
+    n_functions = specification.n_functions
+    _require_memory(n_functions)
     fit = fit_linear(
         specification,
         train.structures,
@@ -106,9 +108,10 @@ def run_fit(
         settings.make_prior(),
         zbl=settings.zbl,
         repulsion_weight=settings.repulsion,
-        advance=stage("assembling equations", len(train)),
+        advance=stage(f"equations of {n_functions} functions", len(train)),
     )
-    report = FitReport(settings, datasets, energies, source, fit, warnings=warnings)
+    report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings)
+    save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
     for name, dataset in datasets.items():
         report.errors[name] = evaluate(fit.model, dataset, stage(f"errors on {name}", len(dataset)))
     save_model(fit.model, settings.output, report.provenance())
@@ -122,25 +125,30 @@ def reference_energies(
 ) -> tuple[dict[str, float], str, list[str]]:
     """E0 by element, where they come from, and a warning if they are a makeshift."""
     elements = specification.elements
-    if settings.e0 is not None:
-        given = explicit_energies(settings.e0)
-        if given is not None:
-            _require_all(given, elements, "e0 gives no energy for")
-            unused = sorted(set(given) - set(elements))
-            if unused:
-                raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
-            return {e: given[e] for e in elements}, "given", []
+    given = explicit_energies(settings.e0) if settings.e0 is not None else None
+    if given is not None:
+        _require_all(given, elements, "e0 gives no energy for")
+        unused = sorted(set(given) - set(elements))
+        if unused:
+            raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
+        return {e: given[e] for e in elements}, "given", []
+    if settings.e0 == "lstsq":
+        return _least_squares(train, elements, "E0 comes from least squares")
     isolated = isolated_atom_energies(train, specification.largest_cutoff)
+    missing = ", ".join(e for e in elements if e not in isolated)
     if settings.e0 == "isolated":
         _require_all(isolated, elements, "the training data hold no isolated atom of")
-    if settings.e0 != "lstsq" and all(e in isolated for e in elements):
-        return {e: isolated[e] for e in elements}, "isolated atoms", []
+    if missing:
+        return _least_squares(train, elements, f"no isolated atom of {missing}, so E0 comes from least squares")
+    return {e: isolated[e] for e in elements}, "isolated atoms", []
+
+
+def _least_squares(train: Dataset, elements: tuple[str, ...], why: str) -> tuple[dict[str, float], str, list[str]]:
     energies = least_squares_energies(train)
     _require_all(energies, elements, "the training data hold no energy to find E0 of")
     warning = (
-        "E0 comes from least squares over compositions: energies are then relative to an average atom of the data, and "
-        "bonds need not break toward the true free atom; give --e0 Si=… or add isolated-atom structures "
-        "(config_type=isolated_atom)"
+        f"{why} over compositions: energies are then relative to an average atom of the data, and bonds need not break "
+        "toward the true free atom; give --e0 Si=… or add isolated-atom structures (config_type=isolated_atom)"
     )
     return {e: energies[e] for e in elements}, "least squares", [warning]
 
@@ -151,7 +159,7 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _read(settings: FitSettings) -> dict[str, Dataset]:
+def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
     paths = {"train": settings.train, "test": settings.test}
     return {
         name: read_dataset(
@@ -160,7 +168,7 @@ def _read(settings: FitSettings) -> dict[str, Dataset]:
             forces_key=settings.forces_key,
             virial_key=settings.virial_key,
             stress_key=settings.stress_key,
-            weights=settings.weight_table(),
+            weights=weights,
             max_force=settings.max_force,
         )
         for name, path in paths.items()
@@ -185,13 +193,32 @@ def _require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -
                 )
 
 
-def _require_config_types(settings: FitSettings, train: Dataset) -> None:
-    unused = sorted(set(settings.weight_table()) - {DEFAULT} - set(train.config_types))
+def _require_config_types(weights: WeightTable, train: Dataset) -> None:
+    unused = sorted(set(weights) - {DEFAULT} - set(train.config_types))
     if unused:
         raise SettingsError(
             f"weights are given for {', '.join(unused)}, which the training data do not hold; their config types are "
             f"{', '.join(train.config_types)}"
         )
+
+
+def _require_memory(n_functions: int) -> None:
+    """The triangular factor, three blocks of rows and their factorization take about 64 p² bytes."""
+    needed = 64 * n_functions**2
+    if needed > available_bytes():
+        raise SettingsError(
+            f"{n_functions} basis functions need about {needed / 2**30:.0f} GiB of memory, "
+            f"{available_bytes() / 2**30:.0f} GiB are free: lower --degree or --order"
+        )
+
+
+def available_bytes() -> int:
+    """Physical memory that is free, or unlimited where the system does not tell."""
+    try:
+        meminfo = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
+        return int(meminfo.split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        return sys.maxsize
 
 
 def _require_all(energies: dict[str, float], elements: tuple[str, ...], sentence: str) -> None:

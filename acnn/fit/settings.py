@@ -20,6 +20,16 @@ class SettingsError(ValueError):
     """Settings that cannot be used, said in one sentence."""
 
 
+class Override(BaseModel):
+    """Settings of one center element that differ from the others'."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order: int | None = Field(None, ge=1, le=5)
+    degree: float | tuple[float, ...] | None = None
+    wl: float | None = Field(None, gt=0)
+
+
 class FitSettings(BaseModel):
     """What ``acnn fit`` needs to know; units are Å and eV. See ``acnn fit --help``."""
 
@@ -37,7 +47,10 @@ class FitSettings(BaseModel):
     pair_degree: int | None = Field(None, ge=0)
     formulation: Literal["pure2b", "self_interacting"] = "pure2b"
     bond_lengths: dict[str, float] = {}
-    overrides: dict[str, ElementOverride] = {}
+    overrides: dict[str, Override] = {}
+    transform: tuple[float, float] = (2.0, 4.0)
+    pair_transform: tuple[float, float] = (1.0, 3.0)
+    jacobi: tuple[float, float] = (0.0, 0.0)
     zbl: bool = False
     solver: Literal["blr", "qr"] = "blr"
     tikhonov: float = Field(0.0, ge=0)
@@ -83,7 +96,13 @@ class FitSettings(BaseModel):
             pair_degree=self.pair_degree,
             formulation=self.formulation,
             bond_lengths=self.bond_lengths,
-            overrides=self.overrides,
+            overrides={
+                element: ElementOverride(order=o.order, total_degree=o.degree, wl=o.wl)
+                for element, o in self.overrides.items()
+            },
+            transform=self.transform,
+            pair_transform=self.pair_transform,
+            jacobi=self.jacobi,
         )
 
     def make_solver(self) -> Solver:
@@ -148,7 +167,15 @@ KEYS = tuple(field.alias or name for name, field in FitSettings.model_fields.ite
 def _sentence(detail: Mapping[str, Any]) -> str:
     place = ".".join(str(part) for part in detail["loc"])
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{place} = {detail['input']!r}: unknown key{_nearest_override(str(detail['loc'][-1]), place)}"
     return f"{place} = {detail['input']!r}: {message}" if place else message
+
+
+def _nearest_override(name: str, place: str) -> str:
+    if not place.startswith("overrides."):
+        return ""
+    return f": did you mean {difflib.get_close_matches(name, Override.model_fields, n=1, cutoff=0.0)[0]!r}?"
 
 
 def _is_number(text: str) -> bool:

@@ -119,7 +119,7 @@ class _Modes:
         return self.residual_square + float(shrunk.sum())
 
     def best_noise_precision(self, regularization: float) -> float:
-        return self.n_rows / max(self.misfit(regularization), np.finfo(float).tiny)
+        return self.n_rows / max(self.misfit(regularization), self.n_rows * np.finfo(float).tiny)
 
     def log_evidence(self, regularization: float) -> float:
         """Eq. (16) at the best β, of the weighted rows."""

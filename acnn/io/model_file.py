@@ -58,6 +58,7 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
     """The content of a model file."""
     if not isinstance(model, LinearACE):
         raise TypeError(f"a {type(model).__name__} has no model file format")
+    model = _plain(model)
     header = {
         "format_version": FORMAT_VERSION,
         "kind": "linear",
@@ -67,7 +68,7 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
         "probe_energy": probe_energy(model),
         "provenance": dict(provenance or {}),
     }
-    tensors = {"coefficients": model.coefficients.detach().cpu().contiguous()}
+    tensors = {"coefficients": model.coefficients.detach().contiguous()}
     return save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)})
 
 
@@ -90,6 +91,17 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
             f"does not build the basis that version {header['provenance'].get('acnn_version', '?')} did"
         )
     return model
+
+
+def _plain(model: LinearACE) -> LinearACE:
+    """The model on the CPU in float64, as `load_model` makes it."""
+    if all(
+        t.device.type == "cpu" and t.dtype in (torch.float64, torch.int64)
+        for t in [*model.parameters(), *model.buffers()]
+    ):
+        return model
+    coefficients = model.coefficients.detach().cpu().double()
+    return LinearACE(model.basis.specification, model.e0.energies, coefficients, model.zbl is not None)
 
 
 def probe_energy(model: LinearACE) -> float:

@@ -48,7 +48,8 @@ class LinearACE(Potential):
         energies = self.fixed_energies(graph)
         if graph.n_pairs == 0:
             return energies
-        densities = self.basis.densities(graph, self.basis.edges(graph))
+        near = graph.within(self.basis.specification.cutoff)
+        densities = self.basis.densities(near, self.basis.edges(near))
         for block, centers in zip(self.basis.by_element, self.basis.centers_of(graph), strict=True):
             if len(centers) and block.n_functions:
                 folded = block.fold(self.coefficients[block.columns])

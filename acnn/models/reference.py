@@ -38,7 +38,7 @@ class ReferenceEnergies(nn.Module):
 
 
 class ZBL(nn.Module):
-    """Screened nuclear repulsion, Ziegler, Biersack and Littmark (1985), switched off at the bond length.
+    """Screened nuclear repulsion, Ziegler, Biersack and Littmark (1985), switched off at the sum of covalent radii.
 
     V(r) = f(r) k Z_i Z_j e²/r Σ_t a_t exp(-b_t r/d), d = 0.46850 Å / (Z_i^0.23 + Z_j^0.23),
     f(x = r / (R_i + R_j)) = 1 - 10x³ + 15x⁴ - 6x⁵ for x < 1 with covalent radii R (Å): C² everywhere.

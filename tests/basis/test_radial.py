@@ -170,7 +170,7 @@ def test_unknown_envelope_is_named():
         ("Si", 5.43 * math.sqrt(3) / 4),  # diamond
         ("Cu", 3.61 / math.sqrt(2)),  # fcc
         ("Fe", 2.87 * math.sqrt(3) / 2),  # bcc
-        ("Ti", 2.95),  # hcp
+        ("Ti", 2.896),  # hcp
         ("H", 0.74),  # diatomic
         ("O", 1.21),
         ("B", 2 * 0.84),  # rhombohedral: twice the covalent radius

@@ -115,7 +115,7 @@ def test_metrics_hold_what_scripts_ask_for(report_and_folder):
     assert metrics["n_basis"] == report.fit.model.basis.n_functions
     assert metrics["fit_seconds"] > 0
     assert metrics["peak_bytes"] > 2**20
-    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + 1 + N_REPULSIVE_DISTANCES  # and the isolated atom
+    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + N_REPULSIVE_DISTANCES  # the isolated atom tells nothing
     assert set(metrics["train"]) == {"bulk", "hot", "isolated_atom", "total"}
     assert set(metrics["test"]) == {"hot", "total"}
     keys = {f"{quantity}_{what}" for quantity in QUANTITIES for what in ("mae", "rmse", "count")}
@@ -174,7 +174,7 @@ def test_progress_is_announced_stage_by_stage(tmp_path):
     train, test = write(tmp_path / "train.xyz", copper(3, 0)), write(tmp_path / "test.xyz", copper(2, 5))
     given = {"train": train, "test": test, "output": tmp_path / "m.acnn", **SMALL}
     run_fit(read_settings(None, given), stage)
-    assert calls == {"assembling equations of 3": 3, "errors on train of 3": 3, "errors on test of 2": 2}
+    assert calls == {"equations of 8 functions of 3": 3, "errors on train of 3": 3, "errors on test of 2": 2}
 
 
 # --- E0 ---------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_every_setting_of_the_basis_arrives(tmp_path):
         pair_degree: 5
         formulation: self_interacting
         bond-lengths: {Al-Ti: 2.7}
-        overrides: {Ti: {order: 1, total_degree: [5]}}
+        overrides: {Ti: {order: 1, degree: [5]}}
         """,
         tmp_path,
     )
