@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import ase
 import ase.build
 import numpy as np
 import pytest
@@ -231,3 +234,19 @@ def test_gradients_come_out_under_no_grad(model):
         assert_same(model.pair_gradients(graph), expected)
     assert not expected.site_energies.requires_grad
     assert not graph.pair_vectors.requires_grad
+
+
+def test_chunks_bound_the_number_of_centers_too():
+    """Isolated atoms have no pairs, and would all be in one chunk."""
+    graph = batch([atomic_graph(ase.Atoms("Si"), 4.0) for _ in range(7)])
+    assert [c.stop - c.start for c, _ in graph.center_chunks(100, max_centers=3)] == [3, 3, 1]
+
+
+def test_pairs_out_of_order_are_told():
+    model = random_model(["Si"], order=2, total_degree=4)
+    graph = atomic_graph(example_structures()["bulk"], model.cutoff)
+    flipped = replace(
+        graph, pair_i=graph.pair_i.flip(0), pair_j=graph.pair_j.flip(0), pair_vectors=graph.pair_vectors.flip(0)
+    )
+    with pytest.raises(ValueError, match="sorted by center"):
+        model.pair_gradients(flipped)

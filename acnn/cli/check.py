@@ -30,8 +30,13 @@ def check(
         frames = [frame.atoms for frame in read_frames(structures)] if structures else None
         results = check_model(potential, frames)
     console.print(_table(model, results))
-    if not all(result.passed for result in results):
+    failed = [result.name for result in results if not result.passed]
+    if failed:
+        console.print(f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}", highlight=False)
+        if any(name.startswith("dimer") for name in failed):
+            console.print("an attractive core: fit with --zbl, or add close pairs to the data", highlight=False)
         raise typer.Exit(1)
+    console.print(f"all {len(results)} checks passed", highlight=False)
 
 
 def _table(model: Path, results: list[CheckResult]) -> Table:

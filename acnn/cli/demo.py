@@ -16,9 +16,9 @@ from ase.md.verlet import VelocityVerlet
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, one_sentence_errors, progress_stages
-from acnn.cli.example_data import System, write_example
-from acnn.cli.fit import announce, print_report
+from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.example_data import System, require_new, write_example
+from acnn.cli.fit import print_report
 from acnn.cli.plots import parity_plot
 from acnn.data.structures import set_thermal_momenta
 from acnn.fit.job import run_fit
@@ -31,6 +31,7 @@ TIMESTEP = 2.0
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder for data, model, plot and trajectory.")] = Path("acnn-demo"),
     quick: Annotated[bool, typer.Option(help="Smaller data, basis and run.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace what an earlier demo left in the folder.")] = False,
 ) -> None:
     """Everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.
 
@@ -41,6 +42,7 @@ def demo(
     acnn fit acnn-demo/train.xyz -o acnn-demo/cual.acnn --test acnn-demo/test.xyz --order 3 --degree 9 --cutoff 6
     """
     with one_sentence_errors():
+        require_new(folder, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         given = {
             "train": folder / "train.xyz",

@@ -85,6 +85,16 @@ def data_table(name: str, dataset: Dataset) -> Table:
     return table
 
 
+def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
+    """The tables of what was read, the labels that were taken, and warnings."""
+    for name, dataset in datasets.items():
+        console.print(data_table(name, dataset))
+        used = ", ".join(f"{kind} ← {key}" for kind, key in dataset.keys.items() if key)
+        console.print(escape(f"labels: {used}\n"), highlight=False)
+    for warning in warnings:
+        warn(warning)
+
+
 def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
     """MAE and RMSE by configuration type."""
     table = Table(title=escape(f"errors on {name}"), title_justify="left")

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, data_table, error_table, one_sentence_errors, progress_stages
+from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
 from acnn.cli.plots import parity_plot
 from acnn.data.dataset import read_dataset
+from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
-from acnn.io.model_file import load_model, write_atomically
+from acnn.io.model_file import load_model, require_writable, write_atomically
 
 
 def evaluate(
@@ -32,6 +33,7 @@ def evaluate(
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
     with one_sentence_errors():
+        require_writable([json, plot], [model, data])
         potential = load_model(model)
         dataset = read_dataset(
             data,
@@ -41,12 +43,13 @@ def evaluate(
             stress_key=stress_key,
             max_force=max_force,
         )
-        console.print(data_table("data", dataset))
+        announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)))
         console.print(error_table(data.name, table.as_dict()))
         if json:
             write_atomically(json, (json_module.dumps(table.as_dict(), indent=2) + "\n").encode())
+            console.print(escape(f"wrote {json}"), highlight=False)
         if plot:
             parity_plot(table, plot, title=f"{model.name} on {data.name}")
             console.print(escape(f"wrote {plot}"), highlight=False)

@@ -31,16 +31,25 @@ def example_data(
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace train.xyz and test.xyz of the folder.")] = False,
 ) -> None:
     """Write labeled structures to try everything on, without a download.
 
     Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
     """
     with one_sentence_errors():
+        require_new(folder, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         with progress_stages() as stage:
             for path in write_example(system, folder, seed, quick, stage):
                 console.print(escape(f"wrote {path}"), highlight=False)
+
+
+def require_new(folder: Path, overwrite: bool) -> None:
+    """Nobody's data are replaced unasked."""
+    for name in ("train.xyz", "test.xyz"):
+        if (folder / name).exists() and not overwrite:
+            raise FileExistsError(f"{folder / name} is there already: choose another folder, or --overwrite")
 
 
 def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, data_table, error_table, one_sentence_errors, progress_stages, warn
-from acnn.data.dataset import Dataset
+from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.settings import FitSettings, read_settings
 
@@ -99,15 +98,6 @@ def fit(
         print_report(settings, report)
 
 
-def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
-    for name, dataset in datasets.items():
-        console.print(data_table(name, dataset))
-        used = ", ".join(f"{kind} ← {key}" for kind, key in dataset.keys.items() if key)
-        console.print(escape(f"labels: {used}\n"), highlight=False)
-    for warning in warnings:
-        warn(warning)
-
-
 def print_report(settings: FitSettings, report: FitReport) -> None:
     """Error tables, then what was fitted and at what cost."""
     for name, table in report.errors.items():
@@ -115,10 +105,10 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     metrics = report.metrics()
     energies = ", ".join(f"{e} {value:.6g} eV" for e, value in report.reference_energies.items())
     console.print(
-        f"{metrics['n_basis']} basis functions, {metrics['n_equations']} equations; {metrics['solver']}, "
+        f"{metrics['n_basis']} basis functions, {metrics['n_equations']} equations; solver {settings.solver}, "
         f"λ = {metrics['regularization']:.3g}, {metrics['effective_parameters']:.1f} effective parameters\n"
         f"E0 ({report.e0_source}): {energies}\n"
         f"{metrics['fit_seconds']:.1f} s, peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB\n"
-        f"wrote {escape(str(settings.output))}",
+        f"wrote {escape(', '.join(str(p) for p in (settings.output, settings.json_file) if p))}",
         highlight=False,
     )

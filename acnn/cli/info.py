@@ -41,7 +41,7 @@ def _model_table(path: Path, model: LinearACE) -> Table:
     table.add_row("ZBL", "yes" if model.zbl is not None else "no")
     table.add_row("basis functions", str(model.basis.n_functions))
     for (kind, order), count in sorted(Counter((kind, len(nl)) for kind, nl in model.basis.labels()).items()):
-        table.add_row("" if kind == "pair" else f"  centered on {kind}", f"{count} of order {order}")
+        table.add_row("  pairs" if kind == "pair" else f"  centered on {kind}", f"{count} of order {order}")
     return table
 
 
@@ -50,7 +50,16 @@ def _provenance_table(provenance: dict) -> Table:
     for name, data in provenance.get("data", {}).items():
         table.add_row(name, escape(f"{data['file']}: {data['structures']} structures, {data['atoms']} atoms"))
         table.add_row("  sha256", data["sha256"])
-    for key in ("acnn_version", "solver", "prior", "regularization", "effective_parameters", "log_evidence"):
+    for key in (
+        "acnn_version",
+        "e0_source",
+        "solver",
+        "prior",
+        "repulsion",
+        "regularization",
+        "effective_parameters",
+        "log_evidence",
+    ):
         if provenance.get(key) is not None:
             value = provenance[key]
             table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))

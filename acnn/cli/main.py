@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from acnn.cli.check import check
@@ -22,6 +25,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"acnn {metadata.version('acnn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
 for command in (fit, evaluate, info, check, demo):
     app.command()(command)
 app.command("example-data")(example_data)

@@ -291,8 +291,18 @@ def least_squares_energies(dataset: Dataset) -> dict[str, float]:
     labeled = [structure for structure in dataset if structure.energy is not None]
     if not labeled:
         raise DatasetError(f"{dataset.source} has no energies to take atomic energies from.")
-    elements = dataset.elements
-    counts = np.array([[np.sum(s.atoms.symbols == element) for element in elements] for s in labeled], dtype=float)
+    elements, counts = dataset.elements, _composition_counts(labeled, dataset.elements)
     energies = np.array([structure.energy for structure in labeled])
     solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
     return dict(zip(elements, map(float, solution), strict=True))
+
+
+def compositions_determine_energies(dataset: Dataset) -> bool:
+    """Whether the compositions of the structures with energies tell the elements' energies apart."""
+    labeled = [structure for structure in dataset if structure.energy is not None]
+    counts = _composition_counts(labeled, dataset.elements)
+    return bool(np.linalg.matrix_rank(counts) == len(dataset.elements))
+
+
+def _composition_counts(structures: list[LabeledStructure], elements: tuple[str, ...]) -> NDArray[np.float64]:
+    return np.array([[np.sum(s.atoms.symbols == element) for element in elements] for s in structures], dtype=float)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from itertools import islice
@@ -128,7 +129,7 @@ def _read_xyz(path: Path, selection: slice) -> list[Frame]:
     try:
         with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
             texts = list(_split_xyz(file, path.name))
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as text ({_sentence(error)}).") from error
     if not texts:
         raise DatasetError(f"The file {path} holds no structure.")

@@ -29,9 +29,9 @@ FloatArray = NDArray[np.float64]
 
 MAX_PAIRS, MAX_CENTERS = 5_000, 500
 """Per chunk of energy rows."""
-REPULSIVE_RANGE = (0.05, 0.6)
+REPULSIVE_RANGE = (0.05, 0.8)
 """In bond lengths: where dimers are asked to repel."""
-N_REPULSIVE_DISTANCES = 12
+N_REPULSIVE_DISTANCES = 16
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Assembler:
 def repulsion_rows(model: LinearACE, weight: float) -> tuple[FloatArray, FloatArray]:
     """Rows that ask dimers, weakly, to repel like bare nuclei where cores overlap.
 
-    weight · (E_dimer(r) / V_ZBL(r) - 1) for every pair of elements at distances up to 0.6 bond lengths: relative
+    weight · (E_dimer(r) / V_ZBL(r) - 1) for every pair of elements at distances up to 0.8 bond lengths: relative
     deviations, so that the restraint shapes what no data determine and yields where there are any. It takes the place
     of P(y(0)) = 1 (paper, Sec. II B 2), which fixes one point and lets the polynomial swing below it.
     """

@@ -49,7 +49,7 @@ class StreamingQR:
         if rows.shape != (len(targets), self.n_columns):
             raise ValueError(f"rows {rows.shape} and targets {targets.shape} for {self.n_columns} columns")
         if not (np.isfinite(rows).all() and np.isfinite(targets).all()):
-            raise ValueError("a row of the least-squares problem is not finite")
+            raise ValueError("an equation is not finite: are two atoms at one place?")
         for start in range(0, len(rows), self._block_rows):
             piece = slice(start, start + self._block_rows)
             self._pending.append(np.column_stack([rows[piece], targets[piece]]))

@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from acnn.basis.specification import BasisSpecification
-from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
+from acnn.data.dataset import (
+    Dataset,
+    compositions_determine_energies,
+    isolated_atom_energies,
+    least_squares_energies,
+    read_dataset,
+)
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.linear import LinearFit, fit_linear
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
-from acnn.io.model_file import save_model, write_atomically
+from acnn.io.model_file import require_writable, save_model, write_atomically
 
 Stage = Callable[[str, int], Callable[[], None]]
 """Announces a stage of so many structures; what it returns is called after each."""
@@ -87,7 +93,8 @@ def run_fit(
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
 ) -> FitReport:
     """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts."""
-    _require_folders(settings)
+    inputs = [settings.train, settings.test, settings.weights if isinstance(settings.weights, Path) else None]
+    require_writable([settings.output, settings.json_file], inputs)
     weights = settings.weight_table()
     datasets = _read(settings, weights)
     train = datasets["train"]
@@ -96,7 +103,7 @@ def run_fit(
     _require_config_types(weights, train)
     specification = settings.specification(elements)
     energies, source, warnings = reference_energies(settings, train, specification)
-    warnings += _left_out_notes(datasets)
+    warnings += left_out_notes(datasets)
     on_data(datasets, warnings)
     n_functions = specification.n_functions
     _require_memory(n_functions)
@@ -144,12 +151,20 @@ def reference_energies(
 
 
 def _least_squares(train: Dataset, elements: tuple[str, ...], why: str) -> tuple[dict[str, float], str, list[str]]:
+    if not any(structure.energy is not None for structure in train):
+        raise SettingsError("the training data hold no energies: give E0 with --e0, such as --e0 Si=0")
     energies = least_squares_energies(train)
     _require_all(energies, elements, "the training data hold no energy to find E0 of")
     warning = (
         f"{why} over compositions: energies are then relative to an average atom of the data, and bonds need not break "
-        "toward the true free atom; give --e0 Si=… or add isolated-atom structures (config_type=isolated_atom)"
+        f"toward the true free atom; give --e0 {elements[0]}=… or add isolated-atom structures "
+        "(config_type=isolated_atom)"
     )
+    if not compositions_determine_energies(train):
+        warning += (
+            f". The compositions of the data do not even tell E0 of {', '.join(elements)} apart: the split between "
+            "them is arbitrary, and energies of other compositions are meaningless"
+        )
     return {e: energies[e] for e in elements}, "least squares", [warning]
 
 
@@ -174,12 +189,6 @@ def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
         for name, path in paths.items()
         if path is not None
     }
-
-
-def _require_folders(settings: FitSettings) -> None:
-    for path in (settings.output, settings.json_file):
-        if path is not None and not path.parent.is_dir():
-            raise SettingsError(f"the folder {path.parent} of {path.name} does not exist: make it first")
 
 
 def _require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:
@@ -227,7 +236,8 @@ def _require_all(energies: dict[str, float], elements: tuple[str, ...], sentence
         raise SettingsError(f"{sentence} {', '.join(missing)}: give --e0 with an energy in eV for every element")
 
 
-def _left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
+def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
+    """What was not taken from the data, a sentence each."""
     notes = []
     for name, d in datasets.items():
         if d.left_out:

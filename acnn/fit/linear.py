@@ -61,10 +61,16 @@ def fit_linear(
     accumulator = StreamingQR(model.basis.n_functions)
     assemble = Assembler(model)
     for structure in structures:
-        accumulator.add(*assemble(structure))
+        try:
+            accumulator.add(*assemble(structure))
+        except ValueError as error:
+            raise ValueError(f"{structure.name}: {error}") from error
         advance()
     if accumulator.n_rows == 0:
-        raise ValueError("no structure has a label with a positive weight: there is nothing to fit")
+        raise ValueError(
+            "no structure has a label with a positive weight and a neighbor inside the cutoff of "
+            f"{model.cutoff} Å: there is nothing to fit"
+        )
     if repulsion_weight > 0:
         accumulator.add(*repulsion_rows(model, repulsion_weight))
     gamma = prior([nl for _, nl in model.basis.labels()])

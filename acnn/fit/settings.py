@@ -129,7 +129,7 @@ def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
     try:
         return FitSettings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from error
+        raise SettingsError("; ".join(dict.fromkeys(map(_sentence, error.errors())))) from error
 
 
 def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
@@ -165,7 +165,7 @@ KEYS = tuple(field.alias or name for name, field in FitSettings.model_fields.ite
 
 
 def _sentence(detail: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
+    place = ".".join(str(part) for part in detail["loc"][: 3 if detail["loc"][:1] == ("overrides",) else 1])
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         return f"{place} = {detail['input']!r}: unknown key{_nearest_override(str(detail['loc'][-1]), place)}"

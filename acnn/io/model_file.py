@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,21 @@ def probe_energy(model: LinearACE) -> float:
     with torch.no_grad():
         energies = model.site_energies(graph) - model.e0(graph)
     return float(energies.sum())
+
+
+def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path | None] = ()) -> None:
+    """Before long work: every output can be written, and is neither an input nor another output."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise ValueError(f"the folder {path.parent} of {path.name} does not exist: make it first")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise ValueError(f"{path} cannot be written: it is a folder, or its folder is read-only")
+        if path.resolve() in taken:
+            raise ValueError(f"{path} would be written over another file of this command: choose another name")
+        taken.add(path.resolve())
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -37,7 +37,7 @@ ENERGY_JUMP_LIMIT = 1e-6
 """eV, when an atom crosses the cutoff."""
 FORCE_JUMP_LIMIT = 1e-5
 """eV/Å, when an atom crosses the cutoff."""
-CUTOFF_STEP = 1e-3
+CUTOFF_STEP = 1e-4
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
 REPULSIVE_RANGE = (0.3, 0.65)
 """In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inward."""

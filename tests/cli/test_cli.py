@@ -193,3 +193,47 @@ def test_example_data_is_the_same_for_the_same_seed(demo: Path, tmp_path: Path) 
     done = run("example-data", "cual", tmp_path / "new", "--quick")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "new" / "train.xyz").read_bytes() == (demo / "train.xyz").read_bytes()
+
+
+def test_example_data_replace_nothing_unasked(tmp_path: Path) -> None:
+    mine = tmp_path / "train.xyz"
+    mine.write_text("mine")
+    for command in (["example-data", "cual", tmp_path], ["demo", tmp_path]):
+        done = run(*command, "--quick")
+        assert done.exit_code == 2
+        assert "--overwrite" in done.output
+    assert mine.read_text() == "mine"
+
+
+def test_brackets_in_names_are_text_not_markup(demo: Path, tmp_path: Path) -> None:
+    frames = ase.io.read(demo / "test.xyz", index=":")
+    for frame in frames:
+        frame.info["config_type"] = "slab[/b]"
+    path = tmp_path / "data[old].xyz"
+    ase.io.write(path, frames)
+    done = run("evaluate", demo / "cual.acnn", path)
+    assert done.exit_code == 0, done.output
+    assert "slab[/b]" in done.output
+    assert "data[old].xyz" in done.output
+    missing = run("evaluate", demo / "cual.acnn", tmp_path / "gone[/x].xyz")
+    assert missing.exit_code == 2
+    assert "gone[/x].xyz" in missing.output
+
+
+def test_evaluate_does_not_overwrite_its_data(demo: Path) -> None:
+    before = (demo / "test.xyz").read_bytes()
+    done = run("evaluate", demo / "cual.acnn", demo / "test.xyz", "--json", demo / "test.xyz")
+    assert done.exit_code == 2
+    assert (demo / "test.xyz").read_bytes() == before
+
+
+def test_check_of_a_file_that_holds_no_structures_is_one_sentence(demo: Path, tmp_path: Path) -> None:
+    (tmp_path / "hello.txt").write_text("hello\n")
+    done = run("check", demo / "cual.acnn", tmp_path / "hello.txt")
+    assert done.exit_code == 2
+    assert done.output.startswith("Error:")
+    assert "hello.txt" in done.output
+
+
+def test_version() -> None:
+    assert run("--version").output.startswith("acnn 0.")

@@ -465,6 +465,19 @@ def test_isolated_atoms_must_agree(xyz: Path) -> None:
         isolated_atom_energies(read_dataset(xyz))
 
 
+def test_the_cells_of_a_stretched_crystal_are_no_isolated_atoms(xyz: Path) -> None:
+    stretched = []
+    for a, energy in ((16.0, -1.0), (17.0, -1.2)):
+        cell = bulk("Cu", a=a)
+        cell.info["REF_energy"] = energy
+        stretched.append(cell)
+    write(xyz, *stretched)
+    assert isolated_atom_energies(read_dataset(xyz), cutoff=5.0) == {}
+    free = Atoms("Cu", info={"REF_energy": -0.9})
+    write(xyz, *stretched, free)
+    assert isolated_atom_energies(read_dataset(xyz), cutoff=5.0) == {"Cu": -0.9}
+
+
 def molecule(formula: str, energy: float) -> Atoms:
     atoms = Atoms(formula, info={"REF_energy": energy})
     atoms.positions[:, 0] = np.arange(len(atoms))

@@ -16,6 +16,7 @@ from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
+from acnn.fit import job
 from acnn.fit.assembly import N_REPULSIVE_DISTANCES
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.metrics import evaluate
@@ -102,7 +103,7 @@ def refuses(folder: Path, structures: list[ase.Atoms], says: str, **settings: An
         return lambda: None
 
     given = {"train": write(folder / "train.xyz", structures), "output": folder / "m.acnn", **SMALL, **settings}
-    with pytest.raises(SettingsError, match=says) as caught:
+    with pytest.raises(ValueError, match=says) as caught:
         run_fit(read_settings(None, given), stage)
     assert "\n" not in str(caught.value)
     assert stages == []
@@ -266,7 +267,7 @@ def test_a_foreign_element_in_the_test_set_is_named_too(tmp_path):
 def test_a_missing_output_folder_is_told_before_any_work(tmp_path, key):
     given = {"train": tmp_path / "does-not-exist-either.xyz", "output": tmp_path / "m.acnn", **SMALL}
     given[key] = tmp_path / "absent" / "file"
-    with pytest.raises(SettingsError, match=r"the folder .*absent of file does not exist: make it first"):
+    with pytest.raises(ValueError, match=r"the folder .*absent of file does not exist: make it first"):
         run_fit(read_settings(None, given))
 
 
@@ -287,3 +288,49 @@ def test_datasets_and_warnings_are_shown_before_the_fit(tmp_path):
     ((names, warnings),) = shown
     assert names == ["train"]
     assert len(warnings) == 1
+
+
+def test_a_fit_that_cannot_fit_in_memory_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "available_bytes", lambda: 1000)
+    given = {"train": write(tmp_path / "train.xyz", copper(2, seed=1)), "output": tmp_path / "m.acnn"}
+    with pytest.raises(SettingsError, match=r"basis functions need about .* lower --degree"):
+        run_fit(read_settings(None, {**SMALL, **given}))
+
+
+def test_an_isolated_atom_that_disagrees_with_e0_does_not_look_like_noise(tmp_path):
+    """Its equation has no unknowns; counted, it made the evidence believe in noise and flatten the fit."""
+    fits = []
+    for name, more in (("without", []), ("with", [isolated("Cu", 3.0)])):
+        train = write(tmp_path / f"{name}.xyz", [*copper(4, seed=1), *more])
+        given = {"train": train, "output": tmp_path / "m.acnn", "e0": "Cu=-5.0"}
+        fits.append(run_fit(read_settings(None, {**SMALL, **given})).fit.model.coefficients)
+    assert (fits[0] == fits[1]).all()
+
+
+def test_no_output_is_written_over_another_file(tmp_path):
+    train = write(tmp_path / "train.xyz", copper(2, seed=1))
+    before = train.read_bytes()
+    for given in ({"output": train}, {"output": tmp_path / "m.acnn", "json": tmp_path / "m.acnn"}):
+        with pytest.raises(ValueError, match="over another file of this command"):
+            run_fit(read_settings(None, {"train": train, **SMALL, **given}))
+    assert train.read_bytes() == before
+
+
+def test_weights_that_vanish_during_a_fit_do_not_lose_it(tmp_path):
+    weights = tmp_path / "weights.yaml"
+    weights.write_text("default: {E: 10, F: 2, V: 1}\n")
+    given = {"train": write(tmp_path / "t.xyz", copper(2, seed=1)), "output": tmp_path / "m.acnn", "weights": weights}
+    run_fit(read_settings(None, {**SMALL, **given}), on_data=lambda datasets, warnings: weights.unlink())
+    assert read_header(tmp_path / "m.acnn")["provenance"]["weights"]["default"] == {"E": 10.0, "F": 2.0, "V": 1.0}
+
+
+def test_a_cutoff_below_every_bond_is_an_error(tmp_path):
+    given = {"train": write(tmp_path / "t.xyz", copper(2, seed=1)), "output": tmp_path / "m.acnn", "cutoff": 1.0}
+    with pytest.raises(ValueError, match=r"neighbor inside the cutoff of 1\.0 Å"):
+        run_fit(read_settings(None, {"order": 1, "degree": 3, **given}))
+
+
+def test_compositions_that_do_not_determine_e0_are_said(tmp_path):
+    given = {"train": write(tmp_path / "t.xyz", [a for a in alloy(2, seed=3)]), "output": tmp_path / "m.acnn"}
+    report = run_fit(read_settings(None, {**SMALL, **given}))
+    assert any("arbitrary" in warning for warning in report.warnings)
