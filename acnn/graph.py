@@ -60,11 +60,15 @@ class AtomicGraph:
     def with_pair_vectors(self, pair_vectors: Tensor) -> AtomicGraph:
         return replace(self, pair_vectors=pair_vectors)
 
-    def within(self, cutoff: float) -> AtomicGraph:
-        """The graph without the pairs at or beyond ``cutoff`` (Å)."""
+    def pairs_within(self, cutoff: float) -> Tensor:
+        """Indices of the pairs closer than ``cutoff`` (Å), ascending."""
         # A product with ones: sum() over an axis of three is eight times slower.
         squares = self.pair_vectors.square() @ self.pair_vectors.new_ones(3)
-        inside = torch.nonzero(squares < cutoff * cutoff)[:, 0]
+        return torch.nonzero(squares < cutoff * cutoff)[:, 0]
+
+    def within(self, cutoff: float) -> AtomicGraph:
+        """The graph without the pairs at or beyond ``cutoff`` (Å)."""
+        inside = self.pairs_within(cutoff)
         if len(inside) == self.n_pairs:
             return self
         return replace(

@@ -50,10 +50,8 @@ class BasisDerivatives:
 
     def __call__(self, graph: AtomicGraph) -> Iterator[PairDerivatives]:
         """dB/dr for all pairs of the graph, in blocks of bounded memory."""
-        near = graph.within(self.basis.specification.cutoff)
-        kept = torch.arange(graph.n_pairs, device=graph.pair_i.device)
-        if near.n_pairs < graph.n_pairs:
-            kept = kept[torch.linalg.vector_norm(graph.pair_vectors, dim=1) < self.basis.specification.cutoff]
+        cutoff = self.basis.specification.cutoff
+        near, kept = graph.within(cutoff), graph.pairs_within(cutoff)
         bytes_per_center = max((e.bytes_per_center(near) for e in self._elements), default=1)
         max_centers = max(1, CHUNK_BYTES // bytes_per_center)
         for first in range(0, graph.n_centers, max_centers):
