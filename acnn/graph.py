@@ -12,6 +12,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The dtype of pair vectors, and with them of an evaluation, by its name."""
+    if name not in DTYPES:
+        raise ValueError(f"dtype is 'float32' or 'float64', not {name!r}")
+    return DTYPES[name]
+
 
 @dataclass(frozen=True)
 class AtomicGraph:

@@ -10,12 +10,23 @@ W_i   = -½ Σ_j (r_ij ⊗ g_ij + r_ji ⊗ g_ji)            shared evenly by the
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph, subgraph
+
+KERNELS = ("auto", "cpu", "torch")
+
+
+def chosen_kernel(requested: str | None = None) -> str:
+    """One of `KERNELS`: the argument, else the environment variable ``ACNN_KERNEL``, else "auto"."""
+    name = requested or os.environ.get("ACNN_KERNEL") or "auto"
+    if name not in KERNELS:
+        raise ValueError(f"{'kernel' if requested else 'ACNN_KERNEL'} is auto, cpu or torch, not {name!r}")
+    return name
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,8 @@ class Potential(nn.Module):
 
     elements: tuple[str, ...]
     cutoff: float
+    takes_longer_pairs: bool = False
+    """Pairs beyond the cutoff may stand in its graphs: they change nothing, and leaving them in is faster."""
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500
 
@@ -77,8 +90,24 @@ class Potential(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say what its site energies are")
 
-    def pair_gradients(self, graph: AtomicGraph) -> PairGradients:
-        """Site energies and dE/dr_ij, in chunks of centers so that memory does not grow with their number."""
+    def pair_gradients(self, graph: AtomicGraph, kernel: str | None = None) -> PairGradients:
+        """Site energies and dE/dr_ij.
+
+        Args:
+            kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
+                variable ``ACNN_KERNEL``, and without it means "auto".
+        """
+        found = self.compiled_gradients(graph, kernel)
+        return self._torch_gradients(graph) if found is None else found
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        """What the compiled kernel finds, or None where it is not wanted or this kind of potential has no program."""
+        if chosen_kernel(kernel) == "cpu" and kernel:  # a preference for all of the program forbids nothing
+            raise ValueError(f"a {type(self).__name__} has no program for the compiled kernel: choose auto or torch")
+        return None
+
+    def _torch_gradients(self, graph: AtomicGraph) -> PairGradients:
+        """In chunks of centers, so that memory does not grow with their number."""
         energies = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         gradients = torch.zeros_like(graph.pair_vectors)
         for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.conventions import stress_from_virial, voigt_from_full
-from acnn.graph import AtomicGraph
+from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
+from acnn.kernels.evaluator import uses_compiled_kernel
+from acnn.launchers import RANK_VARIABLES
 from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
 from acnn.potential import PairGradients, Potential
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 STRESSES = frozenset({"stress", "stresses"})
 CLOSEST_APPROACH = 1e-6
 """Å; atoms closer than this are one mistake, not a structure."""
@@ -43,6 +45,8 @@ class ACNNCalculator(BaseCalculator):
         dtype: "float64" or "float32", of the pair vectors and with them of the evaluation.
         skin: pairs are searched within cutoff + skin (Å), and again only when an atom may have come into reach
             unseen; 0 searches whenever something moved.
+        kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
+            variable ``ACNN_KERNEL``, and without it means "auto".
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
@@ -53,14 +57,16 @@ class ACNNCalculator(BaseCalculator):
         device: torch.device | str = "cpu",
         dtype: str = "float64",
         skin: float = 0.5,
+        kernel: str | None = None,
     ) -> None:
         super().__init__()
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype is 'float32' or 'float64', not {dtype!r}")
-        self.device, self.dtype = _usable_device(device), dtype
+        dtype_of(dtype)  # an unusable name is told now, as is an unusable kernel
+        self.device, self.dtype, self.kernel = _usable_device(device), dtype, kernel
+        uses_compiled_kernel(kernel)
+        _warn_of_copies()
         self.potential = _potential(model)
         self._model = _on_device(self.potential, self.device)
-        self._neighbors = VerletList(self.potential.cutoff, skin, self.device)
+        self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
         self._found: PairGradients | None = None
 
     @property
@@ -104,7 +110,7 @@ class ACNNCalculator(BaseCalculator):
             self.atoms = atoms.copy()
         graph = self._neighbors.graph(atoms)
         _reject_overlap(graph)
-        self._found = self._model.pair_gradients(graph.to(dtype=DTYPES[self.dtype]))
+        self._found = self._model.pair_gradients(graph.to(dtype=dtype_of(self.dtype)), self.kernel)
         energies = _to_numpy(self._found.site_energies)
         energy = float(energies.sum())
         forces = _to_numpy(self._found.forces)
@@ -129,17 +135,17 @@ class ACNNCalculator(BaseCalculator):
         return [name for name, (before, now) in pairs.items() if not _equal(before, now, tol)]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ACNNCalculator:
-        duplicate = type(self)(copy.deepcopy(self.potential, memo), self.device, self.dtype, self.skin)
+        duplicate = type(self)(copy.deepcopy(self.potential, memo), self.device, self.dtype, self.skin, self.kernel)
         duplicate.atoms, duplicate.results = copy.deepcopy((self.atoms, self.results), memo)
         return duplicate
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin}
+        settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin, "kernel": self.kernel}
         return {"model": model_to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model = model_from_bytes(state["model"], "pickled calculator")
-        self.__init__(model, state["device"], state["dtype"], state["skin"])  # type: ignore[misc]
+        self.__init__(model, state["device"], state["dtype"], state["skin"], state["kernel"])  # type: ignore[misc]
         self.atoms, self.results = state["atoms"], state["results"]
 
 
@@ -162,24 +168,27 @@ class VerletList:
     and atoms moved by at most u beyond that strain, the pair is now at least s (cutoff + skin) - 2u apart, with s the
     smallest singular value of F: while this is not below the cutoff nothing is missing. With a fixed cell: u ≤ skin/2.
 
+    Args:
+        with_skin: leave the pairs of the skin in the graphs.
+
     Attributes:
         searches: number of searches so far.
     """
 
-    def __init__(self, cutoff: float, skin: float, device: torch.device) -> None:
+    def __init__(self, cutoff: float, skin: float, device: torch.device, with_skin: bool = False) -> None:
         if not 0 <= skin < np.inf:
             raise ValueError(f"the skin must be a distance of at least 0 Å, not {skin}")
-        self.cutoff, self.skin, self.device = cutoff, float(skin), device
+        self.cutoff, self.skin, self.device, self.with_skin = cutoff, float(skin), device, with_skin
         self.searches = 0
         self._last: _Search | None = None
 
     def graph(self, atoms: ase.Atoms) -> AtomicGraph:
-        """The graph of all pairs inside the cutoff, in float64."""
+        """The graph of all pairs inside the cutoff, those of the skin perhaps among them, in float64."""
         last = self._last
         if last is None or not self._still_complete(last, atoms):
             last = self._last = self._search(atoms)
         graph = last.graph.with_pair_vectors(self._pair_vectors(last, atoms))
-        return graph.within(self.cutoff)
+        return graph if self.with_skin else graph.within(self.cutoff)
 
     def _search(self, atoms: ase.Atoms) -> _Search:
         self.searches += 1
@@ -210,6 +219,19 @@ class VerletList:
         pairs = last.graph
         ends, starts = positions.index_select(0, pairs.pair_j), positions.index_select(0, pairs.pair_i)
         return torch.addmm(ends.sub_(starts), last.shifts, cell)
+
+
+def _warn_of_copies() -> None:
+    """Once, on the first of several processes of one parallel job."""
+    for size, rank in RANK_VARIABLES.items():
+        if os.environ.get(size, "1") not in ("", "1") and os.environ.get(rank) == "0":
+            warnings.warn(
+                f"{os.environ[size]} processes were started together, and every one of them runs this whole "
+                "calculation by itself: for one run on all of them use lammps_plugin.run_md, or LAMMPS",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return
 
 
 def _equal(before: NDArray[Any], now: NDArray[Any], tolerance: float) -> bool:

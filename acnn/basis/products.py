@@ -56,7 +56,7 @@ class DensityTable:
         negative = rows >= self.n_plus
         mirror = np.where(negative, rows - self.n_plus, 0)
         source = self.mirrored[mirror] if len(self.mirrored) else np.zeros_like(rows)
-        parity = self.parity[mirror] if len(self.mirrored) else np.ones(len(rows))
+        parity = self.parity[mirror] if len(self.mirrored) else np.ones(rows.shape)
         return (
             np.where(negative, source, rows),
             np.where(negative, -1, 1),
@@ -202,6 +202,9 @@ def differentiate(products: CoupledProducts, table: DensityTable) -> DerivativeP
     A factor with m < 0 is (-1)^m conj(A_{l|m|}), which turns Q into its conjugate.
     """
     triples = [_removals(order, rows, products) for order, rows in products.factors.items()]
+    if not triples:
+        nothing = scipy.sparse.csr_array((0, 1))
+        return DerivativeProgram({}, nothing, nothing)
     sub_factors: dict[int, IntArray] = {}
     offset, offsets = 1, {0: 0}
     for order in sorted(t[0] for t in triples):

@@ -21,7 +21,7 @@ def check(
         Path | None, typer.Argument(help="Structures to check on. [default: made from the model's elements]")
     ] = None,
 ) -> None:
-    """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32.
+    """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32, the compiled kernel.
 
     Exit status 1 if a check fails.
     """

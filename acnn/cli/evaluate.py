@@ -27,6 +27,10 @@ def evaluate(
     virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
     stress_key: Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")] = None,
     max_force: Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")] = None,
+    kernel: Annotated[
+        str | None,
+        typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
+    ] = None,
 ) -> None:
     """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
 
@@ -45,7 +49,7 @@ def evaluate(
         )
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
-            table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)))
+            table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         console.print(error_table(data.name, table.as_dict()))
         if json:
             write_atomically(json, (json_module.dumps(table.as_dict(), indent=2) + "\n").encode())

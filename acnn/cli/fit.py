@@ -26,6 +26,10 @@ def fit(
     test: Annotated[Path | None, _option("Held-out structures for a second error table.")] = None,
     config: Annotated[Path | None, _option("YAML file of settings; every flag is a key. Flags win.")] = None,
     json: Annotated[Path | None, _option("Write basis size, cost and errors as JSON.")] = None,
+    kernel: Annotated[
+        str | None,
+        _option("cpu: the compiled kernel; torch: the reference, slow; auto. \\[default: ACNN_KERNEL, else auto]"),
+    ] = None,
     elements: Annotated[
         str | None, _option("Chemical symbols, 'Ti,Al'. \\[default: those of the data]", panel=BASIS)
     ] = None,

@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, error_table, one_sentence_errors
 from acnn.io.model_file import load_model, read_header
+from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models.linear import LinearACE
 
 
@@ -21,6 +23,7 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
         header = read_header(model)
         potential = load_model(model)
         console.print(_model_table(model, potential))
+        console.print(_kernel_table(potential))
         console.print(_provenance_table(header["provenance"]))
         for name in ("train", "test"):
             if name in header["provenance"]:
@@ -42,6 +45,21 @@ def _model_table(path: Path, model: LinearACE) -> Table:
     table.add_row("basis functions", str(model.basis.n_functions))
     for (kind, order), count in sorted(Counter((kind, len(nl)) for kind, nl in model.basis.labels()).items()):
         table.add_row("  pairs" if kind == "pair" else f"  centered on {kind}", f"{count} of order {order}")
+    return table
+
+
+def _kernel_table(model: LinearACE) -> Table:
+    table = _two_columns("evaluation on this machine")
+    if not uses_compiled_kernel():
+        table.add_row("kernel", "torch" if instruction_sets() else "torch (installed without the compiled kernel)")
+        return table
+    program = model.program()
+    table.add_row("kernel", f"cpu, {n_threads()} thread{'s' * (n_threads() > 1)}")
+    best, *others = instruction_sets()
+    table.add_row("instruction set", f"{best} (also built, slower here: {', '.join(others)})" if others else best)
+    for z, element in enumerate(model.elements):
+        terms = sum(np.count_nonzero(program.arrays[f"{z}.{kind}.coefficients"]) for kind in ("complex", "real"))
+        table.add_row(f"  program of {element}", f"{len(program.arrays[f'{z}.products'])} products, {terms} terms")
     return table
 
 

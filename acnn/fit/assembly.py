@@ -8,6 +8,9 @@ W  = W_fixed - Σ_ij r_ij ⊗ dB_i/dr_ij · c
 from __future__ import annotations
 
 import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import ase
@@ -21,6 +24,8 @@ from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
+from acnn.kernels.evaluator import BasisKernel, n_threads, uses_compiled_kernel
+from acnn.kernels.invariants import compile_basis
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
@@ -41,6 +46,30 @@ class StructureRows:
     energy: FloatArray
     forces: FloatArray | None
     virial: FloatArray | None
+
+
+RowSource = Callable[[AtomicGraph, bool], StructureRows]
+"""Rows of one structure; those of forces and virial only if asked for, as energies alone are much cheaper."""
+
+
+def row_source(basis: ACEBasis, kernel: str | None = None) -> RowSource:
+    """Rows by the compiled kernel or by torch (see `acnn.kernels.evaluator`)."""
+    if uses_compiled_kernel(kernel):
+        compiled = BasisKernel(compile_basis(basis))
+        return lambda graph, gradients: kernel_rows(compiled, graph, gradients)
+    derivatives = BasisDerivatives(basis)
+    return lambda graph, gradients: structure_rows(basis, derivatives if gradients else None, graph)
+
+
+def kernel_rows(compiled: BasisKernel, graph: AtomicGraph, gradients: bool) -> StructureRows:
+    """As `structure_rows`, by the compiled kernel."""
+    if gradients:
+        rows = compiled.rows(graph)
+        return StructureRows(rows.energy, rows.forces, rows.virial)
+    energy = np.zeros(compiled.n_functions)
+    for centers, pairs in graph.center_chunks(MAX_PAIRS, MAX_CENTERS):
+        energy += compiled.values(subgraph(graph, centers, pairs)).sum(dim=0).numpy()
+    return StructureRows(energy, None, None)
 
 
 def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> StructureRows:
@@ -86,11 +115,35 @@ class _Gradients:
 
 
 class Assembler:
-    """Weighted rows and targets of labeled structures, for a model whose fixed terms are subtracted."""
+    """Weighted rows and targets of labeled structures, for a model whose fixed terms are subtracted.
 
-    def __init__(self, model: LinearACE) -> None:
+    Args:
+        kernel: "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
+    """
+
+    def __init__(self, model: LinearACE, kernel: str | None = None) -> None:
         self.model = model
-        self._derivatives = BasisDerivatives(model.basis)
+        self.rows = row_source(model.basis, kernel)
+        # torch has threads of its own.
+        self._n_threads = n_threads() if uses_compiled_kernel(kernel) else 1
+
+    def each(self, structures: Sequence[LabeledStructure]) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Rows and targets of all structures in their order, a few of them ahead in other threads."""
+        if self._n_threads == 1:
+            yield from map(self, structures)
+            return
+        ahead: deque[Future[tuple[FloatArray, FloatArray]]] = deque()
+        with ThreadPoolExecutor(self._n_threads) as pool:
+            try:
+                for structure in structures:
+                    ahead.append(pool.submit(self, structure))
+                    if len(ahead) > self._n_threads:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for waiting in ahead:
+                    waiting.cancel()
 
     def __call__(self, structure: LabeledStructure) -> tuple[FloatArray, FloatArray]:
         """Rows [n, p] and targets [n]: weight · (label - fixed part); energy and virial weights over sqrt(n_atoms).
@@ -103,7 +156,7 @@ class Assembler:
         gradients = (structure.forces is not None and weights.forces > 0) or (
             structure.virial is not None and weights.virial > 0
         )
-        rows = structure_rows(self.model.basis, self._derivatives if gradients else None, graph)
+        rows = self.rows(graph, gradients)
         fixed = self._fixed_part(graph)
         parts: list[tuple[FloatArray, FloatArray]] = []
         if structure.energy is not None and weights.energy > 0:
@@ -126,7 +179,7 @@ class Assembler:
         return float(fixed.energies[0]), fixed.forces.numpy(), fixed.virials[0].numpy()
 
 
-def repulsion_rows(model: LinearACE, weight: float) -> tuple[FloatArray, FloatArray]:
+def repulsion_rows(model: LinearACE, source: RowSource, weight: float) -> tuple[FloatArray, FloatArray]:
     """Rows that ask dimers, weakly, to repel like bare nuclei where cores overlap.
 
     weight · (E_dimer(r) / V_ZBL(r) - 1) for every pair of elements at distances up to 0.8 bond lengths: relative
@@ -141,7 +194,7 @@ def repulsion_rows(model: LinearACE, weight: float) -> tuple[FloatArray, FloatAr
             graph = atomic_graph(dimer, model.cutoff)
             numbers = torch.as_tensor(dimer.numbers, dtype=torch.float64)
             repulsion = float(zbl_energy(torch.tensor(distance), numbers[0], numbers[1]))
-            row = structure_rows(model.basis, None, graph).energy
+            row = source(graph, False).energy
             fixed = float((model.fixed_energies(graph) - model.e0(graph)).sum())
             rows.append(weight * row / repulsion)
             targets.append(weight * (1 - fixed / repulsion))

@@ -115,12 +115,13 @@ def run_fit(
         settings.make_prior(),
         zbl=settings.zbl,
         repulsion_weight=settings.repulsion,
+        kernel=settings.kernel,
         advance=stage(f"equations of {n_functions} functions", len(train)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings)
     save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
     for name, dataset in datasets.items():
-        report.errors[name] = evaluate(fit.model, dataset, stage(f"errors on {name}", len(dataset)))
+        report.errors[name] = evaluate(fit.model, dataset, stage(f"errors on {name}", len(dataset)), settings.kernel)
     save_model(fit.model, settings.output, report.provenance())
     if settings.json_file:
         write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())

@@ -43,6 +43,7 @@ def fit_linear(
     *,
     zbl: bool = False,
     repulsion_weight: float = 0.0,
+    kernel: str | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> LinearFit:
     """Coefficients from energies, forces and virials.
@@ -54,15 +55,17 @@ def fit_linear(
         solver, prior: see `acnn.fit.solvers` and `acnn.fit.priors`.
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint of dimers to nuclear repulsion at short range; 0 leaves it out.
+        kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
         advance: called after each structure.
     """
     start = time.perf_counter()
     model = LinearACE(specification, reference_energies, zbl=zbl)
     accumulator = StreamingQR(model.basis.n_functions)
-    assemble = Assembler(model)
+    assemble = Assembler(model, kernel)
+    rows = assemble.each(structures)
     for structure in structures:
         try:
-            accumulator.add(*assemble(structure))
+            accumulator.add(*next(rows))
         except ValueError as error:
             raise ValueError(f"{structure.name}: {error}") from error
         advance()
@@ -72,7 +75,7 @@ def fit_linear(
             f"{model.cutoff} Å: there is nothing to fit"
         )
     if repulsion_weight > 0:
-        accumulator.add(*repulsion_rows(model, repulsion_weight))
+        accumulator.add(*repulsion_rows(model, assemble.rows, repulsion_weight))
     gamma = prior([nl for _, nl in model.basis.labels()])
     solution = solver.solve(accumulator.result(), gamma)
     with torch.no_grad():

@@ -91,11 +91,12 @@ def evaluate(
     potential: Potential,
     structures: Iterable[LabeledStructure],
     advance: Callable[[], None] = lambda: None,
+    kernel: str | None = None,
 ) -> ErrorTable:
-    """Predictions for all structures; ``advance`` is called after each."""
+    """Predictions for all structures; ``advance`` is called after each, ``kernel`` as in `Potential.pair_gradients`."""
     table = ErrorTable()
     for structure in structures:
-        found = potential.pair_gradients(atomic_graph(structure.atoms, potential.cutoff))
+        found = potential.pair_gradients(atomic_graph(structure.atoms, potential.cutoff), kernel)
         table.add(structure, float(found.energies[0]), found.forces.numpy(), found.virials[0].numpy())
         advance()
     return table

@@ -63,6 +63,7 @@ class FitSettings(BaseModel):
     virial_key: str | None = None
     stress_key: str | None = None
     max_force: float | None = Field(None, gt=0)
+    kernel: Literal["auto", "cpu", "torch"] | None = None
     json_file: Path | None = Field(None, alias="json")
 
     @field_validator("elements", "degree", mode="before")

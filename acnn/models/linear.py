@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
-from acnn.models.reference import ZBL, ReferenceEnergies
-from acnn.potential import Potential
+from acnn.kernels.evaluator import EnergyKernel, runs_on, uses_compiled_kernel
+from acnn.kernels.program import Program, compile_energy
+from acnn.models.reference import ZBL, ReferenceEnergies, zbl_reach
+from acnn.potential import PairGradients, Potential
 
 
 class LinearACE(Potential):
@@ -24,6 +29,8 @@ class LinearACE(Potential):
         zbl: add screened nuclear repulsion at short range.
     """
 
+    takes_longer_pairs = True
+
     def __init__(
         self,
         basis: ACEBasis | BasisSpecification,
@@ -34,7 +41,7 @@ class LinearACE(Potential):
         super().__init__()
         self.basis = basis if isinstance(basis, ACEBasis) else ACEBasis(basis)
         self.elements = self.basis.elements
-        self.cutoff = self.basis.specification.largest_cutoff
+        self.cutoff = max(self.basis.specification.largest_cutoff, zbl_reach(self.elements) if zbl else 0.0)
         self.e0 = ReferenceEnergies(self.elements, reference_energies)
         self.zbl = ZBL() if zbl else None
         if coefficients is None:
@@ -42,6 +49,7 @@ class LinearACE(Potential):
         if coefficients.shape != (self.basis.n_functions,):
             raise ValueError(f"{self.basis.n_functions} coefficients expected, got {tuple(coefficients.shape)}")
         self.coefficients = nn.Parameter(coefficients.clone(), requires_grad=False)
+        self._compiled: tuple[NDArray[np.float64], EnergyKernel] | None = None
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
@@ -55,6 +63,28 @@ class LinearACE(Potential):
                 folded = block.fold(self.coefficients[block.columns])
                 energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded).double())
         return energies + self._pair_energies(graph)
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
+        if not runs_on(graph):
+            return super().compiled_gradients(graph, kernel)
+        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
+
+    def energy_kernel(self) -> EnergyKernel:
+        """The compiled model, compiled again whenever coefficients or E0 have changed."""
+        parameters = torch.cat([self.coefficients.detach().cpu().double(), self.e0.values.cpu()]).numpy()
+        if self._compiled is None or not np.array_equal(self._compiled[0], parameters):
+            self._compiled = (parameters, EnergyKernel(self.program()))
+        return self._compiled[1]
+
+    def program(self) -> Program:
+        """The energy program of the model: what the kernel executes, and what can be stored for it."""
+        energies = dict(zip(self.elements, self.e0.values.tolist(), strict=True))
+        coefficients = self.coefficients.detach().cpu().double().numpy()
+        return compile_energy(self.basis, coefficients, energies, zbl_reach(self.elements) if self.zbl else None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_compiled": None}  # where it is loaded, the kernel may be another one
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
         """The part a fit leaves as it is: E0, and ZBL if there is any [n_centers]."""

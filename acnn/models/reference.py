@@ -61,6 +61,11 @@ class ZBL(nn.Module):
         return r.new_zeros(graph.n_centers).index_add(0, graph.pair_i, halves)
 
 
+def zbl_reach(elements: Sequence[str]) -> float:
+    """Distance in Å from which on ZBL vanishes for all pairs of these elements."""
+    return 2 * max(float(covalent_radii[atomic_numbers[e]]) for e in elements)
+
+
 def zbl_energy(r: Tensor, z_i: Tensor, z_j: Tensor) -> Tensor:
     """Unswitched ZBL energy (eV) of pairs at distances r (Å)."""
     length = 0.46850 / (z_i**0.23 + z_j**0.23)

@@ -1,4 +1,4 @@
-"""Is this potential fit for use? Derivatives, symmetries, smoothness, short range and single precision."""
+"""Is this potential fit for use? Derivatives, symmetries, smoothness, short range, precision, compiled kernel."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from acnn.basis.radial import bond_length
+from acnn.kernels.evaluator import KernelGradients
 from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -43,6 +44,8 @@ REPULSIVE_RANGE = (0.3, 0.65)
 """In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inward."""
 FLOAT32_LIMIT = 1e-3
 """Relative; fitted coefficients are large and cancel, which amplifies rounding: still far below the errors of a fit."""
+KERNEL_LIMIT = 1e-10
+"""Relative."""
 DIFFERENTIATED_ATOMS = 4
 """Atoms per structure whose forces are compared with finite differences."""
 
@@ -84,6 +87,7 @@ def check_model(potential: Potential, structures: Sequence[ase.Atoms] | None = N
         *_smoothness(potential),
         *_dimers(potential),
         *_single_precision(potential, chosen),
+        *_compiled_kernel(potential, chosen),
     ]
 
 
@@ -203,6 +207,23 @@ def _single_precision(potential: Potential, structures: list[ase.Atoms]) -> list
         _largest("float32 energy", energies, "", FLOAT32_LIMIT),
         _largest("float32 forces", forces, "", FLOAT32_LIMIT),
     ]
+
+
+def _compiled_kernel(potential: Potential, structures: list[ase.Atoms]) -> Iterator[CheckResult]:
+    """The compiled kernel against torch, where the potential runs in it."""
+    figures = []
+    for atoms in structures:
+        graph = atomic_graph(atoms, potential.cutoff)
+        compiled = potential.pair_gradients(graph)
+        if not isinstance(compiled, KernelGradients):
+            return
+        reference = potential.pair_gradients(graph, "torch")
+        deviations = [
+            relative_deviation(compiled.site_energies.numpy(), reference.site_energies.numpy(), ENERGY_SCALE),
+            relative_deviation(compiled.forces.numpy(), reference.forces.numpy(), FORCE_SCALE),
+        ]
+        figures.append((max(deviations), _describe(atoms)))
+    yield _largest("compiled kernel = torch", figures, "", KERNEL_LIMIT)
 
 
 def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: float, note: str = "") -> CheckResult:

@@ -6,6 +6,7 @@ import copy
 import multiprocessing
 import operator
 import pickle
+import warnings
 
 import ase.build
 import numpy as np
@@ -27,6 +28,7 @@ from acnn.testing import (
     example_structures,
     random_crystal,
     random_model,
+    relative_deviation,
 )
 from ase_calculator import ACNNCalculator
 
@@ -44,7 +46,9 @@ def evaluations(model, monkeypatch):
     """Graphs the model was evaluated for."""
     graphs = []
     inner = model.pair_gradients
-    monkeypatch.setattr(model, "pair_gradients", lambda graph: graphs.append(graph) or inner(graph), raising=False)
+    monkeypatch.setattr(
+        model, "pair_gradients", lambda graph, kernel=None: graphs.append(graph) or inner(graph, kernel), raising=False
+    )
     return graphs
 
 
@@ -241,13 +245,27 @@ def test_two_atoms_may_each_move_half_a_skin(model, approach, searches):
     assert atoms.calc.neighbor_searches == searches
 
 
-def test_the_model_sees_no_pair_of_the_skin(model, evaluations):
+def test_the_model_sees_no_pair_of_the_skin_unless_it_takes_them(model, evaluations, monkeypatch):
+    monkeypatch.setattr(model, "takes_longer_pairs", False)
     atoms = STRUCTURES["alloy"].copy()
     atoms.calc = ACNNCalculator(model, skin=1.0)
     atoms.get_forces()
     (graph,) = evaluations
     assert graph.n_pairs == evaluate(model, [atoms]).graph.n_pairs
     assert float(torch.linalg.vector_norm(graph.pair_vectors, dim=1).max()) < model.cutoff
+
+
+@pytest.mark.parametrize("kernel", ["torch", "auto"])
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_pairs_of_the_skin_change_nothing(model, name, kernel):
+    """Neither the energies, nor forces and stresses, which are sums over pairs."""
+    found = []
+    for skin in (0.0, 1.5):
+        atoms = STRUCTURES[name].copy()
+        atoms.calc = ACNNCalculator(model, skin=skin, kernel=kernel)
+        found.append(results(atoms))
+    for quantity, expected in found[0].items():
+        assert relative_deviation(found[1][quantity], expected, 1e-2) < 1e-12, quantity
 
 
 def test_small_strains_keep_the_list(model):
@@ -508,3 +526,17 @@ def test_a_failed_calculation_leaves_no_results(model):
 def test_without_a_structure(model):
     with pytest.raises(ValueError, match="give atoms"):
         ACNNCalculator(model).calculate()
+
+
+@pytest.mark.parametrize(("size", "rank"), [("PMI_SIZE", "PMI_RANK"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")])
+def test_copies_of_one_calculation_are_warned_of_once(model, monkeypatch, size, rank):
+    monkeypatch.setenv(size, "4")
+    monkeypatch.setenv(rank, "0")
+    with pytest.warns(RuntimeWarning, match=r"4 processes .* use lammps_plugin\.run_md"):
+        ACNNCalculator(model)
+    for quiet_size, quiet_rank in (("4", "1"), ("1", "0")):
+        monkeypatch.setenv(size, quiet_size)
+        monkeypatch.setenv(rank, quiet_rank)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ACNNCalculator(model)

@@ -19,6 +19,7 @@ from acnn.fit.assembly import (
     REPULSIVE_RANGE,
     Assembler,
     repulsion_rows,
+    row_source,
     structure_rows,
 )
 from acnn.models.linear import LinearACE
@@ -111,7 +112,10 @@ def test_the_coefficients_that_made_the_labels_solve_the_equations(basis, name, 
     """E0 and ZBL are subtracted from energy, forces and virial alike."""
     true = model_with(basis, seed=3, zbl=zbl)
     rows, targets = Assembler(model_with(basis, None, zbl))(labeled(STRUCTURES[name], true))
-    assert rows.shape == (1 + 3 * len(STRUCTURES[name]) + 6, basis.n_functions)
+    n_rows = 1 + 3 * len(STRUCTURES[name]) + 6
+    if len(STRUCTURES[name]) == 1:  # forces and shear vanish by symmetry
+        n_rows = 1 + 3
+    assert np.count_nonzero(np.abs(rows).max(axis=1) > 1e-12) == n_rows
     np.testing.assert_allclose(rows @ true.coefficients.numpy(), targets, atol=ROUNDING * np.abs(targets).max())
 
 
@@ -131,7 +135,7 @@ def test_weights_multiply_rows_and_energies_and_virials_are_shared_by_the_atoms(
     atoms, true = alloy(), model_with(basis, seed=4)
     weights = Weights(energy=30.0, forces=2.0, virial=0.5)
     rows, targets = Assembler(model_with(basis, None))(labeled(atoms, true, weights=weights))
-    plain = structure_rows(basis, BasisDerivatives(basis), atomic_graph(atoms, 4.5))
+    plain = row_source(basis)(atomic_graph(atoms, 4.5), True)
     n = len(atoms)
     np.testing.assert_allclose(rows[0], 30.0 / np.sqrt(n) * plain.energy, rtol=1e-14)
     np.testing.assert_allclose(rows[1 : 1 + 3 * n], 2.0 * plain.forces, rtol=1e-14)
@@ -167,7 +171,7 @@ def test_the_repulsion_restraint_is_a_relative_deviation_from_zbl(basis, zbl):
     """weight · (E_dimer / V_ZBL - 1), for any coefficients, with and without a fixed ZBL term."""
     coefficients = torch.as_tensor(np.random.default_rng(6).normal(size=basis.n_functions))
     model = LinearACE(basis, {"Al": -3.0, "Ti": 5.0}, coefficients, zbl=zbl)
-    rows, targets = repulsion_rows(model, 0.25)
+    rows, targets = repulsion_rows(model, row_source(basis), 0.25)
     assert rows.shape == (3 * N_REPULSIVE_DISTANCES, basis.n_functions)
     expected = []
     r0 = basis.specification.bond_length_matrix()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from acnn.kernels.evaluator import EnergyKernel, uses_compiled_kernel
 from acnn.potential import PairGradients, Potential
 from acnn.testing import example_structures, random_crystal, random_model
 from acnn.workflows import check_model
@@ -119,6 +122,7 @@ def test_every_aspect_is_reported(linear):
         "dimer Si-Si repulsive",
         "float32 energy",
         "float32 forces",
+        *(["compiled kernel = torch"] if uses_compiled_kernel() else []),
     }
 
 
@@ -162,6 +166,17 @@ def test_broken_potentials_fail_where_they_are_broken(potential, expected):
 def test_numbers_that_are_not_fail():
     results = check_model(NotANumber(), [random_crystal(["Si", "C"])])
     assert all(not result.passed for result in results)
+
+
+@pytest.mark.skipif(not uses_compiled_kernel(), reason="acnn was installed without its compiled kernel")
+def test_a_kernel_that_deviates_fails(linear, monkeypatch):
+    right = linear.program()
+    arrays = {name: values.copy() for name, values in right.arrays.items()}
+    arrays["0.pair_coefficients"] *= 1 + 1e-7  # still invariant, and its forces are those of its energy
+    linear.energy_kernel()
+    parameters, _ = linear._compiled
+    monkeypatch.setattr(linear, "_compiled", (parameters, EnergyKernel(replace(right, arrays=arrays))))
+    assert failures(check_model(linear)) == {"compiled kernel = torch"}
 
 
 def test_a_wrong_isolated_atom_fails(linear, monkeypatch):

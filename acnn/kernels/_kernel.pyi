@@ -1,0 +1,62 @@
+"""The compiled kernel (src/module.cpp): C-contiguous arrays in, results written into the arrays given."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64] | NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+def instruction_sets() -> list[str]: ...
+def add_forces(pair_i: Integers, pair_j: Integers, gradients: Floats, forces: Floats) -> None: ...
+
+class Engine:
+    def __init__(self, arrays: dict[str, NDArray[Any]], instruction_set: str) -> None: ...
+    def energies(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        energies: Doubles,
+        gradients: Floats,
+        n_threads: int,
+        seconds: Doubles | None = None,
+    ) -> None: ...
+    def values(
+        self, species: Integers, pair_i: Integers, pair_j: Integers, vectors: Floats, values: Floats, n_threads: int
+    ) -> None: ...
+    def vjp(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        adjoints: Floats,
+        gradients: Floats,
+        n_threads: int,
+    ) -> None: ...
+    def jvp(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        directions: Floats,
+        derivatives: Floats,
+        n_threads: int,
+    ) -> None: ...
+    def rows(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Doubles,
+        energy: Doubles,
+        forces: Doubles,
+        virial: Doubles,
+    ) -> None: ...
+    @property
+    def workspace_bytes(self) -> int: ...

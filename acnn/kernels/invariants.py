@@ -1,0 +1,159 @@
+"""Compiles a basis into a program for B, products with its Jacobian, and design-matrix rows.
+
+Per center element the kernel holds ∂B_k/∂A_c as sparse sums of lower products of densities (`differentiate`), and what
+is linear in the densities, the purification among it, as constants per function, neighbor element and n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from acnn.basis.ace import ACEBasis, ElementBasis
+from acnn.basis.coupling import n_invariants
+from acnn.basis.products import DensityTable, differentiate
+from acnn.basis.specification import grouped
+from acnn.kernels.features import Features, features
+from acnn.kernels.monomials import Canonical, canonical
+from acnn.kernels.program import Arrays, Program, element_arrays, feature_arrays, shared_arrays
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def compile_basis(basis: ACEBasis) -> Program:
+    """The basis program; its columns are those of the basis."""
+    arrays = shared_arrays(basis)
+    arrays["n_functions"] = np.array([basis.n_functions], dtype=np.int32)
+    for z, block in enumerate(basis.by_element):
+        own = element_arrays(basis, z) | _invariants(basis, block)
+        own["pair_columns"] = np.array(_pair_columns(basis, z), dtype=np.int32)
+        own["first_column"] = np.array([block.columns.start], dtype=np.int32)
+        arrays |= {f"{z}.{name}": values for name, values in own.items()}
+    return Program("basis", basis.elements, float(arrays["cutoffs"].max()), arrays)
+
+
+def _pair_columns(basis: ACEBasis, z: int) -> list[int]:
+    found = {pair: columns.start for pair, columns in basis.pair_columns.items()}
+    return [found.get((min(z, s), max(z, s)), 0) for s in range(len(basis.elements))]
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """∂B_k/∂A_c += value · f[row], one entry per term."""
+
+    function: IntArray
+    density: IntArray
+    imaginary: NDArray[np.bool_]
+    row: IntArray
+    value: FloatArray
+
+
+def _invariants(basis: ACEBasis, block: ElementBasis) -> Arrays:
+    table, n_elements = basis.table, len(basis.elements)
+    program = differentiate(block.coupled, table)
+    lower = {order: canonical(rows, table) for order, rows in program.factors.items()}
+    linear = _linear(block, table)
+    used = [np.unique(rows.tocoo().row // max(1, block.n_functions)) for rows in (program.real, program.imaginary)]
+    found = features([part.codes for part in lower.values()], np.concatenate(used), table, n_elements)
+    terms = _all_terms(found, program.real, program.imaginary, lower, block.n_functions, table)
+    orders = np.array([len(multiset) for multiset in block.multisets], dtype=np.int64)
+    own = feature_arrays(found)
+    own |= _entries(found, terms, block.n_functions, table, n_elements)
+    own |= _linear_arrays(found, linear, block.n_functions, table, n_elements)
+    counts = [n_invariants(grouped(multiset)) for multiset in block.multisets]
+    own["inverse_order"] = 1.0 / np.repeat(orders, counts).reshape(-1).astype(float)
+    return own
+
+
+def _linear(block: ElementBasis, table: DensityTable) -> scipy.sparse.coo_array:
+    """What is linear in the densities: value of (function, density row)."""
+    shape = (block.n_functions, table.n_plus)
+    if 1 not in block.coupled.factors:
+        return scipy.sparse.coo_array(shape)
+    entries = block.coupled.coefficients[1].tocoo()
+    rows = block.coupled.factors[1][entries.col, 0]
+    return scipy.sparse.coo_array((entries.data, (entries.row, rows)), shape=shape)
+
+
+def _all_terms(
+    found: Features,
+    real: scipy.sparse.csr_array,
+    imaginary: scipy.sparse.csr_array,
+    lower: dict[int, Canonical],
+    n_functions: int,
+    table: DensityTable,
+) -> _Terms:
+    """The derivative program in terms of workspace rows.
+
+    Column 0 of its maps is the constant 1, already among what is linear; column 1 … are the lower products, each a
+    phase times a monomial or its conjugate.
+    """
+    row, phase, is_real, conjugated = (np.concatenate(c) for c in zip(*_columns(found, lower), strict=True))
+    parts = []
+    for matrix, is_imaginary in ((real, False), (imaginary, True)):
+        entries = matrix.tocoo()
+        kept = entries.col > 0
+        column, at, value = entries.col[kept] - 1, entries.row[kept], entries.data[kept]
+        if is_imaginary:
+            kept = (table.rows[at // max(1, n_functions), 3] > 0) & ~is_real[column]
+            column, at, value = column[kept], at[kept], value[kept]
+        sign = np.where(conjugated[column], 1.0, -1.0) if is_imaginary else np.ones(len(column))
+        parts.append(
+            _Terms(
+                at % max(1, n_functions),
+                at // max(1, n_functions),
+                np.full(len(at), is_imaginary),
+                row[column] + is_imaginary,
+                value * phase[column] * sign,
+            )
+        )
+    return _Terms(*(np.concatenate([getattr(p, name) for p in parts]) for name in _Terms.__dataclass_fields__))
+
+
+def _columns(found: Features, lower: dict[int, Canonical]) -> list[tuple[NDArray, ...]]:
+    """Row, phase, whether real, whether conjugated, of the lower products in the order of the derivative program."""
+    columns: list[tuple[NDArray, ...]] = [
+        (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
+    ]
+    for order in sorted(lower):
+        part = lower[order]
+        position = found.find(part.codes)
+        columns.append((found.row[order][position], part.phase, found.real[order][position], part.conjugated))
+    return columns
+
+
+def _entries(found: Features, terms: _Terms, n_functions: int, table: DensityTable, n_elements: int) -> Arrays:
+    """Terms gathered into entries (function, neighbor element, component), ascending."""
+    component = found.layout.row[terms.density] + terms.imaginary
+    block = terms.function * n_elements + table.rows[terms.density, 0]
+    order = np.lexsort((terms.row, component, block))
+    keys = np.stack([block[order], component[order]], axis=1)
+    first = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]).any(axis=1)])[: len(keys)])
+    counts = np.bincount(keys[first, 0], minlength=n_functions * n_elements)
+    return {
+        "entry_start": np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+        "component": keys[first, 1].astype(np.int32),
+        "term_start": np.append(first, len(order)).astype(np.int32),
+        "term_row": terms.row[order].astype(np.int32),
+        "term_value": np.ascontiguousarray(terms.value[order]),
+    }
+
+
+def _linear_arrays(
+    found: Features, linear: scipy.sparse.coo_array, n_functions: int, table: DensityTable, n_elements: int
+) -> Arrays:
+    z, n = table.rows[linear.col, 0], table.rows[linear.col, 1]
+    block = linear.row * n_elements + z
+    order = np.lexsort((n, block))
+    counts = np.bincount(block, minlength=n_functions * n_elements)
+    first = [found.layout.row[(table.rows == (s, 1, 0, 0)).all(axis=1)] for s in range(n_elements)]
+    return {
+        "linear_start": np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+        "linear_n": (n[order] - 1).astype(np.int32),
+        "linear_value": linear.data[order].astype(float),
+        "linear_row": np.array([int(row[0]) if len(row) else -1 for row in first], dtype=np.int32),
+    }

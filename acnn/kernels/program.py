@@ -1,0 +1,258 @@
+"""Compiles a model into a program: index and coefficient arrays that the C++ kernel executes.
+
+Energy program of a linear model, per center element (`Features` says what the rows f are):
+
+    e_i = E0 + Σ_j v(r_ij) + ½ fᵀ M f
+    v(r) = Σ_n q_n R_n(r) + ½ Σ_n c_n R^pair_n(r)
+
+f are densities and products of two or three of them; order 2 is density · density, order 3 pair · density, order 4
+pair · pair, order 5 triple · pair. All functions linear in the densities, the purification among them, are functions of
+single distances and go into v.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from ase.data import atomic_numbers, covalent_radii
+from ase.units import Bohr, Hartree
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from acnn.basis.ace import ACEBasis, ElementBasis
+from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
+from acnn.kernels.features import Features, features
+from acnn.kernels.monomials import Split, shared_splits
+from acnn.kernels.tiles import tile
+
+PROGRAM_VERSION = 1
+COMPLEX_TILE, REAL_TILE = 4, 6
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Arrays by name (`acnn/kernels/src/program.h` says what the kernel does with them), of one kind of program.
+
+    Equal models give equal programs, array by array.
+    """
+
+    kind: str
+    elements: tuple[str, ...]
+    cutoff: float
+    arrays: Arrays
+
+    def to_bytes(self) -> bytes:
+        """The program as safetensors."""
+        header = {"version": PROGRAM_VERSION, "kind": self.kind, "elements": self.elements, "cutoff": self.cutoff}
+        return save(self.arrays, metadata={"acnn-program": json.dumps(header)})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Program:
+        """What `to_bytes` wrote."""
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["acnn-program"])
+        if header["version"] != PROGRAM_VERSION:
+            raise ValueError(f"a program of version {header['version']}, this acnn executes version {PROGRAM_VERSION}")
+        return cls(header["kind"], tuple(header["elements"]), header["cutoff"], load(content))
+
+
+def compile_energy(
+    basis: ACEBasis,
+    coefficients: NDArray[np.float64],
+    reference_energies: Mapping[str, float],
+    zbl_reach: float | None = None,
+) -> Program:
+    """The energy program of a linear model with these coefficients (eV, [n_functions]).
+
+    Args:
+        zbl_reach: from which distance on nuclear repulsion vanishes (Å); None leaves it out.
+    """
+    arrays = shared_arrays(basis, zbl_reach)
+    arrays["reference_energies"] = np.array([reference_energies[e] for e in basis.elements], dtype=float)
+    for z, block in enumerate(basis.by_element):
+        folded = _fold(block, coefficients[block.columns])
+        own = element_arrays(basis, z)
+        own |= _scalars(basis, block, folded) | {"pair_coefficients": _pair_coefficients(basis, z, coefficients)}
+        products = {o: _nonzero(block, folded, o) for o in folded if o >= 2}
+        own |= _quadratic(basis, {o: p for o, p in products.items() if len(p[0])})
+        arrays |= {f"{z}.{name}": values for name, values in own.items()}
+    return Program("energy", basis.elements, float(arrays["cutoffs"].max()), arrays)
+
+
+def _fold(block: ElementBasis, coefficients: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+    """c̃ = Cᵀc: one number per product."""
+    return {order: matrix.T @ coefficients for order, matrix in block.coupled.coefficients.items()}
+
+
+def _nonzero(
+    block: ElementBasis, folded: dict[int, NDArray[np.float64]], order: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    kept = np.flatnonzero(folded[order])
+    return block.coupled.factors[order][kept], folded[order][kept]
+
+
+def _scalars(basis: ACEBasis, block: ElementBasis, folded: dict[int, NDArray[np.float64]]) -> Arrays:
+    """q_n of Σ_n q_n R_n: the products of a single density, A_zn00 = Σ_j R_n / sqrt(4π)."""
+    q = np.zeros((len(basis.elements), basis.n_max))
+    if 1 in folded:
+        rows = basis.table.rows[block.coupled.factors[1][:, 0]]
+        q[rows[:, 0], rows[:, 1] - 1] = folded[1] / math.sqrt(4 * math.pi)
+    return {"scalar_coefficients": q}
+
+
+def _pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """½ c_n of the pairs of this center, [n_elements, n_pair]."""
+    n = basis.specification.n_pair_functions
+    found = np.zeros((len(basis.elements), n))
+    for (a, b), columns in basis.pair_columns.items():
+        if z in (a, b):
+            found[b if z == a else a] = 0.5 * coefficients[columns]
+    return found
+
+
+def _quadratic(basis: ACEBasis, products: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
+    """Features and M of ½ fᵀ M f = Σ_p c̃_p Re Π_t A_t."""
+    table = basis.table
+    split = shared_splits({order: rows for order, (rows, _) in products.items()}, table)
+    parts = [part.codes for s in split.values() for part in (s.left, s.right)]
+    singles = np.concatenate([np.zeros(0, np.int64), *(p[:, 0] // 2 for p in parts if p.shape[1] == 1)])
+    found = features(parts, singles, table, len(basis.elements))
+    entries = [_entries(found, split[order], values) for order, (_, values) in products.items()]
+    complex_form, real_form = (_symmetric([e[k] for e in entries], found.n_rows) for k in (0, 1))
+    own = feature_arrays(found)
+    written: list[NDArray[np.int64]] = []
+    for name, matrix, size in (("complex", complex_form, COMPLEX_TILE), ("real", real_form, REAL_TILE)):
+        tiles = tile(matrix, size)
+        rows = np.where(tiles.rows < 0, found.padding_row, tiles.rows)
+        written += [rows, rows + 1] if name == "complex" else [rows]
+        own |= {
+            f"{name}.rows": rows.astype(np.int32),
+            f"{name}.start": tiles.start.astype(np.int32),
+            f"{name}.columns": tiles.columns.astype(np.int32),
+            f"{name}.coefficients": tiles.coefficients,
+        }
+    idle = np.setdiff1d(np.arange(found.n_rows), np.concatenate([w.reshape(-1) for w in written]))
+    return own | {"idle": idle.astype(np.int32)}
+
+
+def feature_arrays(found: Features) -> Arrays:
+    """Densities and products, as the kernel reads them."""
+    return {
+        "n_rows": np.array([found.n_rows], dtype=np.int32),
+        "blocks": found.layout.blocks.astype(np.int32),
+        "n_radial": found.layout.n_radial.astype(np.int32),
+        "groups": found.groups.astype(np.int32),
+        "products": found.products.astype(np.int32),
+    }
+
+
+Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _entries(found: Features, split: Split, values: NDArray[np.float64]) -> tuple[Entries, Entries]:
+    """What products add to M: on complex rows (Re, and Im alike), and on single rows.
+
+    With M > 0 the two parts are conjugates of one another in M: Re(P conj Q) = Re P Re Q + Im P Im Q. With M = 0 either
+    part may be conjugated: Re(P Q) = Re P Re Q - Im P Im Q.
+    """
+    (a, a_real), (b, b_real) = (_place(found, part.codes) for part in (split.left, split.right))
+    weight = values * split.left.phase * split.right.phase
+    same = split.left.conjugated == split.right.conjugated
+    whole = split.left.magnetic > 0
+    if (same & whole).any():
+        raise AssertionError("an invariant product has parts whose M do not cancel")
+    flat, imaginary = ~whole, ~whole & ~a_real & ~b_real
+    rows = np.concatenate([a[flat], a[imaginary] + 1])
+    columns = np.concatenate([b[flat], b[imaginary] + 1])
+    signed = np.concatenate([weight[flat], np.where(same, -weight, weight)[imaginary]])
+    return (a[whole], b[whole], weight[whole]), (rows, columns, signed)
+
+
+def _place(found: Features, codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    position = found.find(codes)
+    order = codes.shape[1]
+    return found.row[order][position], found.real[order][position]
+
+
+def _symmetric(parts: list[Entries], n_rows: int) -> scipy.sparse.csr_array:
+    """The symmetric matrix with ½ fᵀ M f = Σ value f_row f_column."""
+    rows, columns, values = (np.concatenate([p[k] for p in parts] or [np.zeros(0)]) for k in range(3))
+    indices = (np.concatenate([rows, columns]).astype(np.int64), np.concatenate([columns, rows]).astype(np.int64))
+    matrix = scipy.sparse.coo_array((np.concatenate([values, values]), indices), shape=(n_rows, n_rows)).tocsr()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
+    """What all centers share: cutoffs (of densities, pair part, everything), polynomials, harmonics, ZBL."""
+    specification = basis.specification
+    n_harmonics = [(l, m) for l in range(basis.l_max + 1) for m in range(l + 1)]
+    n_elements = len(basis.elements)
+    pair_cutoff = specification.pair_cutoff or specification.cutoff
+    has_zbl, n_pair = int(zbl_reach is not None), specification.n_pair_functions
+    return {
+        "sizes": np.array([n_elements, basis.l_max, has_zbl, basis.n_max, n_pair], dtype=np.int32),
+        "tile_sizes": np.array([COMPLEX_TILE, REAL_TILE], dtype=np.int32),
+        "numbers": np.array([atomic_numbers[e] for e in basis.elements], dtype=np.int32),
+        "cutoffs": np.array([specification.cutoff, pair_cutoff, max(specification.largest_cutoff, zbl_reach or 0.0)]),
+        "recurrence": _recurrence(basis.n_max, specification.jacobi),
+        "pair_recurrence": _recurrence(n_pair, specification.jacobi),
+        "harmonics": np.array([_legendre_constants(l, m) for l, m in n_harmonics]).T.copy(),
+        "zbl": _zbl_constants(basis),
+    }
+
+
+def _recurrence(n_max: int, jacobi: tuple[float, float]) -> NDArray[np.float64]:
+    """u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
+    diagonal, off = (np.array(values) for values in jacobi_recurrence(max(1, n_max), *jacobi))
+    below = np.concatenate([[0.0], off[:-1]])
+    return np.stack([1 / off, diagonal / off, below / off])
+
+
+def _legendre_constants(l: int, m: int) -> tuple[float, float, float]:
+    """alpha, beta of P̄_lm = alpha z P̄_{l-1,m} + beta P̄_{l-2,m} (for m = l alpha is P̄_ll), and P̄'_lm / P̄_{l,m+1}."""
+    if l == m:
+        ratios = math.prod((2 * k + 1) / (2 * k) for k in range(1, l + 1))
+        return (-1) ** l * math.sqrt(ratios / (4 * math.pi)), 0.0, 0.0
+    alpha = math.sqrt((4 * l * l - 1) / (l * l - m * m))
+    beta = -alpha * math.sqrt(((l - 1) ** 2 - m * m) / (4 * (l - 1) ** 2 - 1)) if m <= l - 2 else 0.0
+    return alpha, beta, -math.sqrt((l - m) * (l + m + 1))
+
+
+def _zbl_constants(basis: ACEBasis) -> NDArray[np.float64]:
+    """Screening length (Å), reach (Å), e² Z_i Z_j (eV Å) [3, n_elements, n_elements]: see `acnn.models.reference`."""
+    numbers = np.array([atomic_numbers[e] for e in basis.elements])
+    power, radii = numbers**0.23, covalent_radii[numbers]
+    return np.stack(
+        [
+            0.46850 / (power[:, None] + power[None]),
+            radii[:, None] + radii[None],
+            Hartree * Bohr * np.outer(numbers, numbers).astype(float),
+        ]
+    )
+
+
+def element_arrays(basis: ACEBasis, z: int) -> Arrays:
+    return {
+        "transforms": _transforms(basis.radial, z),
+        "pair_transforms": _transforms(basis.pair_radial, z),
+    }
+
+
+def _transforms(radial: RadialBasis, z: int) -> NDArray[np.float64]:
+    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element: [n_elements, 8]."""
+    rows = []
+    for r0 in radial.r0[z].tolist():
+        p, q, s = radial.p, radial.q, radial.cutoff / r0
+        amplitude = agnesi_amplitude(p, q)
+        y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
+        rows.append((1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s))
+    return np.array(rows)

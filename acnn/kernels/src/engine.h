@@ -1,0 +1,58 @@
+// Runs a program over the atoms of a graph.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "batching.h"
+#include "program.h"
+#include "stored_program.h"
+
+namespace acnn {
+
+class Engine {
+  public:
+    Engine(Arrays arrays, const InstructionSet *kernels);
+
+    // Energy programs: energies [n_centers], gradients [n_pairs, 3]; the stages' times are added to seconds [5] if given.
+    template <class T>
+    void energies(const Graph<T> &graph, double *energies, T *gradients, int n_threads, double *seconds);
+
+    // Basis programs. values, adjoints, derivatives: [n_centers, n_functions], zero before; directions: [n_pairs, 3].
+    template <class T>
+    void values(const Graph<T> &graph, int64_t n_functions, T *values, int n_threads);
+    template <class T>
+    void vjp(const Graph<T> &graph, int64_t n_functions, const T *adjoints, T *gradients, int n_threads);
+    template <class T>
+    void jvp(const Graph<T> &graph, int64_t n_functions, const T *directions, T *derivatives, int n_threads);
+
+    // One structure without ghosts: adds to energy [n_functions], forces [3 n_atoms, n_functions], virial [6, n_functions].
+    template <class T>
+    void rows(const Graph<T> &graph, int64_t n_functions, T *energy, T *forces, T *virial);
+
+    int64_t workspace_bytes() const;
+
+  private:
+    Arrays arrays_;
+    const InstructionSet *kernels_;
+    StoredProgram<double> in_double_;
+    StoredProgram<float> in_single_;
+    std::vector<int32_t> element_of_number_;
+    std::vector<double> reference_energies_;
+    mutable std::mutex mutex_;
+    std::vector<std::unique_ptr<Frame>> idle_;
+
+    template <class T>
+    const StoredProgram<T> &stored() const;
+    template <class T>
+    const LaneKernels<T> &lanes() const;
+    template <class T, class Work>
+    void run(const Graph<T> &graph, T *gradients, int n_threads, const Work &work);
+    template <class T, class Work>
+    void basis_run(const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work);
+    std::unique_ptr<Frame> borrow();
+    void give_back(std::unique_ptr<Frame> frame);
+};
+
+}  // namespace acnn

@@ -1,0 +1,161 @@
+// The Python face of the kernel: NumPy arrays in and out, nothing of torch.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "dispatch.h"
+#include "engine.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+template <class T>
+using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+using Integers = Array<const int64_t>;
+
+acnn::Arrays arrays_of(const nb::dict &source) {
+    acnn::Arrays arrays;
+    for (const auto &[key, value] : source) {
+        const auto name = nb::cast<std::string>(key);
+        Array<const int32_t> integers;
+        Array<const double> reals;
+        if (nb::try_cast(value, integers, false))
+            arrays.integers[name].assign(integers.data(), integers.data() + integers.size());
+        else if (nb::try_cast(value, reals, false))
+            arrays.reals[name].assign(reals.data(), reals.data() + reals.size());
+        else
+            throw std::invalid_argument("the array " + name + " of a program is neither int32 nor float64");
+    }
+    return arrays;
+}
+
+void require(bool condition, const char *message) {
+    if (!condition) throw std::invalid_argument(message);
+}
+
+template <class T>
+acnn::Graph<T> graph_of(
+    const Integers &species, const Integers &pair_i, const Integers &pair_j, const Array<const T> &vectors,
+    int64_t n_centers) {
+    require(pair_i.size() == pair_j.size() && vectors.size() == 3 * pair_i.size(), "pair arrays differ in length");
+    require(n_centers >= 0 && n_centers <= (int64_t)species.size(), "more centers than atoms");
+    return {(int64_t)species.size(), n_centers,     (int64_t)pair_i.size(), species.data(),
+            pair_i.data(),           pair_j.data(), vectors.data()};
+}
+
+template <class T>
+void energies(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const T> &vectors, Array<double> energies, Array<T> gradients, int n_threads,
+    std::optional<Array<double>> seconds) {
+    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)energies.size());
+    require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
+    require(n_threads >= 1, "at least one thread is needed");
+    require(!seconds || seconds->size() == 5, "there are five stages");
+    nb::gil_scoped_release release;
+    engine.energies<T>(graph, energies.data(), gradients.data(), n_threads, seconds ? seconds->data() : nullptr);
+}
+
+template <class T>
+using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+void values(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const T> &vectors, Table<T> values, int n_threads) {
+    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)values.shape(0));
+    nb::gil_scoped_release release;
+    engine.values<T>(graph, (int64_t)values.shape(1), values.data(), n_threads);
+}
+
+template <class T>
+void vjp(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const T> &vectors, Table<const T> adjoints, Array<T> gradients, int n_threads) {
+    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)adjoints.shape(0));
+    require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
+    nb::gil_scoped_release release;
+    engine.vjp<T>(graph, (int64_t)adjoints.shape(1), adjoints.data(), gradients.data(), n_threads);
+}
+
+template <class T>
+void jvp(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const T> &vectors, const Array<const T> &directions, Table<T> derivatives, int n_threads) {
+    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)derivatives.shape(0));
+    require(directions.size() == vectors.size(), "directions and vectors differ in length");
+    nb::gil_scoped_release release;
+    engine.jvp<T>(graph, (int64_t)derivatives.shape(1), directions.data(), derivatives.data(), n_threads);
+}
+
+void rows(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const double> &vectors, Array<double> energy, Table<double> forces, Table<double> virial) {
+    const auto graph = graph_of<double>(species, pair_i, pair_j, vectors, (int64_t)species.size());
+    const int64_t n_functions = (int64_t)energy.size();
+    require(forces.shape(0) == 3 * species.size() && (int64_t)forces.shape(1) == n_functions, "forces: wrong shape");
+    require(virial.shape(0) == 6 && (int64_t)virial.shape(1) == n_functions, "virial: wrong shape");
+    nb::gil_scoped_release release;
+    engine.rows<double>(graph, n_functions, energy.data(), forces.data(), virial.data());
+}
+
+// F_i = Σ_j (g_ij - g_ji), added to forces [n_atoms, 3].
+template <class T>
+void add_forces(const Integers &pair_i, const Integers &pair_j, const Array<const T> &gradients, Array<T> forces) {
+    const size_t n = pair_i.size();
+    require(pair_j.size() == n && gradients.size() == 3 * n, "pair arrays differ in length");
+    const int64_t n_atoms = (int64_t)forces.size() / 3, *i = pair_i.data(), *j = pair_j.data();
+    const T *g = gradients.data();
+    T *f = forces.data();
+    nb::gil_scoped_release release;
+    for (size_t p = 0; p < n; ++p) {
+        require(i[p] >= 0 && i[p] < n_atoms && j[p] >= 0 && j[p] < n_atoms, "a pair names an atom that is not there");
+        for (int axis = 0; axis < 3; ++axis) {
+            f[3 * i[p] + axis] += g[3 * p + axis];
+            f[3 * j[p] + axis] -= g[3 * p + axis];
+        }
+    }
+}
+
+}  // namespace
+
+// noconvert: nanobind would otherwise pass a converted copy of an output array.
+#define ACNN_GRAPH "species"_a.noconvert(), "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "vectors"_a.noconvert()
+
+NB_MODULE(_kernel, m) {
+    nb::set_leak_warnings(false);  // LAMMPS never lets go of the models it loads
+    m.def("instruction_sets", &acnn::instruction_sets, "Names of the instruction sets this processor can run, best first.");
+    nb::class_<acnn::Engine>(m, "Engine")
+        .def(
+            "__init__",
+            [](acnn::Engine *self, const nb::dict &arrays, const std::string &instruction_set) {
+                new (self) acnn::Engine(arrays_of(arrays), acnn::kernels_of(instruction_set));
+            },
+            "arrays"_a, "instruction_set"_a)
+        .def("energies", &energies<double>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a,
+             "seconds"_a.noconvert() = nb::none())
+        .def("energies", &energies<float>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a,
+             "seconds"_a.noconvert() = nb::none())
+        .def("values", &values<double>, ACNN_GRAPH, "values"_a.noconvert(), "n_threads"_a)
+        .def("values", &values<float>, ACNN_GRAPH, "values"_a.noconvert(), "n_threads"_a)
+        .def("vjp", &vjp<double>, ACNN_GRAPH, "adjoints"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a)
+        .def("vjp", &vjp<float>, ACNN_GRAPH, "adjoints"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a)
+        .def("jvp", &jvp<double>, ACNN_GRAPH, "directions"_a.noconvert(), "derivatives"_a.noconvert(), "n_threads"_a)
+        .def("jvp", &jvp<float>, ACNN_GRAPH, "directions"_a.noconvert(), "derivatives"_a.noconvert(), "n_threads"_a)
+        .def("rows", &rows, ACNN_GRAPH, "energy"_a.noconvert(), "forces"_a.noconvert(), "virial"_a.noconvert())
+        .def_prop_ro("workspace_bytes", &acnn::Engine::workspace_bytes);
+    m.def("add_forces", &add_forces<double>, "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "gradients"_a.noconvert(), "forces"_a.noconvert());
+    m.def("add_forces", &add_forces<float>, "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "gradients"_a.noconvert(), "forces"_a.noconvert());
+    nb::register_exception_translator(
+        [](const std::exception_ptr &error, void *) {
+            try {
+                std::rethrow_exception(error);
+            } catch (const acnn::ElementError &e) {
+                PyErr_SetObject(PyExc_LookupError, PyLong_FromLongLong(e.number));
+            }
+        });
+}

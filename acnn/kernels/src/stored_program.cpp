@@ -1,0 +1,124 @@
+#include "stored_program.h"
+
+#include <stdexcept>
+
+namespace acnn {
+
+namespace {
+
+template <class Vector>
+const Vector &find(const std::map<std::string, Vector> &arrays, const std::string &name) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end()) throw std::invalid_argument("the program has no array " + name);
+    return found->second;
+}
+
+}  // namespace
+
+const std::vector<int32_t> &Arrays::of_int(const std::string &name) const { return find(integers, name); }
+bool Arrays::is_energy() const { return reals.count("reference_energies") > 0; }
+const std::vector<double> &Arrays::of_real(const std::string &name) const { return find(reals, name); }
+
+template <class T>
+const T *StoredProgram<T>::keep(const std::vector<double> &source) {
+    values.emplace_back(source.begin(), source.end());
+    return values.back().data();
+}
+
+template <class T>
+const Transform<T> *StoredProgram<T>::keep_transforms(const std::vector<double> &source) {
+    std::vector<Transform<T>> rows;
+    for (size_t i = 0; i + 8 <= source.size(); i += 8) {
+        const auto at = [&](int k) { return (T)source[i + k]; };
+        const double cut = source[i + 7];
+        rows.push_back(
+            {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), (T)(1 / source[i]), (T)(1 / cut),
+             (T)(1 / (cut * cut))});
+    }
+    transforms.push_back(std::move(rows));
+    return transforms.back().data();
+}
+
+template <class T>
+StoredProgram<T>::StoredProgram(const Arrays &arrays) {
+    const auto &tile_sizes = arrays.of_int("tile_sizes");
+    if (tile_sizes.at(0) != COMPLEX_TILE || tile_sizes.at(1) != REAL_TILE)
+        throw std::invalid_argument("the program was compiled for a kernel with tiles of other sizes");
+    const auto &sizes = arrays.of_int("sizes");
+    program.n_elements = sizes.at(0);
+    program.l_max = sizes.at(1);
+    program.zbl = sizes.at(2);
+    const auto &cutoffs = arrays.of_real("cutoffs");
+    program.cutoff = (T)cutoffs.at(0);
+    program.pair_cutoff = (T)cutoffs.at(1);
+    program.reach = (T)cutoffs.at(2);
+    const auto recurrence = [&](const std::string &name) {
+        const auto &source = arrays.of_real(name);
+        const T *first = keep(source);
+        const auto n = source.size() / 3;
+        return Recurrence<T>{first, first + n, first + 2 * n};
+    };
+    program.recurrence = recurrence("recurrence");
+    program.pair_recurrence = recurrence("pair_recurrence");
+    const auto n_harmonics = arrays.of_real("harmonics").size() / 3;
+    program.alpha = keep(arrays.of_real("harmonics"));
+    program.beta = program.alpha + n_harmonics;
+    program.slope = program.beta + n_harmonics;
+    const int pairs = program.n_elements * program.n_elements;
+    program.zbl_length = keep(arrays.of_real("zbl"));
+    program.zbl_reach = program.zbl_length + pairs;
+    program.zbl_strength = program.zbl_reach + pairs;
+    for (int z = 0; z < program.n_elements; ++z) {
+        const std::string own = std::to_string(z) + ".";
+        const auto tiles = [&](const std::string &name, int size) {
+            const auto &rows = arrays.of_int(own + name + ".rows");
+            return Tiles<T>{
+                (int32_t)rows.size() / size, rows.data(), arrays.of_int(own + name + ".start").data(),
+                arrays.of_int(own + name + ".columns").data(), keep(arrays.of_real(own + name + ".coefficients"))};
+        };
+        ElementProgram<T> e{};
+        e.n_blocks = (int32_t)arrays.of_int(own + "blocks").size() / 4;
+        e.n_rows = arrays.of_int(own + "n_rows").at(0);
+        e.n_groups = (int32_t)arrays.of_int(own + "groups").size() / 3;
+        e.blocks = (const Block *)arrays.of_int(own + "blocks").data();
+        e.n_radial = arrays.of_int(own + "n_radial").data();
+        e.transforms = keep_transforms(arrays.of_real(own + "transforms"));
+        e.pair_transforms = keep_transforms(arrays.of_real(own + "pair_transforms"));
+        e.groups = (const ProductGroup *)arrays.of_int(own + "groups").data();
+        e.products = (const Product *)arrays.of_int(own + "products").data();
+        if (arrays.is_energy()) {
+            e.n_idle = (int32_t)arrays.of_int(own + "idle").size();
+            e.idle = arrays.of_int(own + "idle").data();
+            e.n_scalar = sizes.at(3);
+            e.n_pair = sizes.at(4);
+            e.scalar_coefficients = keep(arrays.of_real(own + "scalar_coefficients"));
+            e.pair_coefficients = keep(arrays.of_real(own + "pair_coefficients"));
+            e.complex_tiles = tiles("complex", COMPLEX_TILE);
+            e.real_tiles = tiles("real", REAL_TILE);
+        } else {
+            Invariants<T> &b = e.invariants;
+            e.n_pair_functions = sizes.at(4);
+            e.pair_columns = arrays.of_int(own + "pair_columns").data();
+            b.n_functions = (int32_t)arrays.of_real(own + "inverse_order").size();
+            b.n_entries = (int32_t)arrays.of_int(own + "component").size();
+            b.first_column = arrays.of_int(own + "first_column").at(0);
+            b.entry_start = arrays.of_int(own + "entry_start").data();
+            b.component = arrays.of_int(own + "component").data();
+            b.term_start = arrays.of_int(own + "term_start").data();
+            b.term_row = arrays.of_int(own + "term_row").data();
+            b.term_value = keep(arrays.of_real(own + "term_value"));
+            b.inverse_order = keep(arrays.of_real(own + "inverse_order"));
+            b.linear_start = arrays.of_int(own + "linear_start").data();
+            b.linear_n = arrays.of_int(own + "linear_n").data();
+            b.linear_value = keep(arrays.of_real(own + "linear_value"));
+            b.linear_row = arrays.of_int(own + "linear_row").data();
+        }
+        elements.push_back(e);
+    }
+    program.elements = elements.data();
+}
+
+template struct StoredProgram<double>;
+template struct StoredProgram<float>;
+
+}  // namespace acnn
