@@ -11,13 +11,14 @@ from acnn.cli.check import check
 from acnn.cli.demo import demo
 from acnn.cli.evaluate import evaluate
 from acnn.cli.example_data import example_data
+from acnn.cli.export import export
 from acnn.cli.fit import fit
 from acnn.cli.info import info
 
 app = typer.Typer(
     name="acnn",
     help=(
-        "Fit machine-learned interatomic potentials (linear ACE) to extended XYZ and run them in ASE.\n\n"
+        "Fit machine-learned interatomic potentials (linear ACE) to extended XYZ and run them in ASE and LAMMPS.\n\n"
         "Start with: acnn demo"
     ),
     no_args_is_help=True,
@@ -42,6 +43,6 @@ def main(
     """Options before the command."""
 
 
-for command in (fit, evaluate, info, check, demo):
+for command in (fit, evaluate, info, check, export, demo):
     app.command()(command)
 app.command("example-data")(example_data)

@@ -1,0 +1,132 @@
+"""acnn export"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from acnn.cli.display import console, one_sentence_errors, warn
+from acnn.cli.export_yace import yace_table
+from acnn.io.model_file import load_model, read_header, require_writable
+from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
+from acnn.models.linear import LinearACE
+
+
+class Format(str, Enum):
+    """What to export to."""
+
+    mliap = "mliap"
+    yace = "yace"
+
+
+class Precision(str, Enum):
+    """Of the evaluation in LAMMPS."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+SUFFIXES = {Format.mliap: ".mliap.pt", Format.yace: ".yace"}
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
+    to: Annotated[Format, typer.Option(help="mliap: runs acnn inside LAMMPS. yace: linear models, without acnn.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write.", show_default="MODEL.mliap.pt or MODEL.yace, here"),
+    ] = None,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="mliap: precision of the evaluation.", show_default="float64")
+    ] = None,
+    shortest: Annotated[
+        float | None,
+        typer.Option(
+            help="yace: distance, in bond lengths, below which the exported pair repulsion stays finite.",
+            show_default=str(SHORTEST_DISTANCE),
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="yace: error of pair forces, eV/Å, that is small enough: 1e-6 gives a faster file.",
+            show_default="that of the splines",
+        ),
+    ] = None,
+    spline_step: Annotated[
+        float | None,
+        typer.Option(
+            help="yace: step of LAMMPS' splines, Å. A larger one saves memory and costs accuracy.",
+            show_default=str(SPLINE_STEP),
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+) -> None:
+    """Write a model for LAMMPS, and print the lines of input that use it.
+
+    acnn export si.acnn --to mliap
+
+        For pair_style mliap (package ML-IAP): the model as it is. LAMMPS' Python must find acnn.
+
+    acnn export si.acnn --to yace
+
+        For pair_style pace (package ML-PACE). What the format cannot hold is told as a warning.
+
+    The energies include E0.
+    """
+    only_yace = {"shortest": shortest, "spline_step": spline_step, "tolerance": tolerance}
+    with one_sentence_errors():
+        _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
+        path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
+        _require_usable_name(to, path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} is there already: choose another name, or --overwrite")
+        require_writable([path], [model])
+        potential = load_model(model)
+        if to is Format.yace:
+            _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})
+        else:
+            _write_mliap(potential, path, (dtype or Precision.float64).value, read_header(model)["provenance"])
+
+
+def _require_own_options(to: Format, options: dict[Format, dict[str, Any]]) -> None:
+    for owner, values in options.items():
+        for name, value in values.items():
+            if owner is not to and value is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is for --to {owner.value}")
+
+
+def _require_usable_name(to: Format, path: Path) -> None:
+    if to is Format.yace and path.suffix != ".yace":
+        raise ValueError(f"{path.name} must end in .yace: programs tell the format by it")
+    if path.suffix == ".acnn":
+        raise ValueError(f"{path.name} ends in .acnn as model files do: {SUFFIXES[to]} is usual")
+
+
+def _write_yace(potential: LinearACE, path: Path, options: dict[str, Any]) -> None:
+    report = save_yace(potential, path, **options)
+    for limit in report.limits:
+        warn(limit)
+    console.print(yace_table(path, report))
+    _print_input("pair_style pace", path, potential)
+
+
+def _write_mliap(potential: LinearACE, path: Path, dtype: str, provenance: dict[str, Any]) -> None:
+    from lammps_plugin.mliap import save_unified
+
+    save_unified(potential, path, dtype, provenance)
+    console.print(escape(f"wrote {path}"), highlight=False, soft_wrap=True)
+    _print_input(f"pair_style mliap unified {path} 0", path, potential, named=False)
+
+
+def _print_input(style: str, path: Path, potential: LinearACE, named: bool = True) -> None:
+    file = f"{path} " if named else ""
+    console.print(
+        escape(f"units metal\n{style}\npair_coeff * * {file}{' '.join(potential.elements)}"),
+        highlight=False,
+        soft_wrap=True,
+    )
