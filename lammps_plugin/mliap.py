@@ -1,0 +1,286 @@
+"""A potential as LAMMPS' ``pair_style mliap unified`` wants it: plain and KOKKOS couplings, exact domain decomposition.
+
+    units metal
+    newton on
+    pair_style mliap unified si.mliap.pt 0
+    pair_coeff * * Si
+
+LAMMPS hands over the vectors r_ij = x_j - x_i (Å) from the atoms of a rank to all neighbors, ghosts included, and takes
+e_i (eV) and g_ij = dE/dr_ij (eV/Å), which it adds to the force of i, subtracts from that of j, and tallies.
+
+One thread per rank, unless ``ACNN_NUM_THREADS`` says otherwise; ``ACNN_KERNEL`` chooses the evaluation as everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import operator
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor
+
+from acnn.graph import AtomicGraph, dtype_of
+from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
+from acnn.kernels.evaluator import n_threads
+from acnn.launchers import RANK_VARIABLES
+from acnn.potential import Potential
+
+SHELL_VERSION = 1
+TORCH_SUFFIXES = (".pt", ".pth")
+"""Files of other names LAMMPS reads with pickle."""
+FORWARDING_TIME = 1.0
+"""Seconds that a launcher is given to forward a rank's last words: it may drop them once the job is ending."""
+
+
+class UnifiedPotential:
+    """What LAMMPS calls at every step; it has the attributes and methods of LAMMPS' ``MLIAPUnified``.
+
+    Args:
+        potential: evaluated as it is on the CPU; copied where LAMMPS keeps its arrays on a GPU.
+        dtype: "float64" or "float32", of the evaluation; LAMMPS always gets float64.
+        n_ranks: number of MPI ranks that an error must stop; None finds out.
+    """
+
+    ndescriptors = 1  # LAMMPS allocates so many numbers per atom and wants at least one
+    nparams = 1
+
+    def __init__(self, potential: Potential, dtype: str = "float64", n_ranks: int | None = None) -> None:
+        dtype_of(dtype)  # an unusable name is told now
+        self.potential, self.dtype, self.n_ranks = potential, dtype, n_ranks
+        self.interface: Any = None  # LAMMPS puts its own object here
+        self.element_types = list(potential.elements)
+        self.rcutfac = 0.5 * potential.cutoff  # LAMMPS' cutoff of all pairs is twice this
+        # Index -1, a NULL type, takes the last number: its atoms never reach the model.
+        self._numbers = torch.tensor([atomic_numbers[e] for e in (*potential.elements, potential.elements[0])])
+        self._copies: dict[torch.device, tuple[Potential, Tensor]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
+
+    def compute_descriptors(self, data: Any) -> None:
+        """Nothing: the model needs none of LAMMPS' descriptors."""
+
+    def compute_gradients(self, data: Any) -> None:
+        """Nothing: `compute_forces` does it all."""
+
+    def compute_forces(self, data: Any) -> None:
+        """Energies and pair gradients of the atoms of this rank; an error stops all ranks."""
+        try:
+            with _torch_threads(threads_per_rank()):
+                self._evaluate(data)
+        except Exception as error:
+            if (self.n_ranks or count_ranks()) == 1:
+                raise
+            stop_all_ranks(error)
+
+    def _evaluate(self, data: Any) -> None:
+        if data.nlistatoms == 0:
+            data.energy = 0.0  # LAMMPS does not reset it
+            return
+        device = torch.as_tensor(data.elems).device
+        potential, numbers = self._on(device)
+        with _finished(device):
+            local = local_graph(data, numbers, dtype_of(self.dtype))
+            found = potential.pair_gradients(local.graph)
+            deliver(data, local.energies(found.site_energies), local.gradients(found.pair_gradients))
+
+    def _on(self, device: torch.device) -> tuple[Potential, Tensor]:
+        """The potential and the table of atomic numbers, on the device of LAMMPS' arrays."""
+        if device.type == "cpu":
+            return self.potential, self._numbers
+        if device not in self._copies:
+            self._copies[device] = deepcopy(self.potential).to(device), self._numbers.to(device)
+        return self._copies[device]
+
+
+@dataclass(frozen=True)
+class LocalGraph:
+    """The graph of a rank; its centers are the atoms of LAMMPS' neighbor list in their order.
+
+    Attributes:
+        n_pairs: of LAMMPS.
+        kept: which of LAMMPS' pairs the graph has; None: all.
+        counted: which centers have an energy [n_centers]; None: all.
+    """
+
+    graph: AtomicGraph
+    n_pairs: int
+    kept: Tensor | None = None
+    counted: Tensor | None = None
+
+    def energies(self, site_energies: Tensor) -> Tensor:
+        """e_i of LAMMPS' list, eV [n_centers]."""
+        return site_energies if self.counted is None else site_energies * self.counted
+
+    def gradients(self, pair_gradients: Tensor) -> Tensor:
+        """g_ij of all of LAMMPS' pairs, eV/Å [n_pairs, 3] float64."""
+        if self.kept is None:
+            return pair_gradients.double()
+        return pair_gradients.new_zeros(self.n_pairs, 3, dtype=torch.float64).index_copy_(
+            0, self.kept, pair_gradients.double()
+        )
+
+
+def local_graph(data: Any, numbers: Tensor, dtype: torch.dtype) -> LocalGraph:
+    """The graph of LAMMPS' data object.
+
+    Args:
+        numbers: atomic numbers of LAMMPS' element indices; the last one stands for NULL types, which have index -1.
+    """
+    elements = torch.as_tensor(data.elems).long()
+    pair_i, pair_j, vectors = _pairs(data, elements.device)
+    species = numbers[elements]
+    listed = torch.as_tensor(data.iatoms)[: data.nlistatoms].long()
+    in_order = torch.equal(listed, torch.arange(len(listed), device=listed.device))
+    if in_order and data.natomneigh == data.nlistatoms and int(elements.min()) >= 0:
+        return LocalGraph(_graph(species, pair_i, pair_j, vectors.to(dtype), len(listed)), data.npairs)
+    center = torch.full_like(elements, -1)
+    center[listed] = torch.arange(len(listed), device=listed.device)
+    known = elements >= 0
+    kept = torch.nonzero((center[pair_i] >= 0) & known[pair_i] & known[pair_j])[:, 0]
+    # The centers come first, and all atoms follow as their neighbors.
+    graph = _graph(
+        torch.cat([species[listed], species]),
+        center[pair_i[kept]],
+        pair_j[kept] + len(listed),
+        vectors[kept].to(dtype),
+        len(listed),
+    )
+    return LocalGraph(graph, data.npairs, kept, known[listed])
+
+
+def _pairs(data: Any, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    if data.npairs == 0:  # LAMMPS has no arrays then
+        none = torch.zeros(0, dtype=torch.int64, device=device)
+        return none, none, torch.zeros(0, 3, dtype=torch.float64, device=device)
+    i, j, vectors = (torch.as_tensor(a) for a in (data.pair_i, data.pair_j, data.rij))
+    return i.long(), j.long(), vectors
+
+
+def _graph(species: Tensor, pair_i: Tensor, pair_j: Tensor, vectors: Tensor, n_centers: int) -> AtomicGraph:
+    return AtomicGraph(species, pair_i, pair_j, vectors, torch.zeros_like(species), 1, n_centers)
+
+
+def deliver(data: Any, energies: Tensor, gradients: Tensor) -> None:
+    """Hand e_i (eV, in the order of LAMMPS' list) and g_ij (eV/Å) to the data object of either coupling."""
+    data.energy = float(energies.sum())
+    has_views = hasattr(data, "update_pair_forces_gpu")  # the KOKKOS coupling
+    if has_views:
+        torch.as_tensor(data.eatoms).copy_(energies)
+    else:
+        data.eatoms = energies.numpy()
+    if len(gradients) == 0:  # LAMMPS takes the address of the first one
+        return
+    if gradients.device.type == "cpu":
+        data.update_pair_forces(gradients.contiguous().numpy())
+    else:
+        data.update_pair_forces_gpu(gradients.contiguous())  # reads float64 without asking
+
+
+@contextmanager
+def _finished(device: torch.device) -> Iterator[None]:
+    """LAMMPS and torch may use different streams of a GPU: neither starts before the other has finished."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    yield
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def threads_per_rank() -> int:
+    """``ACNN_NUM_THREADS``, or one: the other processors belong to other ranks."""
+    return n_threads() if os.environ.get("ACNN_NUM_THREADS") else 1
+
+
+@contextmanager
+def _torch_threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def count_ranks() -> int:
+    """Number of MPI ranks of this job: by mpi4py, or by what the launcher says."""
+    world = _world()
+    told = [int(text) for text in map(os.environ.get, RANK_VARIABLES) if text and text.isdecimal()]
+    return max(1 if world is None else world.Get_size(), *told, 1)
+
+
+def stop_all_ranks(error: Exception) -> NoReturn:
+    """Print the error and end the job: an exception on one rank would leave the others waiting for it."""
+    world = _world()
+    where = "" if world is None else f" on rank {world.Get_rank()}"
+    sentence = " ".join(str(error).split())
+    print(f"acnn stops LAMMPS: {type(error).__name__}{where}: {sentence}", file=sys.stderr, flush=True)
+    time.sleep(FORWARDING_TIME)
+    if world is not None and world.Get_size() > 1:
+        world.Abort(1)
+    os._exit(1)  # launchers end a job when a rank exits before it has finished with MPI
+
+
+def _world() -> Any:
+    """mpi4py's world, if LAMMPS has initialized the MPI library that mpi4py uses."""
+    try:
+        import mpi4py
+
+        if "mpi4py.MPI" not in sys.modules:
+            mpi4py.rc.initialize = False  # that is for LAMMPS to do
+        from mpi4py import MPI
+    except (ImportError, RuntimeError):
+        return None
+    return MPI.COMM_WORLD if MPI.Is_initialized() and not MPI.Is_finalized() else None
+
+
+def save_unified(
+    model: Potential, path: str | os.PathLike[str], dtype: str = "float64", provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write the file that ``pair_style mliap unified`` loads: the bytes of a model file, and the call that reads them.
+
+    LAMMPS loads ``.pt`` and ``.pth`` with torch, other names with pickle; either way its Python must find acnn.
+    """
+    path = Path(path)
+    dtype_of(dtype)
+    content = model_to_bytes(model, provenance)
+    # The import comes first, so that a missing acnn is named by its own name.
+    parts = _Call(importlib.import_module, "acnn"), _Call(rebuild, content, {"dtype": dtype}, SHELL_VERSION)
+    shell = _Call(operator.getitem, parts, 1)
+    if path.suffix in TORCH_SUFFIXES:
+        buffer = io.BytesIO()
+        torch.save(shell, buffer)
+        return write_atomically(path, buffer.getvalue())
+    write_atomically(path, pickle.dumps(shell, protocol=4))
+
+
+def rebuild(content: bytes, options: Mapping[str, Any], version: int) -> UnifiedPotential:
+    """What loading such a file calls; the model's own format is checked as for any model file."""
+    if version > SHELL_VERSION or set(options) != {"dtype"}:
+        raise ModelFileError(
+            f"this LAMMPS model file has version {version}, and the acnn of LAMMPS' Python reads {SHELL_VERSION}: "
+            "upgrade acnn there, or export the model again with that version"
+        )
+    return UnifiedPotential(model_from_bytes(content, "the model in the LAMMPS model file"), **options)
+
+
+class _Call:
+    """Pickles as a call, which is made when the pickle is loaded."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call

@@ -1,0 +1,330 @@
+// The Python face of PairData: numbers, NumPy arrays without copies, and the two update functions.
+#include "pair_data.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace acnn {
+
+namespace {
+
+// --- memory as NumPy arrays ----------------------------------------------------------------------------------
+
+struct View {
+  PyObject_HEAD
+  std::shared_ptr<void> owner;    // empty for memory of LAMMPS
+  void *memory;
+  const char *format;
+  int ndim;
+  Py_ssize_t itemsize, shape[2], strides[2];
+};
+
+int view_get_buffer(PyObject *self, Py_buffer *buffer, int)
+{
+  auto *view = reinterpret_cast<View *>(self);
+  Py_INCREF(self);
+  buffer->obj = self;
+  buffer->buf = view->memory;
+  buffer->len = view->itemsize * view->shape[0] * (view->ndim == 2 ? view->shape[1] : 1);
+  buffer->readonly = 0;
+  buffer->itemsize = view->itemsize;
+  buffer->format = const_cast<char *>(view->format);
+  buffer->ndim = view->ndim;
+  buffer->shape = view->shape;
+  buffer->strides = view->strides;
+  buffer->suboffsets = nullptr;
+  buffer->internal = nullptr;
+  return 0;
+}
+
+void view_dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  reinterpret_cast<View *>(self)->owner.~shared_ptr();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// Objects of both types come from here only.
+constexpr unsigned int type_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+
+PyTypeObject *make_type(PyType_Spec &spec)
+{
+  return reinterpret_cast<PyTypeObject *>(checked(PyType_FromSpec(&spec)).release());
+}
+
+PyTypeObject *view_type()
+{
+  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void *>(view_dealloc)},
+                                {Py_bf_getbuffer, reinterpret_cast<void *>(view_get_buffer)},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"acnn_mliap.View", sizeof(View), 0, type_flags, slots};
+  static PyTypeObject *type = make_type(spec);
+  return type;
+}
+
+// A function of NumPy, kept for the life of the process.
+PyObject *numpy_function(const char *name)
+{
+  Object numpy = checked(PyImport_ImportModule("numpy"));
+  return checked(PyObject_GetAttrString(numpy.get(), name)).release();
+}
+
+// columns = 0: one axis.
+Object as_array(void *memory, const char *format, std::size_t itemsize, int rows, int columns,
+                std::shared_ptr<void> owner)
+{
+  static PyObject *asarray = numpy_function("asarray");
+  static double nothing = 0.0;    // arrays without elements have an address, too
+  PyTypeObject *type = view_type();
+  Object object = checked(type->tp_alloc(type, 0));
+  auto *view = reinterpret_cast<View *>(object.get());
+  new (&view->owner) std::shared_ptr<void>(std::move(owner));
+  view->memory = memory ? memory : &nothing;
+  view->format = format;
+  view->ndim = columns ? 2 : 1;
+  view->itemsize = static_cast<Py_ssize_t>(itemsize);
+  view->shape[0] = rows;
+  view->shape[1] = columns;
+  view->strides[0] = view->itemsize * (columns ? columns : 1);
+  view->strides[1] = view->itemsize;
+  return checked(PyObject_CallFunctionObjArgs(asarray, object.get(), nullptr));
+}
+
+Object as_array(const Buffer<double> &buffer, int rows, int columns = 0)
+{
+  return as_array(buffer.get(), "d", sizeof(double), rows, columns, buffer.owner());
+}
+
+Object as_array(const Buffer<int> &buffer, int rows)
+{
+  return as_array(buffer.get(), "i", sizeof(int), rows, 0, buffer.owner());
+}
+
+// --- NumPy arrays as memory ----------------------------------------------------------------------------------
+
+// Doubles in C order, whatever the model hands over; a copy is made only where it hands over something else.
+class Doubles {
+ public:
+  explicit Doubles(PyObject *object)
+  {
+    if (is_direct(object)) return;
+    static PyObject *ascontiguousarray = numpy_function("ascontiguousarray");
+    converted = checked(PyObject_CallFunction(ascontiguousarray, "Os", object, "f8"));
+    if (!is_direct(converted.get())) throw_python_error();
+  }
+  ~Doubles() { PyBuffer_Release(&buffer); }
+  Doubles(const Doubles &) = delete;
+  Doubles &operator=(const Doubles &) = delete;
+
+  const double *get() const { return static_cast<const double *>(buffer.buf); }
+
+  void require_shape(const char *what, int rows, int columns = 0) const
+  {
+    const bool right = columns ? buffer.ndim == 2 && buffer.shape[0] == rows && buffer.shape[1] == columns
+                               : buffer.ndim == 1 && buffer.shape[0] == rows;
+    if (right) return;
+    const std::string wanted = std::to_string(rows) + (columns ? ", " + std::to_string(columns) : ",");
+    throw PythonError(std::string(what) + " needs an array of shape (" + wanted + "), not " + shape());
+  }
+
+ private:
+  bool is_direct(PyObject *object)
+  {
+    if (PyObject_GetBuffer(object, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) {
+      PyErr_Clear();
+      buffer.obj = nullptr;
+      return false;
+    }
+    if (buffer.format && std::strcmp(buffer.format, "d") == 0) return true;
+    PyBuffer_Release(&buffer);
+    return false;
+  }
+
+  std::string shape() const
+  {
+    std::string text;
+    for (int axis = 0; axis < buffer.ndim; axis++) text += (axis ? ", " : "") + std::to_string(buffer.shape[axis]);
+    return "(" + text + (buffer.ndim == 1 ? ",)" : ")");
+  }
+
+  Py_buffer buffer{};
+  Object converted;
+};
+
+// --- the data object -----------------------------------------------------------------------------------------
+
+struct DataObject {
+  PyObject_HEAD
+  PairData *data;
+};
+
+PairData &data_of(PyObject *self)
+{
+  PairData *data = reinterpret_cast<DataObject *>(self)->data;
+  if (!data || !data->active) throw PythonError("the data of LAMMPS can be used during the call only");
+  return *data;
+}
+
+// Errors of this file become Python's: they are raised inside the model, with its traceback.
+template <typename Result, typename Function> Result guarded(Result failed, Function function)
+{
+  try {
+    return function();
+  } catch (const std::bad_alloc &) {
+    PyErr_NoMemory();
+  } catch (const std::exception &error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+  }
+  return failed;
+}
+
+template <typename Function> PyObject *getter(PyObject *self, Function function)
+{
+  return guarded<PyObject *>(nullptr, [&] { return function(data_of(self)).release(); });
+}
+
+template <int PairData::*member> PyObject *get_int(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return checked(PyLong_FromLong(data.*member)); });
+}
+
+template <Buffer<int> PairData::*buffer, int PairData::*rows> PyObject *get_ints(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return as_array(data.*buffer, data.*rows); });
+}
+
+PyObject *get_rij(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return as_array(data.rij, data.npairs, 3); });
+}
+
+PyObject *get_f(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return as_array(data.f, "d", sizeof(double), data.ntotal, 3, nullptr); });
+}
+
+PyObject *get_eatoms(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return as_array(data.eatoms, data.nlistatoms); });
+}
+
+PyObject *get_energy(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return checked(PyFloat_FromDouble(data.energy)); });
+}
+
+int set_eatoms(PyObject *self, PyObject *value, void *)
+{
+  return guarded(-1, [&] {
+    PairData &data = data_of(self);
+    if (!value) throw PythonError("eatoms cannot be deleted");
+    const Doubles energies(value);
+    energies.require_shape("eatoms", data.nlistatoms);
+    std::copy_n(energies.get(), data.nlistatoms, data.eatoms.get());
+    return 0;
+  });
+}
+
+int set_energy(PyObject *self, PyObject *value, void *)
+{
+  return guarded(-1, [&] {
+    PairData &data = data_of(self);
+    if (!value) throw PythonError("energy cannot be deleted");
+    const double energy = PyFloat_AsDouble(value);
+    if (PyErr_Occurred()) return -1;
+    data.energy = energy;
+    return 0;
+  });
+}
+
+PyObject *update_pair_forces(PyObject *self, PyObject *fij)
+{
+  return guarded<PyObject *>(nullptr, [&] {
+    PairData &data = data_of(self);
+    const Doubles forces(fij);
+    forces.require_shape("update_pair_forces", data.npairs, 3);
+    data.add_pair_forces(forces.get());
+    return Py_NewRef(Py_None);
+  });
+}
+
+PyObject *update_pair_energy(PyObject *self, PyObject *eij)
+{
+  return guarded<PyObject *>(nullptr, [&] {
+    PairData &data = data_of(self);
+    const Doubles energies(eij);
+    energies.require_shape("update_pair_energy", data.npairs);
+    data.set_pair_energy(energies.get());
+    return Py_NewRef(Py_None);
+  });
+}
+
+using D = PairData;
+
+PyGetSetDef attributes[] = {
+    {"ntotal", get_int<&D::ntotal>, nullptr, "owned and ghost atoms of this rank", nullptr},
+    {"nlocal", get_int<&D::nlocal>, nullptr, "owned atoms of this rank", nullptr},
+    {"nlistatoms", get_int<&D::nlistatoms>, nullptr, "centers: owned atoms whose type has an element", nullptr},
+    {"natomneigh", get_int<&D::nlistatoms>, nullptr, "length of iatoms, ielems and numneighs", nullptr},
+    {"npairs", get_int<&D::npairs>, nullptr, "pairs inside the cutoff", nullptr},
+    {"nneigh_max", get_int<&D::npairs>, nullptr, "pairs there is room for", nullptr},
+    {"nelements", get_int<&D::nelements>, nullptr, "elements of the model", nullptr},
+    {"ndescriptors", get_int<&D::ndescriptors>, nullptr, "as the model says", nullptr},
+    {"nparams", get_int<&D::nparams>, nullptr, "as the model says", nullptr},
+    {"eflag", get_int<&D::eflag>, nullptr, "not 0 where LAMMPS asks for energies", nullptr},
+    {"vflag", get_int<&D::vflag>, nullptr, "not 0 where LAMMPS asks for virials", nullptr},
+    {"rij", get_rij, nullptr, "(npairs, 3): x_j - x_i", nullptr},
+    {"pair_i", get_ints<&D::pair_i, &D::npairs>, nullptr, "(npairs): local index of the center", nullptr},
+    {"pair_j", get_ints<&D::pair_j, &D::npairs>, nullptr, "(npairs): local index, may be a ghost", nullptr},
+    {"jatoms", get_ints<&D::pair_j, &D::npairs>, nullptr, "the same as pair_j", nullptr},
+    {"jelems", get_ints<&D::jelems, &D::npairs>, nullptr, "(npairs): element of j", nullptr},
+    {"iatoms", get_ints<&D::iatoms, &D::nlistatoms>, nullptr, "(nlistatoms): local index", nullptr},
+    {"ielems", get_ints<&D::ielems, &D::nlistatoms>, nullptr, "(nlistatoms): element", nullptr},
+    {"numneighs", get_ints<&D::numneighs, &D::nlistatoms>, nullptr, "(nlistatoms): pairs of the center", nullptr},
+    {"elems", get_ints<&D::elems, &D::ntotal>, nullptr, "(ntotal): element, -1 for NULL types", nullptr},
+    {"f", get_f, nullptr, "(ntotal, 3): forces; update_pair_forces also gives per-atom stress", nullptr},
+    {"eatoms", get_eatoms, set_eatoms, "(nlistatoms): energies", nullptr},
+    {"energy", get_energy, set_energy, "energy of the centers of this rank", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMethodDef methods[] = {
+    {"update_pair_forces", update_pair_forces, METH_O, "Takes dE/dr_ij (npairs, 3): forces and virials."},
+    {"update_pair_energy", update_pair_energy, METH_O, "Takes pair energies (npairs): half goes to the center."},
+    {nullptr, nullptr, 0, nullptr}};
+
+void data_dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyTypeObject *data_type()
+{
+  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void *>(data_dealloc)},
+                                {Py_tp_getset, attributes},
+                                {Py_tp_methods, methods},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"acnn_mliap.Data", sizeof(DataObject), 0, type_flags, slots};
+  static PyTypeObject *type = make_type(spec);
+  return type;
+}
+
+}    // namespace
+
+Object make_data_object(PairData &data)
+{
+  PyTypeObject *type = data_type();
+  Object object = checked(type->tp_alloc(type, 0));
+  reinterpret_cast<DataObject *>(object.get())->data = &data;
+  return object;
+}
+
+void detach_data_object(PyObject *object)
+{
+  if (object) reinterpret_cast<DataObject *>(object)->data = nullptr;
+}
+
+}    // namespace acnn

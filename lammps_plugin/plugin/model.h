@@ -1,0 +1,40 @@
+// A unified model: any Python object with what LAMMPS' MLIAPUnified has.
+#pragma once
+
+#include "pair_data.h"
+
+#include <string>
+#include <vector>
+
+namespace acnn {
+
+class Model {
+ public:
+  // Reads the file as LAMMPS' own `mliap unified` does; "EXISTS" stands for a model that Python handed over.
+  explicit Model(const std::string &file);
+  ~Model();
+  Model(const Model &) = delete;
+  Model &operator=(const Model &) = delete;
+
+  // Energies and forces of one step.
+  void compute(PairData &data);
+
+  double cutoff() const { return cutoff_; }
+  const std::vector<std::string> &elements() const { return elements_; }
+  int ndescriptors() const { return ndescriptors_; }
+  int nparams() const { return nparams_; }
+
+ private:
+  Object attribute(const char *name) const;
+  int integer(const char *name) const;
+  void read_elements();
+  void show(PairData &data);
+
+  Object model, object;    // object: shows `shown` to Python
+  PairData *shown = nullptr;
+  std::vector<std::string> elements_;
+  double cutoff_ = 0.0;
+  int ndescriptors_ = 0, nparams_ = 0;
+};
+
+}    // namespace acnn

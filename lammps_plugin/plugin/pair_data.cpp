@@ -1,0 +1,55 @@
+#include "pair_data.h"
+
+#include <algorithm>
+
+namespace acnn {
+
+namespace {
+
+// Half of the pair's virial to either atom, as LAMMPS does for its own `mliap`.
+void tally_halves(const double *v, double *vatom_i, double *vatom_j)
+{
+  for (int k = 0; k < 6; k++) {
+    vatom_i[k] += 0.5 * v[k];
+    vatom_j[k] += 0.5 * v[k];
+  }
+}
+
+}    // namespace
+
+void PairData::add_pair_forces(const double *fij)
+{
+  const double *r = rij.get();
+  for (int ij = 0; ij < npairs; ij++, fij += 3, r += 3) {
+    const int i = pair_i.get()[ij], j = pair_j.get()[ij];
+    for (int k = 0; k < 3; k++) {
+      f[3 * std::size_t(i) + k] += fij[k];
+      f[3 * std::size_t(j) + k] -= fij[k];
+    }
+    if (!virial && !vatom) continue;
+    const double v[6] = {-r[0] * fij[0], -r[1] * fij[1], -r[2] * fij[2],
+                         -r[0] * fij[1], -r[0] * fij[2], -r[1] * fij[2]};
+    if (virial)
+      for (int k = 0; k < 6; k++) virial[k] += v[k];
+    if (vatom) tally_halves(v, vatom[i], vatom[j]);
+  }
+}
+
+void PairData::set_pair_energy(const double *eij)
+{
+  energy = 0.0;
+  for (int ii = 0; ii < nlistatoms; ii++) {
+    double sum = 0.0;
+    for (int k = 0; k < numneighs.get()[ii]; k++) sum += *eij++;
+    eatoms.get()[ii] = 0.5 * sum;
+    energy += 0.5 * sum;
+  }
+}
+
+std::size_t PairData::bytes() const
+{
+  return rij.bytes() + pair_i.bytes() + pair_j.bytes() + jelems.bytes() + iatoms.bytes() + ielems.bytes() +
+      numneighs.bytes() + elems.bytes() + eatoms.bytes();
+}
+
+}    // namespace acnn

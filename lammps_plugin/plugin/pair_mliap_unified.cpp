@@ -1,0 +1,284 @@
+#include "pair_mliap_unified.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "memory.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "utils.h"
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+using namespace LAMMPS_NS;
+
+namespace acnn {
+
+PairMLIAPUnified::Creator PairMLIAPUnified::builtin = nullptr;
+
+namespace {
+
+std::string listed(const std::vector<std::string> &words)
+{
+  std::string text;
+  for (const auto &word : words) text += " " + word;
+  return text;
+}
+
+}    // namespace
+
+PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) : Pair(lmp)
+{
+  single_enable = 0;
+  restartinfo = 0;
+  one_coeff = 1;
+  manybody_flag = 1;
+  centroidstressflag = CENTROID_NOTAVAIL;
+}
+
+PairMLIAPUnified::~PairMLIAPUnified()
+{
+  unload_model();
+  if (!allocated) return;
+  memory->destroy(setflag);
+  memory->destroy(cutsq);    // map belongs to the base class
+}
+
+// --- errors --------------------------------------------------------------------------------------------------
+
+// Ends the run from any rank. The other ranks may be waiting for this one, so where there are others only an abort
+// ends them: an exception of LAMMPS would become one of this rank alone where the program is Python.
+void PairMLIAPUnified::stop(const std::string &message)
+{
+  if (comm->nprocs == 1) error->all(FLERR, message);
+  for (std::FILE *file : {stderr, logfile})
+    if (file) std::fprintf(file, "ERROR on proc %d: %s\n", comm->me, message.c_str());
+  std::fflush(nullptr);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));    // for mpiexec to pass the message on
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  std::abort();    // not reached
+}
+
+// For what all ranks do at the same time: if it fails on some, all stop with the first one's message.
+void PairMLIAPUnified::on_all_ranks(const std::function<void()> &action)
+{
+  std::string message;
+  try {
+    action();
+  } catch (const std::runtime_error &failure) {
+    message = failure.what();
+  }
+  int mine = message.empty() ? comm->nprocs : comm->me, first;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == comm->nprocs) return;
+  int length = static_cast<int>(message.size());
+  MPI_Bcast(&length, 1, MPI_INT, first, world);
+  message.resize(length);
+  MPI_Bcast(message.data(), length, MPI_CHAR, first, world);
+  error->all(FLERR, message);
+}
+
+// --- input ---------------------------------------------------------------------------------------------------
+
+void PairMLIAPUnified::settings(int narg, char **arg)
+{
+  if (narg > 0 && std::strcmp(arg[0], "unified") != 0) return hand_over_to_builtin(narg, arg);
+  if (narg < 2 || narg > 3) error->all(FLERR, std::string("usage: pair_style mliap unified FILE [0]"));
+  if (narg == 3 && utils::logical(FLERR, arg[2], false, lmp))
+    error->all(FLERR, std::string("pair_style mliap unified: ghostneigh must be 0, neighbors of ghosts are not built"));
+  load_model(arg[1]);
+}
+
+// `mliap model ... descriptor ...` is the style this one replaced: it takes this one's place.
+void PairMLIAPUnified::hand_over_to_builtin(int narg, char **arg)
+{
+  if (!builtin || force->pair != this)
+    error->all(FLERR,
+               std::string("the plugin for pair_style mliap knows 'unified' only, and inside a hybrid style it "
+                           "cannot step aside: use 'unified', or start LAMMPS without the plugin"));
+  const std::unique_ptr<Pair> self(this);    // goes when this function ends
+  force->pair = builtin(lmp);
+  force->pair->settings(narg, arg);
+}
+
+void PairMLIAPUnified::load_model(const std::string &file)
+{
+  unload_model();
+  if (allocated) clear_types();
+  on_all_ranks([&] {
+    require_interpreter();
+    const Lock lock;
+    model = std::make_unique<Model>(file);
+  });
+  data.nelements = static_cast<int>(model->elements().size());
+  data.ndescriptors = model->ndescriptors();
+  data.nparams = model->nparams();
+}
+
+void PairMLIAPUnified::unload_model()
+{
+  if (!model) return;
+  if (!Py_IsInitialized()) {    // Python ended before LAMMPS, and took the model along
+    model.release();
+    return;
+  }
+  const Lock lock;
+  model.reset();
+}
+
+void PairMLIAPUnified::allocate()
+{
+  const int n = atom->ntypes + 1;
+  memory->create(setflag, n, n, "pair:setflag");
+  memory->create(cutsq, n, n, "pair:cutsq");
+  map = new int[n];
+  allocated = 1;
+  clear_types();
+}
+
+void PairMLIAPUnified::clear_types()
+{
+  for (int i = 0; i <= atom->ntypes; i++) std::fill_n(setflag[i], atom->ntypes + 1, 0);
+}
+
+void PairMLIAPUnified::coeff(int narg, char **arg)
+{
+  if (!model) error->all(FLERR, std::string("pair_coeff before pair_style mliap unified FILE"));
+  if (narg < 2 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
+    error->all(FLERR, std::string("pair_style mliap unified needs: pair_coeff * * ELEMENT ..."));
+  if (narg - 2 != atom->ntypes)
+    error->all(FLERR, "pair_coeff * * of mliap needs an element, or NULL, for each of " +
+                   std::to_string(atom->ntypes) + " atom types, not " + std::to_string(narg - 2));
+  if (!allocated) allocate();
+  map_types(arg + 2);
+}
+
+void PairMLIAPUnified::map_types(char **names)
+{
+  const auto &known = model->elements();
+  for (int type = 1; type <= atom->ntypes; type++) {
+    const std::string name = names[type - 1];
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end() && name != "NULL")
+      error->all(FLERR, "pair_coeff: the model has no element " + name + ", it has" + listed(known));
+    map[type] = found == known.end() ? -1 : static_cast<int>(found - known.begin());
+  }
+  for (int i = 1; i <= atom->ntypes; i++)
+    for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = map[i] >= 0 && map[j] >= 0;
+}
+
+void PairMLIAPUnified::init_style()
+{
+  if (!force->newton_pair) error->all(FLERR, std::string("pair_style mliap unified needs newton on"));
+  neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+double PairMLIAPUnified::init_one(int i, int j)
+{
+  if (!setflag[i][j])
+    error->all(FLERR, std::string("all pair coeffs are not set: NULL types need another style in a hybrid style"));
+  return model->cutoff();
+}
+
+// --- each step -----------------------------------------------------------------------------------------------
+
+void PairMLIAPUnified::compute(int eflag, int vflag)
+{
+  ev_init(eflag, vflag);
+  std::string failure;
+  try {
+    gather(eflag, vflag);
+    const Lock lock;
+    model->compute(data);
+  } catch (const std::exception &error) {
+    failure = error.what();
+  }
+  if (!failure.empty()) stop("pair_style mliap unified: " + failure);    // without the lock
+  tally();
+  if (vflag_fdotr) virial_fdotr_compute();
+}
+
+void PairMLIAPUnified::gather(int eflag, int vflag)
+{
+  data.eflag = eflag;
+  data.vflag = vflag;
+  data.nlocal = atom->nlocal;
+  data.ntotal = atom->nlocal + atom->nghost;
+  data.nlistatoms = list->inum;
+  data.f = data.ntotal ? atom->f[0] : nullptr;
+  data.virial = vflag_global ? virial : nullptr;
+  data.vatom = vflag_atom ? vatom : nullptr;
+  reserve();
+  gather_elements();
+  data.npairs = 0;
+  for (int ii = 0; ii < data.nlistatoms; ii++) {
+    const int i = list->ilist[ii], inside = gather_neighbors(i, data.npairs);
+    data.iatoms.get()[ii] = i;
+    data.ielems.get()[ii] = map[atom->type[i]];
+    data.numneighs.get()[ii] = inside;
+    data.npairs += inside;
+  }
+}
+
+// Room for every neighbor in the list; what lies in the skin leaves its share untouched.
+void PairMLIAPUnified::reserve()
+{
+  bigint neighbors = 0;
+  for (int ii = 0; ii < list->inum; ii++) neighbors += list->numneigh[list->ilist[ii]];
+  if (neighbors > INT_MAX) throw std::runtime_error("more than 2^31 neighbors on one rank: use more ranks");
+  data.rij.resize(3 * static_cast<std::size_t>(neighbors));
+  for (auto *buffer : {&data.pair_i, &data.pair_j, &data.jelems}) buffer->resize(neighbors);
+  for (auto *buffer : {&data.iatoms, &data.ielems, &data.numneighs}) buffer->resize(data.nlistatoms);
+  data.elems.resize(data.ntotal);
+  std::fill_n(data.eatoms.resize(data.nlistatoms), data.nlistatoms, 0.0);
+  data.energy = 0.0;
+}
+
+void PairMLIAPUnified::gather_elements()
+{
+  int *elems = data.elems.get();
+  for (int i = 0; i < data.ntotal; i++) elems[i] = map[atom->type[i]];
+}
+
+// Writes the pairs of center i from position ij on and returns their number.
+int PairMLIAPUnified::gather_neighbors(int i, int ij)
+{
+  const double *const *x = atom->x;
+  const double xi = x[i][0], yi = x[i][1], zi = x[i][2], cutoff = model->cutoff(), limit = cutoff * cutoff;
+  const int *neighbors = list->firstneigh[i], *elems = data.elems.get();
+  double *rij = data.rij.get();
+  const int first = ij;
+  for (int jj = 0; jj < list->numneigh[i]; jj++) {
+    const int j = neighbors[jj] & NEIGHMASK;
+    const double dx = x[j][0] - xi, dy = x[j][1] - yi, dz = x[j][2] - zi;
+    if (dx * dx + dy * dy + dz * dz >= limit) continue;
+    double *r = rij + 3 * static_cast<std::size_t>(ij);
+    r[0] = dx, r[1] = dy, r[2] = dz;
+    data.pair_i.get()[ij] = i;
+    data.pair_j.get()[ij] = j;
+    data.jelems.get()[ij] = elems[j];
+    ij++;
+  }
+  return ij - first;
+}
+
+void PairMLIAPUnified::tally()
+{
+  if (eflag_global) eng_vdwl += data.energy;
+  if (!eflag_atom) return;
+  for (int ii = 0; ii < data.nlistatoms; ii++) eatom[data.iatoms.get()[ii]] += data.eatoms.get()[ii];
+}
+
+double PairMLIAPUnified::memory_usage()
+{
+  return Pair::memory_usage() + static_cast<double>(data.bytes());
+}
+
+}    // namespace acnn

@@ -1,0 +1,51 @@
+// `pair_style mliap unified FILE`, for a LAMMPS whose own `mliap` cannot run Python.
+#pragma once
+
+#include "model.h"
+
+#include "pair.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace acnn {
+
+class PairMLIAPUnified : public LAMMPS_NS::Pair {
+ public:
+  using Creator = LAMMPS_NS::Pair *(*) (LAMMPS_NS::LAMMPS *);
+
+  explicit PairMLIAPUnified(LAMMPS_NS::LAMMPS *lmp);
+  ~PairMLIAPUnified() override;
+
+  void settings(int narg, char **arg) override;
+  void coeff(int narg, char **arg) override;
+  void init_style() override;
+  double init_one(int i, int j) override;
+  void compute(int eflag, int vflag) override;
+  double memory_usage() override;
+
+  static Creator builtin;    // of the style that this one replaces, or null
+
+ private:
+  void hand_over_to_builtin(int narg, char **arg);
+  void load_model(const std::string &file);
+  void unload_model();
+  void allocate();
+  void clear_types();
+  void map_types(char **names);
+
+  void gather(int eflag, int vflag);
+  void reserve();
+  void gather_elements();
+  int gather_neighbors(int i, int ij);
+  void tally();
+
+  void on_all_ranks(const std::function<void()> &action);
+  [[noreturn]] void stop(const std::string &message);
+
+  std::unique_ptr<Model> model;
+  PairData data;
+};
+
+}    // namespace acnn

