@@ -23,6 +23,7 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 # A module imports its own layer and the layers below, also inside functions.
 LAYERS = {
     "acnn.conventions": 0,
+    "acnn.launchers": 0,
     "acnn.data": 1,  # structures as they are on disk: knows files and units, not models
     "acnn.graph": 1,
     "acnn.neighbors": 1,

@@ -1,9 +1,10 @@
-"""What the wheel contains."""
+"""What the wheel contains, with and without the compiled kernel."""
 
 from __future__ import annotations
 
 import configparser
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -16,26 +17,40 @@ import acnn
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
+BUILD_TOOLS = ("build", "scikit-build-core", "nanobind")
 
 # One process builds the wheel for all tests of this file (pytest -n 2 --dist loadgroup).
 pytestmark = pytest.mark.xdist_group("wheel")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    for tool in ("build", "scikit-build-core"):
+def build_wheel(folder, **environment):
+    for tool in BUILD_TOOLS:
         try:
             version(tool)
         except PackageNotFoundError:
             pytest.skip(f"building the wheel needs {tool}: pip install 'acnn[dev]'")
-    folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
     # Away from the checkout, where a build/ folder would hide the module of that name.
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    run = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = folder.glob("*.whl")
-    with ZipFile(path) as archive:
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    with ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))) as archive:
         yield archive
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(tmp_path_factory):
+    """Built as where no C++ compiler is."""
+    return build_wheel(tmp_path_factory.mktemp("pure"), CXX="no-such-compiler", ACNN_REQUIRE_KERNEL="0")
+
+
+def extensions(archive):
+    return [name for name in archive.namelist() if name.endswith(".so")]
 
 
 def test_top_level_is_the_three_packages(wheel):
@@ -45,12 +60,46 @@ def test_top_level_is_the_three_packages(wheel):
 
 
 def test_every_module_is_in_the_wheel(wheel):
-    modules = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py*"))
+    modules = {path.relative_to(ROOT).as_posix() for path in files if path.suffix in (".py", ".pyi")}
     assert modules - set(wheel.namelist()) == set()
 
 
 def test_no_caches_in_the_wheel(wheel):
     assert [name for name in wheel.namelist() if "__pycache__" in name] == []
+
+
+def test_the_kernel_is_in_the_wheel(wheel):
+    if not any(map(shutil.which, [os.environ.get("CXX", "c++"), "g++", "clang++"])):  # as CMake searches
+        pytest.skip("compiling the kernel needs a C++ compiler")
+    (kernel,) = extensions(wheel)
+    assert kernel.startswith("acnn/kernels/_kernel.")
+
+
+def test_no_sources_of_the_kernel_in_the_wheel(wheel):
+    """Those of the LAMMPS plugin are, which is compiled where it is used."""
+    endings = (".cpp", ".h", ".cmake", ".o", ".a", "CMakeLists.txt")
+    plugin = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lammps_plugin" / "plugin").iterdir()}
+    assert {name for name in wheel.namelist() if name.endswith(endings)} == plugin
+
+
+def test_without_a_compiler_the_wheel_is_pure(wheel, pure_wheel):
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+    with ZipFile(pure_wheel) as archive:
+        assert extensions(archive) == []
+        assert set(archive.namelist()) >= {name for name in wheel.namelist() if name.endswith((".py", ".pyi"))}
+
+
+def test_without_the_kernel_the_package_imports(pure_wheel, tmp_path):
+    with ZipFile(pure_wheel) as archive:
+        archive.extractall(tmp_path)
+    # -S: an editable installation would put the checkout, and its kernel, before the search path.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    code = "import acnn, acnn.kernels; print(acnn.__file__); import acnn.kernels._kernel"
+    command = [sys.executable, "-S", "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.stdout.strip() == str(tmp_path / "acnn" / "__init__.py"), run.stderr
+    assert "ModuleNotFoundError: No module named 'acnn.kernels._kernel'" in run.stderr
 
 
 def test_the_command_is_installed(wheel):
