@@ -34,14 +34,12 @@ from torch import Tensor
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
 from acnn.kernels.evaluator import n_threads
-from acnn.launchers import RANK_VARIABLES
+from acnn.launchers import FORWARDING_TIME, RANK_VARIABLES
 from acnn.potential import Potential
 
 SHELL_VERSION = 1
 TORCH_SUFFIXES = (".pt", ".pth")
 """Files of other names LAMMPS reads with pickle."""
-FORWARDING_TIME = 1.0
-"""Seconds that a launcher is given to forward a rank's last words: it may drop them once the job is ending."""
 
 
 class UnifiedPotential:

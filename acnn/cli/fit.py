@@ -11,6 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.settings import FitSettings, read_settings
+from acnn.ranks import job_ranks
 
 
 def _option(help_text: str, *names: str, panel: str = "Options", **keywords: Any) -> Any:
@@ -24,6 +25,14 @@ def fit(
     train: Annotated[Path | None, typer.Argument(help="Training structures, extended XYZ.", show_default=False)] = None,
     output: Annotated[Path | None, _option("Model file to write, MODEL.acnn.", "--output", "-o")] = None,
     test: Annotated[Path | None, _option("Held-out structures for a second error table.")] = None,
+    add: Annotated[Path | None, _option("More training structures; E0 and elements stay those of TRAIN.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        _option(
+            "File for the factorized equations: a killed fit goes on from there, and what it holds is not assembled "
+            "again when --add brings new structures. Takes 4 p² bytes for p functions."
+        ),
+    ] = None,
     config: Annotated[Path | None, _option("YAML file of settings; every flag is a key. Flags win.")] = None,
     json: Annotated[Path | None, _option("Write basis size, cost and errors as JSON.")] = None,
     kernel: Annotated[
@@ -93,13 +102,18 @@ def fit(
     """Fit a linear ACE potential to labeled structures.
 
     Example: acnn fit train.xyz -o si.acnn --test test.xyz --elements Si --order 3 --degree 14
+
+    On many processors: mpiexec -n 8 acnn fit …
     """
     given = {key: value for key, value in locals().items() if key != "config"}
     with one_sentence_errors():
-        settings = read_settings(config, given)
-        with progress_stages() as stage:
-            report = run_fit(settings, stage, announce)
-        print_report(settings, report)
+        ranks = job_ranks()
+        with ranks.working():
+            settings = read_settings(config, given)
+            with progress_stages() as stage:
+                report = run_fit(settings, stage, announce, ranks)
+            if ranks.is_root:
+                print_report(settings, report)
 
 
 def print_report(settings: FitSettings, report: FitReport) -> None:

@@ -66,12 +66,36 @@ class StreamingQR:
         self.n_rows += other.n_rows
         self._reduce()
 
+    def triangle(self) -> FloatArray:
+        """The upper triangle of the factor of [A | y], row by row [(p + 1)(p + 2) / 2]."""
+        full, p = self._square(), self.n_columns
+        return np.concatenate([full[row, row:] for row in range(p + 1)])
+
+    @classmethod
+    def from_triangle(cls, triangle: FloatArray, n_columns: int, n_rows: int) -> StreamingQR:
+        """An accumulator that has seen the rows of which this is the `triangle`."""
+        size = n_columns + 1
+        if triangle.shape != (size * (size + 1) // 2,):
+            raise ValueError(f"{triangle.size} numbers are not the triangle of {n_columns} columns")
+        accumulator = cls(n_columns)
+        accumulator.n_rows = n_rows
+        accumulator._factor = np.zeros((size, size))
+        start = 0
+        for row in range(size):
+            accumulator._factor[row, row:] = triangle[start : start + size - row]
+            start += size - row
+        return accumulator
+
     def result(self) -> ReducedProblem:
-        self._reduce()
-        p = self.n_columns
-        full = np.zeros((p + 1, p + 1))
-        full[: len(self._factor)] = self._factor
+        full, p = self._square(), self.n_columns
         return ReducedProblem(full[:p, :p].copy(), full[:p, p].copy(), abs(float(full[p, p])), self.n_rows)
+
+    def _square(self) -> FloatArray:
+        """The factor of [A | y], filled up with zeros [p + 1, p + 1]."""
+        self._reduce()
+        full = np.zeros((self.n_columns + 1, self.n_columns + 1))
+        full[: len(self._factor)] = self._factor
+        return full
 
     def _reduce(self) -> None:
         if not self._pending:

@@ -24,6 +24,8 @@ from acnn.fit.linear import LinearFit, fit_linear
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
 from acnn.io.model_file import require_writable, save_model, write_atomically
+from acnn.models.linear import LinearACE
+from acnn.ranks import ALONE, Ranks
 
 Stage = Callable[[str, int], Callable[[], None]]
 """Announces a stage of so many structures; what it returns is called after each."""
@@ -91,10 +93,17 @@ def run_fit(
     settings: FitSettings,
     stage: Stage = silent,
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
+    ranks: Ranks = ALONE,
 ) -> FitReport:
-    """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts."""
-    inputs = [settings.train, settings.test, settings.weights if isinstance(settings.weights, Path) else None]
-    require_writable([settings.output, settings.json_file], inputs)
+    """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts.
+
+    All ``ranks`` of a job make the same call; rank 0 reports and writes, and only there the report has all errors.
+    """
+    if not ranks.is_root:
+        stage, on_data = silent, lambda datasets, warnings: None
+    inputs = [settings.train, settings.add, settings.test]
+    inputs += [settings.weights] if isinstance(settings.weights, Path) else []
+    require_writable([settings.output, settings.json_file, settings.checkpoint], inputs)
     weights = settings.weight_table()
     datasets = _read(settings, weights)
     train = datasets["train"]
@@ -107,25 +116,39 @@ def run_fit(
     on_data(datasets, warnings)
     n_functions = specification.n_functions
     _require_memory(n_functions)
+    structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     fit = fit_linear(
         specification,
-        train.structures,
+        structures,
         energies,
         settings.make_solver(),
         settings.make_prior(),
         zbl=settings.zbl,
         repulsion_weight=settings.repulsion,
         kernel=settings.kernel,
-        advance=stage(f"equations of {n_functions} functions", len(train)),
+        ranks=ranks,
+        checkpoint=settings.checkpoint,
+        advance=stage(f"equations of {n_functions} functions", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings)
-    save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
+    if ranks.is_root:
+        save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
     for name, dataset in datasets.items():
-        report.errors[name] = evaluate(fit.model, dataset, stage(f"errors on {name}", len(dataset)), settings.kernel)
-    save_model(fit.model, settings.output, report.provenance())
-    if settings.json_file:
-        write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
+        report.errors[name] = shared_errors(fit.model, dataset, ranks, stage, name, settings.kernel)
+    if ranks.is_root:
+        save_model(fit.model, settings.output, report.provenance())
+        if settings.json_file:
+            write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
     return report
+
+
+def shared_errors(
+    model: LinearACE, dataset: Dataset, ranks: Ranks, stage: Stage, name: str, kernel: str | None
+) -> ErrorTable:
+    """Errors on a dataset, whole on rank 0; every rank evaluates its share."""
+    mine = [dataset[index] for index in ranks.share([len(structure) for structure in dataset])]
+    table = evaluate(model, mine, stage(f"errors on {name}", len(mine)), kernel)
+    return ErrorTable.merged(ranks.gather(table))
 
 
 def reference_energies(
@@ -176,7 +199,7 @@ def peak_bytes() -> int:
 
 
 def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
-    paths = {"train": settings.train, "test": settings.test}
+    paths = {"train": settings.train, "add": settings.add, "test": settings.test}
     return {
         name: read_dataset(
             path,

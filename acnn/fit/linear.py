@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
+from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler, repulsion_rows
-from acnn.fit.factorization import StreamingQR
+from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.priors import Prior
 from acnn.fit.solvers import Solution, Solver
 from acnn.models.linear import LinearACE
+from acnn.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def fit_linear(
     zbl: bool = False,
     repulsion_weight: float = 0.0,
     kernel: str | None = None,
+    ranks: Ranks = ALONE,
+    checkpoint: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> LinearFit:
     """Coefficients from energies, forces and virials.
@@ -56,28 +61,38 @@ def fit_linear(
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint of dimers to nuclear repulsion at short range; 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
+        ranks: of an MPI job; all make the same call and get the same fit.
+        checkpoint: file to keep the factor in. What it holds already is not assembled again.
         advance: called after each structure.
     """
     start = time.perf_counter()
     model = LinearACE(specification, reference_energies, zbl=zbl)
-    accumulator = StreamingQR(model.basis.n_functions)
     assemble = Assembler(model, kernel)
-    rows = assemble.each(structures)
-    for structure in structures:
-        try:
-            accumulator.add(*next(rows))
-        except ValueError as error:
-            raise ValueError(f"{structure.name}: {error}") from error
-        advance()
-    if accumulator.n_rows == 0:
-        raise ValueError(
-            "no structure has a label with a positive weight and a neighbor inside the cutoff of "
-            f"{model.cutoff} Å: there is nothing to fit"
-        )
-    if repulsion_weight > 0:
-        accumulator.add(*repulsion_rows(model, assemble.rows, repulsion_weight))
-    gamma = prior([nl for _, nl in model.basis.labels()])
-    solution = solver.solve(accumulator.result(), gamma)
+    accumulator = accumulate(assemble, structures, ranks, _checkpoint(checkpoint, model), advance)
+
+    def solve() -> tuple[Solution, int]:
+        if accumulator.n_rows == 0:
+            raise ValueError(
+                "no structure has a label with a positive weight and a neighbor inside the cutoff of "
+                f"{model.cutoff} Å: there is nothing to fit"
+            )
+        if repulsion_weight > 0:
+            accumulator.add(*repulsion_rows(model, assemble.rows, repulsion_weight))
+        gamma = prior([nl for _, nl in model.basis.labels()])
+        return solver.solve(accumulator.result(), gamma), accumulator.n_rows
+
+    solution, n_rows = ranks.by_root(solve)
     with torch.no_grad():
         model.coefficients.copy_(torch.as_tensor(solution.coefficients))
-    return LinearFit(model, solution, accumulator.n_rows, time.perf_counter() - start)
+    return LinearFit(model, solution, n_rows, time.perf_counter() - start)
+
+
+def _checkpoint(path: Path | None, model: LinearACE) -> Checkpoint | None:
+    if path is None:
+        return None
+    fixed = {
+        "basis": model.basis.specification.model_dump(mode="json"),
+        "E0": model.e0.energies,
+        "zbl": model.zbl is not None,
+    }
+    return Checkpoint(path, fixed, model.basis.n_functions)

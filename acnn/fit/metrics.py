@@ -59,6 +59,18 @@ class ErrorTable:
         if structure.virial is not None:
             of_type["virial"].add(voigt_from_full(structure.virial) * per_atom, voigt_from_full(virial) * per_atom)
 
+    @classmethod
+    def merged(cls, tables: Iterable[ErrorTable]) -> ErrorTable:
+        """One table of all predictions."""
+        whole = cls()
+        for table in tables:
+            for name, of_type in table.parity.items():
+                mine = whole.parity.setdefault(name, {q: Parity() for q in QUANTITIES})
+                for quantity, parity in of_type.items():
+                    mine[quantity].labels += parity.labels
+                    mine[quantity].predictions += parity.predictions
+        return whole
+
     def total(self, quantity: str) -> Parity:
         whole = Parity()
         for of_type in self.parity.values():

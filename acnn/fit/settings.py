@@ -38,6 +38,8 @@ class FitSettings(BaseModel):
     train: Path
     output: Path
     test: Path | None = None
+    add: Path | None = None
+    checkpoint: Path | None = None
     elements: tuple[str, ...] | None = None
     order: int = Field(3, ge=1, le=5)
     degree: float | tuple[float, ...] = 12.0

@@ -1,0 +1,95 @@
+"""From structures to the triangular factor of all equations: on one process or the ranks of an MPI job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from acnn.data.dataset import LabeledStructure
+from acnn.fit.assembly import Assembler
+from acnn.fit.checkpoint import Checkpoint, Saver, remaining
+from acnn.fit.factorization import StreamingQR
+from acnn.ranks import Ranks
+
+
+def accumulate(
+    assemble: Assembler,
+    structures: Sequence[LabeledStructure],
+    ranks: Ranks,
+    checkpoint: Checkpoint | None,
+    advance: Callable[[], None],
+) -> StreamingQR:
+    """The equations of all structures on rank 0; on other ranks, parts of them.
+
+    Every rank assembles and factors its share; the factors are combined two by two (TSQR). With a checkpoint only those
+    structures are assembled that are not in it.
+
+    Args:
+        advance: called once for each structure; on rank 0 of several its share stands for the whole.
+    """
+    done = ranks.by_root(checkpoint.collect) if checkpoint else []
+    left = remaining(structures, done, str(checkpoint.path)) if checkpoint else list(structures)
+    mine = [left[index] for index in ranks.share([len(structure) for structure in left])]
+    saver = Saver(checkpoint, ranks.rank) if checkpoint else None
+    progress = _Progress(len(structures), len(left), len(mine), advance)
+    accumulator = StreamingQR(assemble.model.basis.n_functions)
+    rows = assemble.each(mine)
+    for structure in mine:
+        try:
+            accumulator.add(*next(rows))
+        except ValueError as error:
+            raise ValueError(f"{structure.name}: {error}") from error
+        if saver:
+            saver.done(structure, accumulator)
+        progress.one_more()
+    total = combined(ranks, accumulator)
+    if checkpoint and saver:
+        parts = ranks.gather((saver.identity, saver.fingerprints))
+        if ranks.is_root:
+            total = checkpoint.finish(total, parts)
+        ranks.wait()
+    return total
+
+
+class _Progress:
+    """Structures done of all, from those of one rank."""
+
+    def __init__(self, total: int, left: int, mine: int, advance: Callable[[], None]) -> None:
+        self._shown, self._advance = 0, advance
+        self._step, self._count = left / max(mine, 1), float(total - left)
+        self._show()
+
+    def one_more(self) -> None:
+        self._count += self._step
+        self._show()
+
+    def _show(self) -> None:
+        while self._shown < round(self._count):
+            self._shown += 1
+            self._advance()
+
+
+def combined(ranks: Ranks, accumulator: StreamingQR) -> StreamingQR:
+    """On rank 0 the rows of all ranks: in log2(size) rounds, the upper half of each group sends to the lower one."""
+    step = 1
+    while step < ranks.size:
+        if ranks.rank % (2 * step) == step:
+            _send(ranks, accumulator, ranks.rank - step)
+            break
+        if ranks.rank + step < ranks.size:
+            accumulator.combine(_receive(ranks, accumulator.n_columns, ranks.rank + step))
+        step *= 2
+    return accumulator
+
+
+def _send(ranks: Ranks, accumulator: StreamingQR, to: int) -> None:
+    ranks.comm.send(accumulator.n_rows, dest=to)
+    ranks.comm.Send(accumulator.triangle(), dest=to)
+
+
+def _receive(ranks: Ranks, n_columns: int, source: int) -> StreamingQR:
+    n_rows = ranks.comm.recv(source=source)
+    triangle = np.empty((n_columns + 1) * (n_columns + 2) // 2)
+    ranks.comm.Recv(triangle, source=source)
+    return StreamingQR.from_triangle(triangle, n_columns, n_rows)
