@@ -7,18 +7,32 @@ import typing as _typing
 if _typing.TYPE_CHECKING:
     from lammps_plugin.coupling import attach
     from lammps_plugin.mliap import UnifiedPotential, save_unified
+    from lammps_plugin.monitor import Frame, watch, watching
     from lammps_plugin.plugin_load import load_plugin
     from lammps_plugin.simulation import MDResult, run_md
 
-__all__ = ["MDResult", "UnifiedPotential", "attach", "load_plugin", "run_md", "save_unified"]
+__all__ = [
+    "Frame",
+    "MDResult",
+    "UnifiedPotential",
+    "attach",
+    "load_plugin",
+    "run_md",
+    "save_unified",
+    "watch",
+    "watching",
+]
 
 _MODULES = {
+    "Frame": "monitor",
     "MDResult": "simulation",
     "UnifiedPotential": "mliap",
     "attach": "coupling",
     "load_plugin": "plugin_load",
     "run_md": "simulation",
     "save_unified": "mliap",
+    "watch": "monitor",
+    "watching": "monitor",
 }
 
 

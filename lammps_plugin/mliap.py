@@ -33,9 +33,11 @@ from torch import Tensor
 
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
-from acnn.kernels.evaluator import n_threads
+from acnn.kernels.evaluator import uses_compiled_kernel
 from acnn.launchers import FORWARDING_TIME, RANK_VARIABLES
+from acnn.models.linear import LinearACE
 from acnn.potential import Potential
+from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 
 SHELL_VERSION = 1
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -63,6 +65,7 @@ class UnifiedPotential:
         # Index -1, a NULL type, takes the last number: its atoms never reach the model.
         self._numbers = torch.tensor([atomic_numbers[e] for e in (*potential.elements, potential.elements[0])])
         self._copies: dict[torch.device, tuple[Potential, Tensor]] = {}
+        self._direct: DirectEvaluation | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
@@ -76,12 +79,19 @@ class UnifiedPotential:
     def compute_forces(self, data: Any) -> None:
         """Energies and pair gradients of the atoms of this rank; an error stops all ranks."""
         try:
-            with _torch_threads(threads_per_rank()):
-                self._evaluate(data)
+            if not self._evaluate_directly(data):
+                with _torch_threads(threads_per_rank()):
+                    self._evaluate(data)
         except Exception as error:
             if (self.n_ranks or count_ranks()) == 1:
                 raise
             stop_all_ranks(error)
+
+    def _evaluate_directly(self, data: Any) -> bool:
+        """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
+        if self._direct is None and isinstance(self.potential, LinearACE) and uses_compiled_kernel():
+            self._direct = DirectEvaluation(self.potential.energy_kernel(), self._numbers.numpy(), self.dtype)
+        return self._direct is not None and self._direct(data)
 
     def _evaluate(self, data: Any) -> None:
         if data.nlistatoms == 0:
@@ -195,11 +205,6 @@ def _finished(device: torch.device) -> Iterator[None]:
     yield
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def threads_per_rank() -> int:
-    """``ACNN_NUM_THREADS``, or one: the other processors belong to other ranks."""
-    return n_threads() if os.environ.get("ACNN_NUM_THREADS") else 1
 
 
 @contextmanager

@@ -37,6 +37,7 @@ BAR_PER_GPA = 1e4
 PS_PER_FS = 1e-3
 MARGIN = 1.0
 """Å around the atoms along directions without periodicity; LAMMPS then shrinks or grows the box with them."""
+RESTART_MAGIC = b"LammpS RestartT"
 THERMO = {"time": "time", "temperature": "temp", "potential_energy": "pe", "total_energy": "etotal"} | {
     "pressure": "press",
     "volume": "vol",
@@ -115,7 +116,8 @@ def run_md(
     """Run molecular dynamics on all ranks of ``comm`` together; every rank makes the same call.
 
     Args:
-        structure: atoms, the same on every rank; or a LAMMPS data file (atom_style atomic) with ``elements``.
+        structure: atoms, the same on every rank; or with ``elements`` a LAMMPS data file (atom_style atomic), or a
+            LAMMPS restart file, whose run goes on with its velocities, step and (same ensemble) thermostat.
         model: a potential, or the path of a model file.
         steps: number of time steps.
         ensemble: "nve", "nvt" (Nosé–Hoover) or "npt" (isotropic; periodic directions one by one where not all are).
@@ -123,10 +125,10 @@ def run_md(
         pressure: GPa.
         timestep, thermostat_time, barostat_time: fs.
         seed: of the velocities.
-        elements: of the atom types of a data file, in their order.
+        elements: of the atom types of a data or restart file, in their order.
         thermo_every, trajectory_every: steps between rows, and frames.
         trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; `ase.io.read` knows the format).
-        restart: LAMMPS restart file to write at the end.
+        restart: LAMMPS restart file to write at the end; as ``structure`` of another call it continues the run.
         progress: show a progress bar on rank 0.
         comm: an mpi4py communicator; all ranks if left out.
     """
@@ -139,10 +141,9 @@ def run_md(
         if isinstance(structure, ase.Atoms):
             symbols = load_atoms(lmp, structure)
         else:
-            symbols = load_data_file(lmp, Path(structure), elements)
+            symbols = load_file(lmp, Path(structure), elements)
         attach(lmp, potential, symbols)
-        moving = isinstance(structure, ase.Atoms) and structure.has("momenta")
-        if not moving:
+        if not _moving(structure):
             lmp.command(f"velocity all create {temperature} {seed} mom yes rot no dist gaussian")
         pbc = _periodic(lmp)
         for command in schedule.commands(pbc):
@@ -215,18 +216,30 @@ def _box(atoms: ase.Atoms) -> tuple[FloatArray, FloatArray]:
     return cell, origin
 
 
-def load_data_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]:
-    """Read a LAMMPS data file; every rank reads only what it keeps."""
+def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]:
+    """Read a LAMMPS data or restart file; every rank keeps its own atoms. Returns the element of every atom type."""
     if not elements:
         raise ValueError(f"elements must name the element of every atom type of {path.name}, in their order")
     if not path.is_file():
-        raise ValueError(f"there is no data file {path}")
-    lmp.command(f'read_data "{path}"')
+        raise ValueError(f"there is no data or restart file {path}")
+    going_on = is_restart(path)
+    lmp.command(f'{"read_restart" if going_on else "read_data"} "{path}"')
     if len(elements) != lmp.extract_global("ntypes"):
         raise ValueError(f"{path.name} has {lmp.extract_global('ntypes')} atom types, elements names {len(elements)}")
-    for kind, symbol in enumerate(elements, start=1):
+    for kind, symbol in enumerate([] if going_on else elements, start=1):  # a restart file has its own
         lmp.command(f"mass {kind} {atomic_masses[atomic_numbers[symbol]]}")
     return list(elements)
+
+
+def is_restart(path: Path) -> bool:
+    """Whether a file is a restart file of LAMMPS, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(len(RESTART_MAGIC)) == RESTART_MAGIC
+
+
+def _moving(structure: ase.Atoms | str | os.PathLike[str]) -> bool:
+    """Whether the structure brings velocities."""
+    return structure.has("momenta") if isinstance(structure, ase.Atoms) else is_restart(Path(structure))
 
 
 def _periodic(lmp: Any) -> list[bool]:

@@ -19,14 +19,29 @@ void tally_halves(const double *v, double *vatom_i, double *vatom_j)
 
 void PairData::add_pair_forces(const double *fij)
 {
+  const int *i = pair_i.get(), *j = pair_j.get();
+  double sum[3] = {0.0, 0.0, 0.0};    // of the pairs of one center, which follow one another
+  for (int ij = 0; ij < npairs; ij++) {
+    const double *g = fij + 3 * std::size_t(ij);
+    double *fj = f + 3 * std::size_t(j[ij]);
+    for (int k = 0; k < 3; k++) {
+      sum[k] += g[k];
+      fj[k] -= g[k];
+    }
+    if (ij + 1 < npairs && i[ij + 1] == i[ij]) continue;
+    for (int k = 0; k < 3; k++) {
+      f[3 * std::size_t(i[ij]) + k] += sum[k];
+      sum[k] = 0.0;
+    }
+  }
+  if (virial || vatom) tally_virials(fij);
+}
+
+void PairData::tally_virials(const double *fij)
+{
   const double *r = rij.get();
   for (int ij = 0; ij < npairs; ij++, fij += 3, r += 3) {
     const int i = pair_i.get()[ij], j = pair_j.get()[ij];
-    for (int k = 0; k < 3; k++) {
-      f[3 * std::size_t(i) + k] += fij[k];
-      f[3 * std::size_t(j) + k] -= fij[k];
-    }
-    if (!virial && !vatom) continue;
     const double v[6] = {-r[0] * fij[0], -r[1] * fij[1], -r[2] * fij[2],
                          -r[0] * fij[1], -r[0] * fij[2], -r[1] * fij[2]};
     if (virial)

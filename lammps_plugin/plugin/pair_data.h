@@ -48,6 +48,7 @@ struct PairData {
   bool active = false;                          // true during a call of the model
 
   void add_pair_forces(const double *fij);      // (npairs, 3): +dE/dr_ij
+  void tally_virials(const double *fij);
   void set_pair_energy(const double *eij);      // (npairs): half of it belongs to the center
   std::size_t bytes() const;
 };

@@ -253,20 +253,21 @@ int PairMLIAPUnified::gather_neighbors(int i, int ij)
   const double *const *x = atom->x;
   const double xi = x[i][0], yi = x[i][1], zi = x[i][2], cutoff = model->cutoff(), limit = cutoff * cutoff;
   const int *neighbors = list->firstneigh[i], *elems = data.elems.get();
-  double *rij = data.rij.get();
-  const int first = ij;
-  for (int jj = 0; jj < list->numneigh[i]; jj++) {
+  double *r = data.rij.get() + 3 * static_cast<std::size_t>(ij);
+  int *pair_i = data.pair_i.get() + ij, *pair_j = data.pair_j.get() + ij, *jelems = data.jelems.get() + ij;
+  int inside = 0;
+  // Every neighbor is written, and overwritten by the next one if it lies in the skin: no branch to guess wrong.
+  for (int jj = 0, n = list->numneigh[i]; jj < n; jj++) {
     const int j = neighbors[jj] & NEIGHMASK;
     const double dx = x[j][0] - xi, dy = x[j][1] - yi, dz = x[j][2] - zi;
-    if (dx * dx + dy * dy + dz * dz >= limit) continue;
-    double *r = rij + 3 * static_cast<std::size_t>(ij);
-    r[0] = dx, r[1] = dy, r[2] = dz;
-    data.pair_i.get()[ij] = i;
-    data.pair_j.get()[ij] = j;
-    data.jelems.get()[ij] = elems[j];
-    ij++;
+    double *place = r + 3 * static_cast<std::size_t>(inside);
+    place[0] = dx, place[1] = dy, place[2] = dz;
+    pair_i[inside] = i;
+    pair_j[inside] = j;
+    jelems[inside] = elems[j];
+    inside += dx * dx + dy * dy + dz * dz < limit;
   }
-  return ij - first;
+  return inside;
 }
 
 void PairMLIAPUnified::tally()

@@ -1,4 +1,5 @@
 // What LAMMPS calls when it loads the plugin.
+#include "fix_monitor.h"
 #include "pair_mliap_unified.h"
 
 #include "force.h"
@@ -35,6 +36,11 @@ using Pair = acnn::PairMLIAPUnified;
 void *create(void *lmp)
 {
   return static_cast<LAMMPS_NS::Pair *>(new Pair(static_cast<LAMMPS_NS::LAMMPS *>(lmp)));
+}
+
+void *create_monitor(void *lmp, int narg, char **arg)
+{
+  return static_cast<LAMMPS_NS::Fix *>(new acnn::FixMonitor(static_cast<LAMMPS_NS::LAMMPS *>(lmp), narg, arg));
 }
 
 // Classes of another version may be laid out differently: then nothing of LAMMPS but its C interface is touched.
@@ -81,5 +87,10 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *l
   plugin.author = "acnn";
   plugin.creator.of_instance = create;
   plugin.handle = handle;
+  reinterpret_cast<Register>(function)(&plugin, lmp);
+  plugin.style = "fix";
+  plugin.name = "acnn/monitor";
+  plugin.info = "fix style acnn/monitor";
+  plugin.creator.of_arguments = create_monitor;
   reinterpret_cast<Register>(function)(&plugin, lmp);
 }

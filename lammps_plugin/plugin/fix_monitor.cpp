@@ -1,0 +1,59 @@
+#include "fix_monitor.h"
+
+#include "comm.h"
+#include "error.h"
+
+using namespace LAMMPS_NS;
+
+namespace acnn {
+
+FixMonitor::FixMonitor(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg)
+{
+  if (narg != 5) error->all(FLERR, "fix acnn/monitor needs a Python file and the name of the monitor in it");
+  nevery = 1;
+  std::string message;
+  try {
+    require_interpreter();
+    const Lock lock;
+    Object module = checked(PyImport_ImportModule("lammps_plugin.monitor"));
+    monitor = checked(PyObject_CallMethod(module.get(), "load_monitor", "ss", arg[3], arg[4]));
+    pointer = checked(PyCapsule_New(lmp, nullptr, nullptr));
+  } catch (const std::runtime_error &failure) {
+    message = failure.what();
+  }
+  if (!message.empty()) stop(message);
+}
+
+FixMonitor::~FixMonitor()
+{
+  if (!Py_IsInitialized()) return;
+  const Lock lock;
+  monitor = Object();
+  pointer = Object();
+}
+
+int FixMonitor::setmask()
+{
+  return FixConst::END_OF_STEP;
+}
+
+// On several ranks the monitor itself ends them all when something goes wrong.
+void FixMonitor::end_of_step()
+{
+  std::string message;
+  try {
+    const Lock lock;
+    checked(PyObject_CallFunctionObjArgs(monitor.get(), pointer.get(), nullptr));
+  } catch (const PythonError &failure) {
+    message = failure.what();
+  }
+  if (!message.empty()) stop(message);
+}
+
+void FixMonitor::stop(const std::string &message)
+{
+  if (comm->nprocs == 1) error->all(FLERR, message);
+  error->one(FLERR, message);
+}
+
+}    // namespace acnn
