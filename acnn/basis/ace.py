@@ -21,21 +21,15 @@ import numpy as np
 import scipy.sparse
 import torch
 from ase.data import atomic_numbers, chemical_symbols
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
+from acnn.basis.contraction import RadialProducts
 from acnn.basis.coupling import n_invariants
-from acnn.basis.products import (
-    CoupledProducts,
-    DensityTable,
-    ProductTree,
-    couple,
-    single_neighbor_constants,
-)
-from acnn.basis.purification import purified_degree, single_neighbor_polynomials
+from acnn.basis.products import CoupledProducts, DensityTable, ProductTree, couple
+from acnn.basis.purification import ProductSums
 from acnn.basis.radial import RadialBasis
-from acnn.basis.specification import BasisSpecification, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, Channel, Multiset, grouped
 from acnn.graph import AtomicGraph
 
 
@@ -137,16 +131,16 @@ class ACEBasis(nn.Module):
         super().__init__()
         self.specification = specification
         self.elements = specification.elements
-        multisets = {e: specification.multisets(e) for e in self.elements}
-        channels = sorted({c for chosen in multisets.values() for multiset in chosen for c in multiset})
-        self.l_max = max((c.l for c in channels), default=0)
-        self.n_shaped = max((c.n for c in channels), default=1)
-        pure = specification.formulation == "pure2b"
-        self.n_max = max([self.n_shaped, *self._purified_degrees(multisets)]) if pure else self.n_shaped
         r0 = specification.bond_length_matrix()
-        self.radial = RadialBasis(
-            r0, specification.cutoff, self.n_max, *specification.transform, "polynomial", specification.jacobi
-        )
+        multisets = [specification.multisets(e) for e in self.elements]
+        sums = [self._product_sums(chosen, r0[z]) for z, chosen in enumerate(multisets)]
+        channels = self._channels(sums)
+        shaped = {c for order, of_order in channels.items() if order > 1 for c in of_order}
+        everything = set().union(*channels.values())
+        self.l_max = max((c.l for c in everything), default=0)
+        self.n_shaped = max((c.n for c in shaped), default=1)
+        self.n_max = max((c.n for c in everything), default=1)
+        self.radial = self._many_body_radial(r0, self.n_max)
         self.pair_radial = RadialBasis(
             r0,
             specification.pair_cutoff or specification.cutoff,
@@ -155,15 +149,13 @@ class ACEBasis(nn.Module):
             "coulomb",
             specification.jacobi,
         )
-        scalars = {(z, n, 0) for z in range(len(self.elements)) for n in range(1, self.n_max + 1)} if pure else set()
-        self.table = DensityTable(sorted({(c.z, c.n, c.l) for c in channels} | scalars))
+        self.table = DensityTable(sorted((c.z, c.n, c.l) for c in everything))
         self._register_tables()
         self._blocks = nn.ModuleList()
         offset = 0
-        for z, element in enumerate(self.elements):
-            extra = self._purification(multisets[element], z, r0) if pure else {}
-            coupled = couple(multisets[element], self.table, extra)
-            self._blocks.append(ElementBasis(multisets[element], coupled, offset))
+        for chosen, functions in zip(multisets, sums, strict=True):
+            coupled = couple(functions.terms(self.table), functions.n_functions, self.table)
+            self._blocks.append(ElementBasis(chosen, coupled, offset))
             offset += coupled.n_functions
         self.pair_columns: dict[tuple[int, int], slice] = {}
         if specification.n_pair_functions:
@@ -172,9 +164,22 @@ class ACEBasis(nn.Module):
                 offset += specification.n_pair_functions
         self.n_functions = offset
 
+    def _product_sums(self, multisets: list[Multiset], r0: list[float]) -> ProductSums:
+        """Of a center element with bond lengths r0 (Å) to every element."""
+        radial = [RadialProducts(self._many_body_radial([[length]], 1), length) for length in r0]
+        return ProductSums(self.specification.formulation, multisets, radial)
+
+    def _many_body_radial(self, r0: list[list[float]], n_max: int) -> RadialBasis:
+        s = self.specification
+        return RadialBasis(r0, s.cutoff, n_max, *s.transform, "polynomial", s.jacobi)
+
     @staticmethod
-    def _purified_degrees(multisets: dict[str, list[Multiset]]) -> list[int]:
-        return [purified_degree(m) for chosen in multisets.values() for m in chosen if _one_species(m)]
+    def _channels(sums: list[ProductSums]) -> dict[int, set[Channel]]:
+        found: dict[int, set[Channel]] = {}
+        for functions in sums:
+            for order, of_order in functions.channels().items():
+                found.setdefault(order, set()).update(of_order)
+        return found
 
     @property
     def by_element(self) -> list[ElementBasis]:
@@ -193,28 +198,6 @@ class ACEBasis(nn.Module):
         }.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.int64), persistent=False)
         self.register_buffer("parity", torch.as_tensor(self.table.parity), persistent=False)
-
-    def _purification(self, multisets: list[Multiset], center: int, r0: list[list[float]]) -> dict[int, list]:
-        """function -> [(density row of A_zm00, -const sqrt(4π) p_m)] for functions of a single species."""
-        extra: dict[int, list] = {}
-        constants = single_neighbor_constants(multisets)
-        function = 0
-        polynomials: dict[Multiset, NDArray[np.float64]] = {}
-        for z in range(len(self.elements)):
-            chosen = [m for m in multisets if len(m) > 1 and _one_species(m) and m[0].z == z]
-            found = single_neighbor_polynomials(chosen, self.radial, r0[center][z])
-            polynomials.update(zip(chosen, found, strict=True))
-        for multiset in multisets:
-            for _ in range(n_invariants(grouped(multiset))):
-                constant = constants[function]
-                if multiset in polynomials and constant != 0.0:
-                    z = multiset[0].z
-                    extra[function] = [
-                        (self.table.row(z, m, 0, 0), -constant * math.sqrt(4 * math.pi) * float(p))
-                        for m, p in enumerate(polynomials[multiset], start=1)
-                    ]
-                function += 1
-        return extra
 
     def element_index(self, species: Tensor) -> Tensor:
         """Index into ``elements`` of atomic numbers; an unknown element is an error naming it."""
@@ -321,10 +304,6 @@ class UnsupportedElementError(ValueError):
         n = int(number)
         symbol = chemical_symbols[n] if 0 <= n < len(chemical_symbols) else f"with atomic number {n}"
         super().__init__(f"the element {symbol} is not in this model, which knows {', '.join(elements)}")
-
-
-def _one_species(multiset: Multiset) -> bool:
-    return len({channel.z for channel in multiset}) == 1
 
 
 def padded(values: Tensor, slot: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -6,8 +6,7 @@ A product and its conjugate have the same real part and the same coefficient, so
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +14,6 @@ import scipy.sparse
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from acnn.basis.coupling import coupling_coefficients
-from acnn.basis.specification import Multiset, grouped
 
 IntArray = NDArray[np.int64]
 
@@ -28,16 +24,21 @@ class DensityTable:
     Attributes:
         rows: (z, n, l, m) of every row with m ≥ 0, int64 [n_plus, 4].
         mirrored: for every row with m < 0 the row of |m|.
+        mirror: for every row the row of -m.
     """
 
     def __init__(self, channels: Sequence[tuple[int, int, int]]) -> None:
         plus = [(z, n, l, m) for z, n, l in channels for m in range(l + 1)]
         self.rows = np.array(plus, dtype=np.int64).reshape(-1, 4)
         self.mirrored = np.flatnonzero(self.rows[:, 3] > 0)
-        self._index = {row: position for position, row in enumerate(plus)}
-        for position, row in enumerate(self.mirrored):
-            z, n, l, m = plus[row]
-            self._index[z, n, l, -m] = len(plus) + position
+        minus = self.rows[self.mirrored] * [1, 1, 1, -1]
+        z, n, l, m = np.concatenate([self.rows, minus]).T
+        self._l_max = int(l.max(initial=0))
+        self._index = np.full(
+            (int(z.max(initial=0)) + 1, int(n.max(initial=0)) + 1, self._l_max + 1, 2 * self._l_max + 1), -1
+        )
+        self._index[z, n, l, m + self._l_max] = np.arange(len(z))
+        self.mirror = self._index[z, n, l, self._l_max - m]
 
     @property
     def n_plus(self) -> int:
@@ -48,8 +49,12 @@ class DensityTable:
         """(-1)^m of the mirrored rows."""
         return (-1.0) ** self.rows[self.mirrored, 3]
 
-    def row(self, z: int, n: int, l: int, m: int) -> int:
-        return self._index[z, n, l, m]
+    def find(self, z: IntArray, n: IntArray, l: IntArray, m: IntArray) -> IntArray:
+        """Rows of densities that are in the table; the arguments are broadcast."""
+        found = self._index[z, n, l, m + self._l_max]
+        if (found < 0).any():
+            raise KeyError("a density that is asked for is not in the table")
+        return found
 
     def unsigned(self, rows: IntArray) -> tuple[IntArray, IntArray, NDArray[np.float64]]:
         """For signed rows: the row of |m|, +1 or -1 for the conjugate, and the phase (-1)^m of the conjugate."""
@@ -78,59 +83,53 @@ class CoupledProducts:
     coefficients: dict[int, scipy.sparse.csr_array]
 
 
-def couple(multisets: Sequence[Multiset], table: DensityTable, extra: dict[int, list]) -> CoupledProducts:
-    """Products and coefficients of all invariants of the multisets, in their order.
+@dataclass(frozen=True)
+class Terms:
+    """Products of densities in functions: value · Re Π_t A_{factors[t]}.
 
-    Args:
-        extra: function -> [(density row, coefficient)], single densities to add (the purification).
+    Attributes:
+        factors: rows of the density table with Σm = 0, int64 [n, order].
+        function: int64 [n].
+        value: [n].
     """
-    entries: dict[int, dict[tuple[int, ...], dict[int, float]]] = {1: {}}
-    function = 0
-    for multiset in multisets:
-        products, coupling = coupling_coefficients(grouped(multiset))
-        distinct = list(dict.fromkeys(multiset))
-        of_order = entries.setdefault(len(multiset), {})
-        for position, ms in enumerate(products):
-            weight = _conjugate_weight(ms)
-            if weight == 0:
-                continue
-            factors = tuple(
-                sorted(table.row(*channel, m) for channel, m_g in zip(distinct, ms, strict=True) for m in m_g)
-            )
-            column = of_order.setdefault(factors, {})
-            for k, value in enumerate(coupling[:, position]):
-                if abs(value) > 1e-14:
-                    column[function + k] = column.get(function + k, 0.0) + weight * value
-        function += len(coupling)
-    for k, terms in extra.items():
-        for row, value in terms:
-            column = entries[1].setdefault((row,), {})
-            column[k] = column.get(k, 0.0) + value
-    return _to_arrays(entries, function)
+
+    factors: IntArray
+    function: IntArray
+    value: NDArray[np.float64]
 
 
-def _conjugate_weight(ms: tuple[tuple[int, ...], ...]) -> int:
-    """2 for one of each pair of conjugate products, 0 for the other, 1 for a self-conjugate product."""
-    mirrored = tuple(tuple(sorted(-m for m in channel)) for channel in ms)
-    if ms == mirrored:
-        return 1
-    return 2 if ms > mirrored else 0
-
-
-def _to_arrays(entries: dict[int, dict], n_functions: int) -> CoupledProducts:
+def couple(terms: Iterable[Terms], n_functions: int, table: DensityTable) -> CoupledProducts:
+    """Terms of any orders gathered by product and function."""
+    by_order: dict[int, list[Terms]] = {}
+    for part in terms:
+        by_order.setdefault(part.factors.shape[1], []).append(part)
     factors, coefficients = {}, {}
-    for order, products in sorted(entries.items()):
-        if not products:
-            continue
-        keys = sorted(products)
-        factors[order] = np.array(keys, dtype=np.int64)
-        triples = [(k, p, v) for p, key in enumerate(keys) for k, v in products[key].items()]
-        rows, columns, values = zip(*triples, strict=True) if triples else ((), (), ())
-        coefficients[order] = scipy.sparse.csr_array(
-            (np.array(values, dtype=float), (np.array(rows, dtype=int), np.array(columns, dtype=int))),
-            shape=(n_functions, len(keys)),
-        )
+    for order, parts in sorted(by_order.items()):
+        rows = _one_of_conjugates(np.concatenate([part.factors for part in parts]), table)
+        factors[order], product = _distinct(rows)
+        function = np.concatenate([part.function for part in parts])
+        value = np.concatenate([part.value for part in parts])
+        shape = (n_functions, len(factors[order]))
+        coefficients[order] = scipy.sparse.csr_array((value, (function, product)), shape=shape)
     return CoupledProducts(n_functions, factors, coefficients)
+
+
+def _one_of_conjugates(rows: IntArray, table: DensityTable) -> IntArray:
+    """Factors in ascending order, of the product or of its conjugate: the one whose factors come first."""
+    own, mirrored = np.sort(rows, axis=1), np.sort(table.mirror[rows], axis=1)
+    differ = own != mirrored
+    first = differ.argmax(axis=1)[:, None]
+    later = np.take_along_axis(own, first, axis=1) > np.take_along_axis(mirrored, first, axis=1)
+    return np.where(later, mirrored, own)
+
+
+def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct rows in lexicographic order, and which of them every row is."""
+    rank, size = np.zeros(len(rows), dtype=np.int64), int(rows.max(initial=0)) + 1
+    first = rank
+    for column in rows.T:
+        _, first, rank = np.unique(rank * size + column, return_index=True, return_inverse=True)
+    return rows[first], rank
 
 
 class ProductTree(nn.Module):
@@ -235,21 +234,3 @@ def _removals(order: int, rows: IntArray, products: CoupledProducts) -> tuple[in
     removed = np.concatenate([rows[:, t] for t in range(order)])
     remaining = np.concatenate([np.delete(rows, t, axis=1) for t in range(order)])
     return order, removed, remaining, np.tile(np.arange(len(rows)), order)
-
-
-def single_neighbor_constants(multisets: Sequence[Multiset]) -> list[float]:
-    """For every invariant the constant by which Π_t R_{n_t}(r) is multiplied when there is a single neighbor.
-
-    An invariant does not depend on the neighbor's direction, and on the z axis only m = 0 is left:
-    C_{k,0…0} Π_t sqrt((2l_t + 1)/4π). It is zero unless all elements agree.
-    """
-    constants: list[float] = []
-    for multiset in multisets:
-        products, coupling = coupling_coefficients(grouped(multiset))
-        if len({channel.z for channel in multiset}) > 1:
-            constants += [0.0] * len(coupling)
-            continue
-        along_z = math.prod(math.sqrt((2 * c.l + 1) / (4 * math.pi)) for c in multiset)
-        zeros = [p for p, ms in enumerate(products) if not any(map(any, ms))]
-        constants += [float(row[zeros].sum()) * along_z for row in coupling]
-    return constants

@@ -1,43 +1,161 @@
-"""pure2b: products without their self-interaction pair term.
+"""Which neighbors the products count: the three formulations of a basis (Witt et al. 2023, appendix 1).
 
-On an environment with a single neighbor an invariant of order ν is const · Π_t R_{n_t}(r). The envelope is a
-polynomial in y, so Π_t R_{n_t} = f_env Σ_m p_m P_m exactly, with m ≤ Σ(n_t - 1) + 4(ν - 1) + 1. Subtracting
-const · Σ_j Σ_m p_m R_m(r_ij) makes the invariant vanish for a single neighbor (Witt et al. 2023, appendix 1), and is a
-combination of the densities A_{zm00} = Σ_j R_m / sqrt(4π).
+A product of densities is a sum over all tuples of neighbors, also those in which a neighbor occurs several times. The
+sum over some of them is a sum over partitions of the factors, of products in which each block of factors is a single
+density,
+
+    self_interacting   every tuple                         each factor alone
+    pure2b             not all neighbors are the same      minus all factors together
+    canonical          all neighbors differ                every partition, times Π_b (-1)^(|b|-1) (|b|-1)!
+
+A block is a sum of densities again (`acnn.basis.contraction`), so purification adds products of lower order to a
+function, with larger n: Σ(n + w_L l) grows by 3 with every factor less. Factors of different elements cannot share a
+neighbor.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.special import roots_jacobi
 
-from acnn.basis.radial import RadialBasis, agnesi, jacobi_polynomials
-from acnn.basis.specification import Multiset
-
-ENVELOPE_DEGREE = 4
-
-
-def purified_degree(multiset: Multiset) -> int:
-    """The largest radial index m of the single-neighbor polynomial."""
-    return sum(c.n - 1 for c in multiset) + ENVELOPE_DEGREE * (len(multiset) - 1) + 1
+from acnn.basis.contraction import (
+    ContractedCoupling,
+    FloatArray,
+    Partition,
+    RadialProducts,
+    contracted_coupling,
+)
+from acnn.basis.coupling import n_invariants
+from acnn.basis.products import DensityTable, Terms
+from acnn.basis.specification import Channel, Multiset, grouped
 
 
-def single_neighbor_polynomials(multisets: list[Multiset], radial: RadialBasis, r0: float) -> list[NDArray[np.float64]]:
-    """p_m, m = 1 …, of every multiset for a pair with bond length r0 (Å), by exact Gauss-Jacobi quadrature."""
-    degree = max(map(purified_degree, multisets), default=1)
-    alpha, beta = radial.jacobi
-    nodes, weights = roots_jacobi(degree + 1, alpha, beta)
-    polynomials = jacobi_polynomials(torch.as_tensor(nodes), degree, alpha, beta).numpy().T
-    y_cut = float(agnesi(torch.tensor(radial.cutoff, dtype=torch.float64), r0, radial.p, radial.q))
-    y = y_cut + (nodes + 1) * (1 - y_cut) / 2
-    envelope = y**2 * (y - y_cut) ** 2
-    projector = polynomials * (weights / weights.sum())
-    coefficients = []
-    for multiset in multisets:
-        product = envelope ** (len(multiset) - 1) * math.prod(polynomials[c.n - 1] for c in multiset)
-        coefficients.append((projector @ product)[: purified_degree(multiset)])
-    return coefficients
+def partitions(n: int) -> list[Partition]:
+    """All ways to group the positions 0 … n - 1 into blocks."""
+    if n == 0:
+        return [()]
+    last = n - 1
+    found: list[Partition] = []
+    for rest in partitions(last):
+        found.append((*rest, (last,)))
+        found += [(*rest[:b], (*block, last), *rest[b + 1 :]) for b, block in enumerate(rest)]
+    return found
+
+
+@functools.cache
+def weighted_partitions(formulation: str, order: int) -> list[tuple[Partition, float]]:
+    """The partitions of the factors of a product that a formulation sums over, and their weights."""
+    alone, together = tuple((t,) for t in range(order)), (tuple(range(order)),)
+    if formulation == "canonical":
+        return [(p, _moebius(p)) for p in partitions(order)]
+    if formulation == "pure2b" and order > 1:
+        return [(alone, 1.0), (together, -1.0)]
+    return [(alone, 1.0)]
+
+
+def _moebius(partition: Partition) -> float:
+    """The Möbius function of the lattice of partitions: what is left are tuples of different neighbors."""
+    return math.prod((-1.0) ** (len(block) - 1) * math.factorial(len(block) - 1) for block in partition)
+
+
+@dataclass(frozen=True)
+class _Contraction:
+    """What one partition adds to the invariants of a multiset; lists are by block.
+
+    Attributes:
+        function: number of the first invariant.
+        z: neighbor element.
+        n_first: smallest n.
+        radial: coefficients for n = n_first ….
+        coupling: of the angular parts.
+    """
+
+    function: int
+    z: list[int]
+    n_first: list[int]
+    radial: list[FloatArray]
+    coupling: ContractedCoupling
+
+
+class ProductSums:
+    """The functions of one center element as sums of products of densities.
+
+    Args:
+        formulation: "pure2b", "self_interacting" or "canonical".
+        multisets: of the functions.
+        radial: products of radial functions, by neighbor element.
+    """
+
+    def __init__(self, formulation: str, multisets: Sequence[Multiset], radial: Sequence[RadialProducts]) -> None:
+        self._formulation, self._multisets, self._radial = formulation, multisets, radial
+
+    @property
+    def n_functions(self) -> int:
+        return sum(n_invariants(grouped(multiset)) for multiset in self._multisets)
+
+    def channels(self) -> dict[int, set[Channel]]:
+        """The densities that occur, by order of the products."""
+        found: dict[int, set[Channel]] = {}
+        for c in self._contractions:
+            of_order = found.setdefault(len(c.z), set())
+            for b, (z, first, radial) in enumerate(zip(c.z, c.n_first, c.radial, strict=True)):
+                of_order |= {Channel(z, first + n, l) for l in c.coupling.degrees[b] for n in range(len(radial))}
+        return found
+
+    def terms(self, table: DensityTable) -> Iterator[Terms]:
+        """All products with their coefficients; functions are numbered in the order of the multisets."""
+        return (_terms(contraction, table) for contraction in self._contractions)
+
+    @functools.cached_property
+    def _contractions(self) -> list[_Contraction]:
+        found, function = [], 0
+        for multiset in self._multisets:
+            channels = grouped(multiset)
+            for partition, weight in self._partitions(multiset):
+                coupling = contracted_coupling(channels, partition)
+                if len(coupling.lm):
+                    found.append(self._contraction(function, multiset, partition, weight, coupling))
+            function += n_invariants(channels)
+        return found
+
+    def _contraction(
+        self, function: int, multiset: Multiset, partition: Partition, weight: float, coupling: ContractedCoupling
+    ) -> _Contraction:
+        blocks = [[multiset[t] for t in block] for block in partition]
+        first = [block[0].n if len(block) == 1 else 1 for block in blocks]
+        radial = [self._of_block(block) for block in blocks]
+        radial[0] = weight * radial[0]
+        return _Contraction(function, [block[0].z for block in blocks], first, radial, coupling)
+
+    def _partitions(self, multiset: Multiset) -> list[tuple[Partition, float]]:
+        """Those whose blocks are of one element; of those that differ by equal channels one, with all their weights."""
+        found: dict[tuple[tuple[Channel, ...], ...], tuple[Partition, float]] = {}
+        for partition, weight in weighted_partitions(self._formulation, len(multiset)):
+            blocks = [tuple(multiset[t] for t in block) for block in partition]
+            if all(channel.z == block[0].z for block in blocks for channel in block):
+                key = tuple(sorted(blocks))
+                first, total = found.get(key, (partition, 0.0))
+                found[key] = (first, total + weight)
+        return list(found.values())
+
+    def _of_block(self, block: Sequence[Channel]) -> FloatArray:
+        if len(block) == 1:
+            return np.ones(1)
+        return self._radial[block[0].z].expand(tuple(channel.n for channel in block))
+
+
+def _terms(c: _Contraction, table: DensityTable) -> Terms:
+    """All n of the blocks times all (l, m) of the blocks times all invariants."""
+    offsets = np.indices([len(radial) for radial in c.radial]).reshape(len(c.radial), -1)
+    weight = math.prod(radial[n] for radial, n in zip(c.radial, offsets, strict=True))
+    n = offsets.T + np.array(c.n_first)
+    product, invariant = np.nonzero(c.coupling.coefficients)
+    lm = c.coupling.lm[product]
+    rows = table.find(np.array(c.z), n[:, None], lm[None, ..., 0], lm[None, ..., 1])
+    values = np.multiply.outer(weight, c.coupling.coefficients[product, invariant])
+    functions = np.broadcast_to(c.function + invariant, values.shape)
+    return Terms(rows.reshape(-1, len(c.z)), functions.reshape(-1), values.reshape(-1))

@@ -14,6 +14,8 @@ from acnn.basis.radial import agnesi_amplitude, bond_length
 
 MAX_ORDER = 5
 
+Formulation = Literal["pure2b", "self_interacting", "canonical"]
+
 
 class Channel(NamedTuple):
     """One-particle function of a neighbor: element index z, radial index n = 1 …, degree l."""
@@ -50,8 +52,9 @@ class BasisSpecification(_Frozen):
         cutoff: r_cut of the many-body part in Å.
         pair_cutoff: r_cut of the pair part in Å (default: the same).
         pair_degree: number of pair functions (default: the total degree of order 1); 0 for none.
-        formulation: "pure2b" (products vanish for a single neighbor; the pair part is a basis of its own) or
-            "self_interacting".
+        formulation: "pure2b" (products vanish for a single neighbor; the pair part is a basis of its own),
+            "self_interacting" (plain products, which count a neighbor several times) or "canonical" (functions of order
+            ν are sums over ν different neighbors, and vanish for fewer).
         bond_lengths: r0 in Å by element, or by pair of elements written "Al-Ti"; the default of an element is the
             nearest-neighbor distance of its reference state, that of a mixed pair the mean of its elements'.
         transform, pair_transform: exponents (p, q) of the Agnesi transform.
@@ -66,7 +69,7 @@ class BasisSpecification(_Frozen):
     cutoff: float = Field(5.5, gt=0, allow_inf_nan=False)
     pair_cutoff: float | None = Field(None, gt=0, allow_inf_nan=False)
     pair_degree: int | None = Field(None, ge=0)
-    formulation: Literal["pure2b", "self_interacting"] = "pure2b"
+    formulation: Formulation = "pure2b"
     bond_lengths: dict[str, float] = {}
     transform: tuple[float, float] = (2.0, 4.0)
     pair_transform: tuple[float, float] = (1.0, 3.0)
@@ -133,7 +136,7 @@ class BasisSpecification(_Frozen):
     @property
     def many_body_orders_start(self) -> int:
         """Lowest order of the many-body part: the pair basis replaces order 1 where products are purified."""
-        return 2 if self.formulation == "pure2b" and self.n_pair_functions > 0 else 1
+        return 2 if self.formulation != "self_interacting" and self.n_pair_functions > 0 else 1
 
     @property
     def largest_cutoff(self) -> float:

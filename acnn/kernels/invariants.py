@@ -6,7 +6,7 @@ is linear in the densities, the purification among it, as constants per function
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -36,6 +36,22 @@ def compile_basis(basis: ACEBasis) -> Program:
     return Program("basis", basis.elements, float(arrays["cutoffs"].max()), arrays)
 
 
+def value_program(program: Program) -> Program:
+    """The basis program whose values are those of the basis, if not the program itself.
+
+    The kernel divides Σ_c A_c ∂B_k/∂A_c by one order per function. Where functions hold products of several orders
+    (``inverse_term_order``), the terms are divided beforehand: right for values, and for them alone.
+    """
+    arrays = dict(program.arrays)
+    for name, inverse in program.arrays.items():
+        if name.endswith(".inverse_term_order"):
+            z = name.split(".")[0]
+            arrays[f"{z}.term_value"] = arrays[f"{z}.term_value"] * inverse
+            arrays[f"{z}.inverse_order"] = np.ones_like(arrays[f"{z}.inverse_order"])
+            del arrays[name]
+    return program if len(arrays) == len(program.arrays) else replace(program, arrays=arrays)
+
+
 def _pair_columns(basis: ACEBasis, z: int) -> list[int]:
     found = {pair: columns.start for pair, columns in basis.pair_columns.items()}
     return [found.get((min(z, s), max(z, s)), 0) for s in range(len(basis.elements))]
@@ -43,13 +59,14 @@ def _pair_columns(basis: ACEBasis, z: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Terms:
-    """∂B_k/∂A_c += value · f[row], one entry per term."""
+    """∂B_k/∂A_c += value · f[row], one entry per term; ``order`` is that of the product in B_k."""
 
     function: IntArray
     density: IntArray
     imaginary: NDArray[np.bool_]
     row: IntArray
     value: FloatArray
+    order: IntArray
 
 
 def _invariants(basis: ACEBasis, block: ElementBasis) -> Arrays:
@@ -60,13 +77,30 @@ def _invariants(basis: ACEBasis, block: ElementBasis) -> Arrays:
     used = [np.unique(rows.tocoo().row // max(1, block.n_functions)) for rows in (program.real, program.imaginary)]
     found = features([part.codes for part in lower.values()], np.concatenate(used), table, n_elements)
     terms = _all_terms(found, program.real, program.imaginary, lower, block.n_functions, table)
-    orders = np.array([len(multiset) for multiset in block.multisets], dtype=np.int64)
     own = feature_arrays(found)
     own |= _entries(found, terms, block.n_functions, table, n_elements)
     own |= _linear_arrays(found, linear, block.n_functions, table, n_elements)
-    counts = [n_invariants(grouped(multiset)) for multiset in block.multisets]
-    own["inverse_order"] = 1.0 / np.repeat(orders, counts).reshape(-1).astype(float)
+    own |= _orders(block, own.pop("term_order"))
     return own
+
+
+def _orders(block: ElementBasis, term_order: IntArray) -> Arrays:
+    """How B follows from its derivatives: Σ_c A_c ∂B/∂A_c counts a product as often as it has factors.
+
+    Where functions hold products of one order that is undone per function, otherwise per term.
+    """
+    counts = [n_invariants(grouped(multiset)) for multiset in block.multisets]
+    orders = np.repeat(np.array([len(multiset) for multiset in block.multisets], dtype=np.int64), counts)
+    own: Arrays = {"inverse_order": 1.0 / orders.astype(float)}
+    if _mixed(block):
+        own["inverse_term_order"] = 1.0 / term_order
+    return own
+
+
+def _mixed(block: ElementBasis) -> bool:
+    """Whether a function has products of two orders above 1."""
+    present = [np.diff(c.indptr) > 0 for order, c in block.coupled.coefficients.items() if order > 1]
+    return bool((np.sum(present, axis=0) > 1).any()) if present else False
 
 
 def _linear(block: ElementBasis, table: DensityTable) -> scipy.sparse.coo_array:
@@ -92,7 +126,7 @@ def _all_terms(
     Column 0 of its maps is the constant 1, already among what is linear; column 1 … are the lower products, each a
     phase times a monomial or its conjugate.
     """
-    row, phase, is_real, conjugated = (np.concatenate(c) for c in zip(*_columns(found, lower), strict=True))
+    row, phase, is_real, conjugated, order = (np.concatenate(c) for c in zip(*_columns(found, lower), strict=True))
     parts = []
     for matrix, is_imaginary in ((real, False), (imaginary, True)):
         entries = matrix.tocoo()
@@ -109,20 +143,25 @@ def _all_terms(
                 np.full(len(at), is_imaginary),
                 row[column] + is_imaginary,
                 value * phase[column] * sign,
+                order[column],
             )
         )
     return _Terms(*(np.concatenate([getattr(p, name) for p in parts]) for name in _Terms.__dataclass_fields__))
 
 
 def _columns(found: Features, lower: dict[int, Canonical]) -> list[tuple[NDArray, ...]]:
-    """Row, phase, whether real, whether conjugated, of the lower products in the order of the derivative program."""
+    """Row, phase, whether real, whether conjugated, of the lower products in the order of the derivative program.
+
+    Last the order of the products of which they are a derivative.
+    """
     columns: list[tuple[NDArray, ...]] = [
-        (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
+        (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool), np.zeros(0, np.int64))
     ]
     for order in sorted(lower):
         part = lower[order]
         position = found.find(part.codes)
-        columns.append((found.row[order][position], part.phase, found.real[order][position], part.conjugated))
+        above = np.full(len(position), order + 1)
+        columns.append((found.row[order][position], part.phase, found.real[order][position], part.conjugated, above))
     return columns
 
 
@@ -140,6 +179,7 @@ def _entries(found: Features, terms: _Terms, n_functions: int, table: DensityTab
         "term_start": np.append(first, len(order)).astype(np.int32),
         "term_row": terms.row[order].astype(np.int32),
         "term_value": np.ascontiguousarray(terms.value[order]),
+        "term_order": terms.order[order].astype(np.int32),
     }
 
 

@@ -214,7 +214,7 @@ def test_a_specification_survives_json():
         ({"cutoff": -1.0}, "greater than 0"),
         ({"pair_cutoff": 0.0}, "greater than 0"),
         ({"pair_degree": -1}, "greater than or equal to 0"),
-        ({"formulation": "canonical"}, "'pure2b' or 'self_interacting'"),
+        ({"formulation": "pure"}, "'pure2b', 'self_interacting' or 'canonical'"),
         ({"degree": 9}, "Extra inputs are not permitted"),
     ],
 )
