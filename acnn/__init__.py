@@ -10,11 +10,14 @@ The ASE calculator is `ase_calculator.ACNNCalculator`; the command line is ``acn
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
+from acnn.data.dimers import dimers
 from acnn.data.weights import Weights, WeightTable
+from acnn.fit.iterative import LSQR
 from acnn.fit.linear import fit_linear
 from acnn.fit.metrics import evaluate
-from acnn.fit.priors import AlgebraicPrior, IdentityPrior
-from acnn.fit.solvers import BLR, QR
+from acnn.fit.priors import AlgebraicPrior, CustomPrior, ExponentialPrior, GaussianPrior, IdentityPrior
+from acnn.fit.relevance import ARD
+from acnn.fit.solvers import BLR, QR, RRQR
 from acnn.graph import AtomicGraph
 from acnn.io.model_file import load_model, save_model
 from acnn.models.linear import LinearACE
@@ -22,12 +25,18 @@ from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 
 __all__ = [
+    "ARD",
     "BLR",
+    "LSQR",
     "QR",
+    "RRQR",
     "AlgebraicPrior",
     "AtomicGraph",
     "BasisSpecification",
+    "CustomPrior",
     "Dataset",
+    "ExponentialPrior",
+    "GaussianPrior",
     "IdentityPrior",
     "LinearACE",
     "PairGradients",
@@ -35,6 +44,7 @@ __all__ = [
     "WeightTable",
     "Weights",
     "atomic_graph",
+    "dimers",
     "evaluate",
     "fit_linear",
     "isolated_atom_energies",

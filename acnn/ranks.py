@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -63,16 +63,22 @@ class Ranks:
             return [value]
         return self.comm.gather(value, root=0) or []
 
-    def by_root(self, function: Callable[[], T]) -> T:
-        """What the function returns on rank 0, on every rank; the others sleep meanwhile, their processors are its."""
+    def by_root(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
+        """What the function returns on rank 0, on every rank; the others sleep meanwhile, their processors are its.
+
+        Args:
+            to_send: what the other ranks get of it.
+        """
         if self.comm is None:
             return function()
-        result = None
         if self.is_root:
             with threadpool_limits(min(self.size, os.cpu_count() or 1) if not _told_threads() else None):
                 result = function()
+            self.wait()
+            self.comm.bcast(to_send(result), root=0)
+            return result
         self.wait()
-        return self.comm.bcast(result, root=0)
+        return cast(T, self.comm.bcast(None, root=0))
 
     def wait(self) -> None:
         """Until all ranks are here."""

@@ -55,8 +55,18 @@ FORBIDDEN = (
     ("acnn.fit.factorization", "torch"),
     ("acnn.fit.priors", "ase"),
     ("acnn.fit.priors", "torch"),
+    ("acnn.fit.solution", "ase"),
+    ("acnn.fit.solution", "torch"),
+    ("acnn.fit.modes", "ase"),
+    ("acnn.fit.modes", "torch"),
     ("acnn.fit.solvers", "ase"),
     ("acnn.fit.solvers", "torch"),
+    ("acnn.fit.relevance", "ase"),
+    ("acnn.fit.relevance", "torch"),
+    ("acnn.fit.evidence", "ase"),
+    ("acnn.fit.evidence", "torch"),
+    ("acnn.fit.iterative", "ase"),
+    ("acnn.fit.iterative", "torch"),
 )
 # The CLI may import these two where they are used.
 FORBIDDEN_ON_IMPORT = (("acnn", "ase_calculator"), ("acnn", "lammps_plugin"))

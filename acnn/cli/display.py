@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from rich.table import Table
 
 from acnn.data.dataset import Dataset
 from acnn.fit.metrics import QUANTITIES, TOTAL, UNITS
+from acnn.fit.selection import Candidate
 
 console = Console()
 errors = Console(stderr=True)
@@ -114,3 +115,30 @@ def _number(value: float | None, quantity: str) -> str:
     if value is None:
         return "–"
     return f"{value:.4f}" if quantity == "forces" else f"{value:.3f}"
+
+
+def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
+    """Every candidate basis: size, criteria and cost; the Pareto front and the choice are marked."""
+    caption = "RMS, CV: weighted residuals of training data, of held-out folds; front: nothing is cheaper and better"
+    table = Table(title=f"candidate bases, chosen by {criterion}", title_justify="left", caption=caption)
+    for name in ("r_cut\nÅ", "ν", "degree", "func-\ntions", "RMS", "log\nevidence", "BIC", "CV", "µs/\natom", ""):
+        table.add_column(name, justify="right", no_wrap=name != "degree")
+    for c in candidates:
+        degree = c.specification.total_degree
+        degrees = ", ".join(f"{d:g}" for d in degree) if isinstance(degree, tuple) else f"{degree:g}"
+        mark = "chosen" if c.is_chosen else "front" if c.on_front else ""
+        cells = [f"{c.specification.cutoff:g}", str(c.specification.order), degrees, str(c.n_functions)]
+        cells += [f"{c.residual:.4f}", f"{c.evidence:.0f}", f"{c.bic:.0f}", "–" if c.cv is None else f"{c.cv:.4f}"]
+        table.add_row(*cells, f"{c.microseconds:.2f}", mark, style="bold" if c.is_chosen else None)
+    return table
+
+
+def learning_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """RMSE on other structures by the number of training structures."""
+    table = Table(title="learning curve: errors on held-out structures", title_justify="left")
+    table.add_column("structures", justify="right")
+    for quantity in QUANTITIES:
+        table.add_column(f"{quantity}\nRMSE\n{UNITS[quantity]}", justify="right")
+    for row in rows:
+        table.add_row(str(row["structures"]), *(_number(row[f"{q}_rmse"], q) for q in QUANTITIES))
+    return table

@@ -1,13 +1,17 @@
-"""Parity plots: predicted against reference, by config type, with the errors below."""
+"""Plots of the commands: parity with errors below, candidate bases, learning curves."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from acnn.fit.metrics import QUANTITIES, UNITS, ErrorTable
+from acnn.fit.selection import Candidate
 
 PER_UNIT = {"energy": "energy (eV/atom)", "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}
 IN_PLOT_UNIT = {"energy": 1e-3, "forces": 1.0, "virial": 1e-3}
@@ -52,3 +56,51 @@ def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str) -> No
     above.set_ylabel(f"model {PER_UNIT[quantity]}")
     below.set_xlabel(f"reference {PER_UNIT[quantity]}")
     below.set_ylabel(f"error\n({UNITS[quantity]})")
+
+
+def has_matplotlib() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def selection_plot(candidates: Sequence[Candidate], criterion: str, path: Path) -> None:
+    """Criterion and residual of every candidate basis against its cost; a color for each cutoff."""
+    with _figure((6.8, 3.6), 1, 2) as (figure, axes):
+        best = next(c for c in candidates if c.is_chosen)
+        for axis, value in ((axes[0, 0], criterion), (axes[0, 1], "residual")):
+            for position, cutoff in enumerate(sorted({c.specification.cutoff for c in candidates})):
+                points = [(c.microseconds, getattr(c, value)) for c in candidates if c.specification.cutoff == cutoff]
+                axis.scatter(*zip(*points, strict=True), s=14, color=f"C{position}", label=f"{cutoff:g} Å")
+            place = (best.microseconds, getattr(best, value))
+            axis.scatter(*place, s=120, facecolors="none", edgecolors="k", label="chosen")
+            axis.set_xscale("log")
+            axis.set_xlabel("µs/atom")
+        front = sorted((c.microseconds, getattr(c, criterion)) for c in candidates if c.on_front)
+        axes[0, 0].plot(*zip(*front, strict=True), color="0.5", linewidth=0.8, zorder=0)
+        axes[0, 0].set_ylabel({"evidence": "log evidence", "bic": "BIC", "cv": "RMS of held-out residuals"}[criterion])
+        axes[0, 1].set_ylabel("RMS of training residuals (weighted)")
+        axes[0, 1].set_yscale("log")
+        axes[0, 1].legend(frameon=False)
+        figure.savefig(path, dpi=200)
+
+
+def learning_plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """RMSE on other structures against the number of training structures, logarithmic on both axes."""
+    quantities = [q for q in QUANTITIES if rows[-1][f"{q}_rmse"] is not None]
+    with _figure((3.2 * len(quantities), 3.2), 1, len(quantities)) as (figure, axes):
+        for axis, quantity in zip(axes[0], quantities, strict=True):
+            axis.loglog([r["structures"] for r in rows], [r[f"{quantity}_rmse"] for r in rows], marker="o")
+            axis.set_xlabel("training structures")
+            axis.set_ylabel(f"{quantity} RMSE ({UNITS[quantity]})")
+        figure.savefig(path, dpi=200)
+
+
+@contextmanager
+def _figure(size: tuple[float, float], rows: int, columns: int) -> Iterator[tuple[Any, Any]]:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.subplots(rows, columns, squeeze=False)

@@ -119,10 +119,11 @@ class Assembler:
 
     Args:
         kernel: "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
+        keep_zero_rows: so that bases of different cutoffs have the same number of equations.
     """
 
-    def __init__(self, model: LinearACE, kernel: str | None = None) -> None:
-        self.model = model
+    def __init__(self, model: LinearACE, kernel: str | None = None, *, keep_zero_rows: bool = False) -> None:
+        self.model, self.keep_zero_rows = model, keep_zero_rows
         self.rows = row_source(model.basis, kernel)
         # torch has threads of its own.
         self._n_threads = n_threads() if uses_compiled_kernel(kernel) else 1
@@ -171,6 +172,8 @@ class Assembler:
         if not parts:
             return np.zeros((0, len(rows.energy))), np.zeros(0)
         equations, targets = np.concatenate([a for a, _ in parts]), np.concatenate([y for _, y in parts])
+        if self.keep_zero_rows:
+            return equations, targets
         kept = equations.any(axis=1)
         return equations[kept], targets[kept]
 

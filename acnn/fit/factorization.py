@@ -61,9 +61,12 @@ class StreamingQR:
     def combine(self, other: StreamingQR) -> None:
         """Take over all rows another accumulator has seen."""
         other._reduce()
+        self.n_rows += other.n_rows
+        if not len(self._factor) and not self._pending:
+            self._factor = other._factor.copy()
+            return
         self._pending.append(other._factor)
         self._n_pending += len(other._factor)
-        self.n_rows += other.n_rows
         self._reduce()
 
     def triangle(self) -> FloatArray:

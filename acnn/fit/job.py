@@ -6,34 +6,41 @@ import json
 import resource
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import (
     Dataset,
+    LabeledStructure,
     compositions_determine_energies,
     isolated_atom_energies,
     least_squares_energies,
     read_dataset,
 )
+from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
-from acnn.fit.linear import LinearFit, fit_linear
-from acnn.fit.metrics import ErrorTable, evaluate
+from acnn.fit.linear import LinearFit, chosen, fit_subsets
+from acnn.fit.metrics import ErrorTable
+from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
 from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
+from acnn.fit.validation import (
+    CROSS_VALIDATION,
+    HELD_OUT,
+    SharedErrors,
+    Stage,
+    cross_validation,
+    learning_curve,
+    plan_of,
+    silent,
+)
 from acnn.io.model_file import require_writable, save_model, write_atomically
-from acnn.models.linear import LinearACE
+from acnn.models.noise import Noise
 from acnn.ranks import ALONE, Ranks
-
-Stage = Callable[[str, int], Callable[[], None]]
-"""Announces a stage of so many structures; what it returns is called after each."""
-
-
-def silent(name: str, total: int) -> Callable[[], None]:
-    """A `Stage` that shows nothing."""
-    return lambda: None
 
 
 @dataclass
@@ -48,6 +55,8 @@ class FitReport:
     fit: LinearFit
     errors: dict[str, ErrorTable] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    learning_curve: list[dict[str, Any]] = field(default_factory=list)
 
     def metrics(self) -> dict[str, Any]:
         """What ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
@@ -63,6 +72,8 @@ class FitReport:
             "log_evidence": solution.log_evidence,
             "reference_energies": self.reference_energies,
             "e0_source": self.e0_source,
+            **({"selection": [c.as_dict() for c in self.candidates]} if self.candidates else {}),
+            **({"learning_curve": self.learning_curve} if self.learning_curve else {}),
             **{name: table.as_dict() for name, table in self.errors.items()},
         }
 
@@ -105,7 +116,7 @@ def run_fit(
     inputs += [settings.weights] if isinstance(settings.weights, Path) else []
     require_writable([settings.output, settings.json_file, settings.checkpoint], inputs)
     weights = settings.weight_table()
-    datasets = _read(settings, weights)
+    datasets = _with_holdout(_read(settings, weights), settings)
     train = datasets["train"]
     elements = settings.elements or train.elements
     _require_elements(datasets, elements)
@@ -114,27 +125,38 @@ def run_fit(
     energies, source, warnings = reference_energies(settings, train, specification)
     warnings += left_out_notes(datasets)
     on_data(datasets, warnings)
-    n_functions = specification.n_functions
-    _require_memory(n_functions)
+    _require_memory(specification.n_functions)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
-    fit = fit_linear(
-        specification,
+    candidates: list[Candidate] = []
+    if settings.select:
+        candidates = _selected(settings, specification, structures, energies, stage, ranks)
+        specification = next(c.specification for c in candidates if c.is_chosen)
+    plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed)
+    *partial, fit = fit_subsets(
+        (specification, energies, settings.make_solver(), settings.make_prior()),
         structures,
-        energies,
-        settings.make_solver(),
-        settings.make_prior(),
+        plan.parts,
+        plan.subsets,
         zbl=settings.zbl,
         repulsion_weight=settings.repulsion,
         kernel=settings.kernel,
         ranks=ranks,
         checkpoint=settings.checkpoint,
-        advance=stage(f"equations of {n_functions} functions", len(structures)),
+        advance=stage(f"equations of {specification.n_functions} functions", len(structures)),
     )
-    report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings)
+    report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
     if ranks.is_root:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
+        if settings.committee:
+            add_committee(fit, settings.committee, settings.seed, weights)
+    errors = SharedErrors(ranks, settings.kernel, stage)
     for name, dataset in datasets.items():
-        report.errors[name] = shared_errors(fit.model, dataset, ranks, stage, name, settings.kernel)
+        report.errors[name] = errors.of(fit.model, dataset.structures, f"errors on {name}")
+    if settings.cv:
+        report.errors[CROSS_VALIDATION] = cross_validation(plan, partial, structures, errors)
+    if settings.learning_curve:
+        held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
+        report.learning_curve = learning_curve(plan, [*partial, fit], structures, held_out, errors)
     if ranks.is_root:
         save_model(fit.model, settings.output, report.provenance())
         if settings.json_file:
@@ -142,13 +164,50 @@ def run_fit(
     return report
 
 
-def shared_errors(
-    model: LinearACE, dataset: Dataset, ranks: Ranks, stage: Stage, name: str, kernel: str | None
-) -> ErrorTable:
-    """Errors on a dataset, whole on rank 0; every rank evaluates its share."""
-    mine = [dataset[index] for index in ranks.share([len(structure) for structure in dataset])]
-    table = evaluate(model, mine, stage(f"errors on {name}", len(mine)), kernel)
-    return ErrorTable.merged(ranks.gather(table))
+def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:
+    """Gives the model samples of the posterior, and the noise the fit assumed; where the posterior is (rank 0)."""
+    fit.model.set_committee(torch.as_tensor(fit.solution.draw(size, seed)))
+    precision = fit.solution.noise_precision
+    fit.model.noise = None if precision is None else Noise(precision, weights)
+
+
+def _selected(
+    settings: FitSettings,
+    largest: BasisSpecification,
+    structures: list[LabeledStructure],
+    energies: dict[str, float],
+    stage: Stage,
+    ranks: Ranks,
+) -> list[Candidate]:
+    cutoffs = candidate_cutoffs(settings.cutoff, settings.select_cutoffs)
+    return select_basis(
+        largest,
+        cutoffs,
+        structures,
+        energies,
+        settings.make_prior(),
+        settings.select or "evidence",
+        budget=Budget() if settings.budget is None else Budget.parse(settings.budget),
+        zbl=settings.zbl,
+        repulsion_weight=settings.repulsion,
+        seed=settings.seed,
+        kernel=settings.kernel,
+        ranks=ranks,
+        advance=stage("candidate bases", len(cutoffs) * len(structures)),
+    )
+
+
+def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[str, Dataset]:
+    """With `--split`, part of the training data becomes a data set of its own."""
+    if settings.split is None:
+        return datasets
+    train = datasets["train"]
+    held = holdout(train.structures, settings.split, settings.seed)
+    parts = {
+        name: replace(train, structures=tuple(chosen(train.structures, which)))
+        for name, which in (("train", ~held), (HELD_OUT, held))
+    }
+    return {**datasets, **parts}
 
 
 def reference_energies(

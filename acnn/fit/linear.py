@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler, repulsion_rows
 from acnn.fit.checkpoint import Checkpoint
+from acnn.fit.factorization import StreamingQR
 from acnn.fit.priors import Prior
-from acnn.fit.solvers import Solution, Solver
+from acnn.fit.solution import FloatArray, Solution, Solver
 from acnn.models.linear import LinearACE
 from acnn.ranks import ALONE, Ranks
 
@@ -57,7 +60,7 @@ def fit_linear(
         specification: the basis.
         structures: labels with their weights.
         reference_energies: E0 in eV per element.
-        solver, prior: see `acnn.fit.solvers` and `acnn.fit.priors`.
+        solver, prior: see `acnn.fit.solution` and `acnn.fit.priors`.
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint of dimers to nuclear repulsion at short range; 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
@@ -65,26 +68,99 @@ def fit_linear(
         checkpoint: file to keep the factor in. What it holds already is not assembled again.
         advance: called after each structure.
     """
+    (fit,) = fit_subsets(
+        (specification, reference_energies, solver, prior),
+        structures,
+        np.zeros(len(structures), np.int64),
+        [[0]],
+        zbl=zbl,
+        repulsion_weight=repulsion_weight,
+        kernel=kernel,
+        ranks=ranks,
+        checkpoint=checkpoint,
+        advance=advance,
+    )
+    return fit
+
+
+def fit_subsets(
+    problem: tuple[BasisSpecification, Mapping[str, float], Solver, Prior],
+    structures: Sequence[LabeledStructure],
+    parts: NDArray[np.int64],
+    subsets: Sequence[Sequence[int]],
+    *,
+    zbl: bool = False,
+    repulsion_weight: float = 0.0,
+    kernel: str | None = None,
+    ranks: Ranks = ALONE,
+    checkpoint: Path | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> list[LinearFit]:
+    """One fit for each subset of the parts of a data set; all equations are assembled and factored once.
+
+    Args:
+        problem: basis, E0 in eV per element, solver and prior.
+        parts: the part of each structure [n]; those of part -1 belong to every subset.
+        subsets: lists of parts.
+        checkpoint: for data in one part only.
+        advance: called after each structure.
+
+    All else is as for `fit_linear`. The seconds of each fit are those of all.
+    """
     start = time.perf_counter()
+    specification, reference_energies, solver, prior = problem
     model = LinearACE(specification, reference_energies, zbl=zbl)
     assemble = Assembler(model, kernel)
-    accumulator = accumulate(assemble, structures, ranks, _checkpoint(checkpoint, model), advance)
+    kept = _checkpoint(checkpoint, model)
+    factors = {
+        part: accumulate(assemble, chosen(structures, parts == part), ranks, kept, advance)
+        for part in sorted({0, *parts.tolist()})
+    }
 
-    def solve() -> tuple[Solution, int]:
-        if accumulator.n_rows == 0:
-            raise ValueError(
-                "no structure has a label with a positive weight and a neighbor inside the cutoff of "
-                f"{model.cutoff} Å: there is nothing to fit"
-            )
-        if repulsion_weight > 0:
-            accumulator.add(*repulsion_rows(model, assemble.rows, repulsion_weight))
+    def solve() -> list[tuple[Solution, int]]:
         gamma = prior([nl for _, nl in model.basis.labels()])
-        return solver.solve(accumulator.result(), gamma), accumulator.n_rows
+        repulsion = repulsion_rows(model, assemble.rows, repulsion_weight) if repulsion_weight > 0 else None
+        return [_solved(together(factors, subset), repulsion, solver, gamma, model) for subset in subsets]
 
-    solution, n_rows = ranks.by_root(solve)
-    with torch.no_grad():
-        model.coefficients.copy_(torch.as_tensor(solution.coefficients))
-    return LinearFit(model, solution, n_rows, time.perf_counter() - start)
+    solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
+    seconds = time.perf_counter() - start
+    return [LinearFit(_with(model, solution), solution, n_rows, seconds) for solution, n_rows in solved]
+
+
+def chosen(structures: Sequence[LabeledStructure], which: NDArray[np.bool_]) -> list[LabeledStructure]:
+    """The structures that are marked."""
+    return [structure for structure, take in zip(structures, which.tolist(), strict=True) if take]
+
+
+def together(factors: Mapping[int, StreamingQR], subset: Sequence[int]) -> StreamingQR:
+    """The rows of the parts of a subset and of part -1; the factors stay as they are."""
+    members = [factors[part] for part in (-1, *subset) if part in factors]
+    total = StreamingQR(members[0].n_columns)
+    for member in members:
+        total.combine(member)
+    return total
+
+
+def _solved(
+    rows: StreamingQR,
+    repulsion: tuple[FloatArray, FloatArray] | None,
+    solver: Solver,
+    gamma: FloatArray,
+    model: LinearACE,
+) -> tuple[Solution, int]:
+    if rows.n_rows == 0:
+        raise ValueError(
+            "no structure has a label with a positive weight and a neighbor inside the cutoff of "
+            f"{model.cutoff} Å: there is nothing to fit"
+        )
+    if repulsion is not None:
+        rows.add(*repulsion)
+    return solver.solve(rows.result(), gamma), rows.n_rows
+
+
+def _with(model: LinearACE, solution: Solution) -> LinearACE:
+    coefficients = torch.as_tensor(solution.coefficients)
+    return LinearACE(model.basis, model.e0.energies, coefficients, model.zbl is not None)
 
 
 def _checkpoint(path: Path | None, model: LinearACE) -> Checkpoint | None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from acnn.basis.specification import BasisSpecification, ElementOverride
+from acnn.basis.specification import BasisSpecification, ElementOverride, Formulation
 from acnn.data.weights import WeightTable
+from acnn.fit.iterative import LSQR
 from acnn.fit.priors import Prior, parse_prior
-from acnn.fit.solvers import BLR, QR, Solver
+from acnn.fit.relevance import ARD, parse_threshold
+from acnn.fit.selection import Budget
+from acnn.fit.solution import Solver
+from acnn.fit.solvers import BLR, QR, RRQR
+
+SOLVERS: dict[str, Callable[..., Solver]] = {"blr": BLR, "qr": QR, "rrqr": RRQR, "lsqr": LSQR, "ard": ARD}
+SOLVER_OPTIONS = {  # setting: its solver, and the parameter there
+    "tikhonov": ("qr", "regularization"),
+    "rtol": ("rrqr", "rtol"),
+    "damp": ("lsqr", "damp"),
+    "atol": ("lsqr", "atol"),
+    "ard_threshold": ("ard", "threshold"),
+}
 
 
 class SettingsError(ValueError):
@@ -40,6 +53,13 @@ class FitSettings(BaseModel):
     test: Path | None = None
     add: Path | None = None
     checkpoint: Path | None = None
+    split: float | None = Field(None, gt=0, lt=1)
+    cv: int | None = Field(None, ge=2)
+    learning_curve: bool = False
+    select: Literal["evidence", "bic", "cv"] | None = None
+    select_cutoffs: tuple[float, ...] | None = None
+    budget: str | float | None = None
+    seed: int = Field(0, ge=0)
     elements: tuple[str, ...] | None = None
     order: int = Field(3, ge=1, le=5)
     degree: float | tuple[float, ...] = 12.0
@@ -47,16 +67,21 @@ class FitSettings(BaseModel):
     cutoff: float = Field(5.5, gt=0)
     pair_cutoff: float | None = Field(None, gt=0)
     pair_degree: int | None = Field(None, ge=0)
-    formulation: Literal["pure2b", "self_interacting"] = "pure2b"
+    formulation: Formulation = "pure2b"
     bond_lengths: dict[str, float] = {}
     overrides: dict[str, Override] = {}
     transform: tuple[float, float] = (2.0, 4.0)
     pair_transform: tuple[float, float] = (1.0, 3.0)
     jacobi: tuple[float, float] = (0.0, 0.0)
     zbl: bool = False
-    solver: Literal["blr", "qr"] = "blr"
-    tikhonov: float = Field(0.0, ge=0)
+    solver: Literal["blr", "qr", "rrqr", "lsqr", "ard"] = "blr"
+    tikhonov: float | None = Field(None, ge=0)
+    rtol: float | None = Field(None, ge=0, lt=1)
+    damp: float | None = Field(None, ge=0)
+    atol: float | None = Field(None, ge=0, lt=1)
+    ard_threshold: str | float | None = None
     prior: str = "algebraic:4"
+    committee: int = Field(0, ge=0)
     repulsion: float = Field(0.3, ge=0)
     e0: str | dict[str, float] | None = None
     weights: Path | dict[str, dict[str, float]] | None = None
@@ -68,7 +93,7 @@ class FitSettings(BaseModel):
     kernel: Literal["auto", "cpu", "torch"] | None = None
     json_file: Path | None = Field(None, alias="json")
 
-    @field_validator("elements", "degree", mode="before")
+    @field_validator("elements", "degree", "select_cutoffs", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """ "Ti,Al" and "12,12,8" as lists."""
@@ -80,13 +105,31 @@ class FitSettings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> FitSettings:
         parse_prior(self.prior, self.wl)
-        if self.tikhonov > 0 and self.solver != "qr":
-            raise ValueError("tikhonov belongs to solver qr; blr finds the regularization by itself")
+        for option, (solver, _) in SOLVER_OPTIONS.items():
+            if getattr(self, option) is not None and self.solver != solver:
+                raise ValueError(f"{option} belongs to solver {solver}, and the solver is {self.solver}")
+        if self.ard_threshold is not None:
+            parse_threshold(self.ard_threshold)
         if self.e0 is not None:
             explicit_energies(self.e0)
         if self.virial_key and self.stress_key:
             raise ValueError("give virial_key or stress_key, not both")
+        self._check_validation()
         return self
+
+    def _check_validation(self) -> None:
+        if self.cv and self.learning_curve:
+            raise ValueError("cv and learning_curve are two ways to cut the training data: give one of them")
+        if self.checkpoint and (self.cv or self.learning_curve):
+            raise ValueError("a checkpoint holds all equations in one factor: leave it out, or cv and learning_curve")
+        if self.learning_curve and not (self.test or self.split):
+            raise ValueError("a learning curve is measured on other structures: give test, or split = 0.1")
+        if self.select is None and (self.budget is not None or self.select_cutoffs is not None):
+            raise ValueError("budget and select_cutoffs belong to select: choose evidence, bic or cv")
+        if self.budget is not None:
+            Budget.parse(self.budget)
+        if self.select_cutoffs is not None and not all(cutoff > 0 for cutoff in self.select_cutoffs):
+            raise ValueError("select_cutoffs are distances in Å, larger than zero")
 
     def specification(self, elements: tuple[str, ...]) -> BasisSpecification:
         return BasisSpecification(
@@ -109,7 +152,14 @@ class FitSettings(BaseModel):
         )
 
     def make_solver(self) -> Solver:
-        return QR(self.tikhonov) if self.solver == "qr" else BLR()
+        given = {
+            parameter: getattr(self, option)
+            for option, (solver, parameter) in SOLVER_OPTIONS.items()
+            if solver == self.solver and getattr(self, option) is not None
+        }
+        if "threshold" in given:
+            given["threshold"] = parse_threshold(given["threshold"])
+        return SOLVERS[self.solver](**given)
 
     def make_prior(self) -> Prior:
         return parse_prior(self.prior, self.wl)

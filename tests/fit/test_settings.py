@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from acnn.data.weights import Weights
-from acnn.fit.priors import AlgebraicPrior, IdentityPrior
+from acnn.fit.iterative import LSQR
+from acnn.fit.priors import AlgebraicPrior, ExponentialPrior, GaussianPrior, IdentityPrior
+from acnn.fit.relevance import ARD
 from acnn.fit.settings import KEYS, FitSettings, SettingsError, explicit_energies, read_settings
-from acnn.fit.solvers import BLR, QR
+from acnn.fit.solvers import BLR, QR, RRQR
 
 FILES = {"train": "train.xyz", "output": "model.acnn"}
 
@@ -144,6 +146,27 @@ def test_solvers_and_priors_are_made():
     assert settings.make_solver() == QR(0.1)
     assert settings.make_prior() == IdentityPrior()
     assert read({"prior": "algebraic:2", "wl": 1.1}).make_prior() == AlgebraicPrior(2.0, 1.1)
+    assert read({"prior": "exponential:0.5"}).make_prior() == ExponentialPrior(0.5, 1.5)
+    assert read({"prior": "gaussian:0.2"}).make_prior() == GaussianPrior(0.2, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "solver"),
+    [
+        ({"solver": "blr"}, BLR()),
+        ({"solver": "qr"}, QR(0.0)),
+        ({"solver": "rrqr"}, RRQR()),
+        ({"solver": "rrqr", "rtol": 1e-3}, RRQR(1e-3)),
+        ({"solver": "lsqr"}, LSQR()),
+        ({"solver": "lsqr", "damp": "0.01", "atol": 1e-9}, LSQR(damp=0.01, atol=1e-9)),
+        ({"solver": "ard"}, ARD("bic")),
+        ({"solver": "ard", "ard_threshold": "relevance"}, ARD(2.0)),
+        ({"solver": "ard", "ard_threshold": "3"}, ARD(3.0)),
+        ({"solver": "ard", "ard_threshold": 0}, ARD(0.0)),
+    ],
+)
+def test_every_solver_takes_its_options(given, solver):
+    assert read(given).make_solver() == solver
 
 
 def test_weights_come_from_a_table_or_a_file(tmp_path):
@@ -161,7 +184,13 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"tikhonov": 0.1}, "tikhonov belongs to solver qr"),
         ({"tikhonov": 0.1, "solver": "blr"}, "tikhonov belongs to solver qr"),
         ({"tikhonov": -0.1, "solver": "qr"}, "tikhonov = -0.1: .*greater than or equal to 0"),
-        ({"solver": "lsqr"}, "solver = 'lsqr': .*'blr' or 'qr'"),
+        ({"solver": "svd"}, "solver = 'svd': .*'blr', 'qr', 'rrqr', 'lsqr' or 'ard'"),
+        ({"rtol": 0.1}, "rtol belongs to solver rrqr, and the solver is blr"),
+        ({"rtol": 2.0, "solver": "rrqr"}, "rtol = 2.0: .*less than 1"),
+        ({"damp": 0.1, "solver": "qr"}, "damp belongs to solver lsqr, and the solver is qr"),
+        ({"atol": 0.1, "solver": "rrqr"}, "atol belongs to solver lsqr"),
+        ({"ard_threshold": "bic"}, "ard_threshold belongs to solver ard"),
+        ({"ard_threshold": "aic", "solver": "ard"}, "threshold of ard is bic, relevance .*not 'aic'"),
         ({"prior": "gauss"}, "unknown prior 'gauss'"),
         ({"virial_key": "a", "stress_key": "b"}, "virial_key or stress_key, not both"),
         ({"order": 6}, "order = 6: .*less than or equal to 5"),
@@ -169,7 +198,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"cutoff": 0}, "cutoff = 0: .*greater than 0"),
         ({"max_force": -1}, "max_force = -1"),
         ({"repulsion": -1}, "repulsion = -1"),
-        ({"formulation": "canonical"}, "formulation = 'canonical'"),
+        ({"formulation": "pure"}, "formulation = 'pure'"),
         ({"degree": "12,x"}, "degree"),
         ({"nonsense": 3}, "nonsense = 3"),
     ],

@@ -11,7 +11,9 @@ import scipy.stats
 from sklearn.linear_model import BayesianRidge
 
 from acnn.fit.factorization import ReducedProblem, StreamingQR
-from acnn.fit.solvers import BLR, QR, Solution
+from acnn.fit.iterative import LSQR
+from acnn.fit.relevance import ARD
+from acnn.fit.solvers import BLR, QR, RRQR, Solution
 
 DENSE_ACCURACY = 1e-9
 EVIDENCE_ACCURACY = 1e-8
@@ -193,8 +195,19 @@ def test_exact_data_of_a_rank_deficient_problem_are_reproduced():
     np.testing.assert_allclose(found.coefficients, expected, atol=1e-5)
 
 
+SOLVERS = {
+    "least squares": QR(),
+    "ridge": QR(0.1),
+    "rrqr": RRQR(0.05),
+    "lsqr": LSQR(damp=0.3, atol=1e-14),
+    "blr": BLR(),
+    "ard": ARD(),
+}
+every_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS.keys())
+
+
 @pytest.mark.parametrize("n_rows", [15, 60])
-@pytest.mark.parametrize("solver", [QR(), QR(0.1), BLR()], ids=["least squares", "ridge", "blr"])
+@every_solver
 def test_rescaling_columns_and_prior_together_changes_no_prediction(solver, n_rows):
     rows, targets, gamma = noisy(n_rows, 20, 0.2, seed=16)
     scale = 10.0 ** np.random.default_rng(17).uniform(-3, 3, 20)
@@ -215,7 +228,7 @@ def test_the_unit_of_the_targets_does_not_matter(factor):
     assert other.noise_precision == pytest.approx(one.noise_precision / factor**2, rel=OPTIMUM_ACCURACY)
 
 
-@pytest.mark.parametrize("solver", [QR(), QR(0.1), BLR()], ids=["least squares", "ridge", "blr"])
+@every_solver
 def test_rows_without_information_give_zero(solver):
     found = solver.solve(reduced(np.zeros((5, 3)), np.ones(5)), np.ones(3))
     assert found.coefficients.tolist() == [0.0, 0.0, 0.0]
@@ -223,8 +236,40 @@ def test_rows_without_information_give_zero(solver):
 
 
 @pytest.mark.parametrize(
-    "gamma", [np.array([1.0, 0.0, 1.0]), np.array([1.0, -1.0, 1.0]), np.ones(2), np.full(3, np.nan)]
+    "gamma",
+    [
+        np.array([1.0, 0.0, 1.0]),
+        np.array([1.0, -1.0, 1.0]),
+        np.ones(2),
+        np.full(3, np.nan),
+        np.array([1.0, np.inf, 1.0]),
+    ],
 )
-def test_a_prior_must_be_positive_and_complete(gamma):
+@every_solver
+def test_a_prior_must_be_positive_and_complete(solver, gamma):
     with pytest.raises(ValueError, match="one positive number per basis function"):
-        QR(1.0).solve(reduced(np.eye(3), np.ones(3)), gamma)
+        solver.solve(reduced(np.eye(3), np.ones(3)), gamma)
+
+
+@every_solver
+def test_every_function_is_kept_except_by_ard(solver):
+    rows, targets, gamma = noisy(60, 8, 0.1, seed=19)
+    found = solver.solve(reduced(rows, targets), gamma)
+    assert found.kept.dtype == bool
+    assert found.kept.shape == (8,)
+    assert (found.coefficients[~found.kept] == 0).all()
+    assert found.kept.all() or isinstance(solver, ARD)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 6.0, 100.0])
+def test_extreme_regularization_is_exact_in_its_limits(exponent):
+    """λ → 0: least squares and all parameters; λ → ∞: c → Γ⁻² Aᵀy / λ and none."""
+    rows, targets, gamma = noisy(60, 8, 0.1, seed=20)
+    largest = np.linalg.norm(rows / gamma, 2) ** 2
+    weak = QR(1e-17 * largest * 10**-exponent).solve(reduced(rows, targets), gamma)
+    np.testing.assert_allclose(weak.coefficients, np.linalg.lstsq(rows, targets, rcond=None)[0], rtol=1e-9)
+    assert weak.effective_parameters == pytest.approx(8, abs=1e-12)
+    strength = 1e14 * largest * 10**exponent
+    strong = QR(strength).solve(reduced(rows, targets), gamma)
+    np.testing.assert_allclose(strong.coefficients * strength, rows.T @ targets / gamma**2, rtol=1e-9)
+    assert strong.effective_parameters == pytest.approx(np.linalg.norm(rows / gamma) ** 2 / strength, rel=1e-9)

@@ -1,0 +1,153 @@
+"""Candidates of one assembly are the fits they stand for, and the criteria are their formulas."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk
+
+from acnn.basis.ace import ACEBasis
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import LabeledStructure
+from acnn.data.splits import folds
+from acnn.data.weights import Weights
+from acnn.fit.assembly import Assembler
+from acnn.fit.factorization import StreamingQR
+from acnn.fit.linear import chosen, fit_linear
+from acnn.fit.priors import AlgebraicPrior
+from acnn.fit.selection import (
+    N_FOLDS,
+    Budget,
+    Candidate,
+    candidate_cutoffs,
+    columns_of,
+    marked,
+    restricted,
+    select_basis,
+    smaller_bases,
+)
+from acnn.fit.solvers import BLR
+from acnn.models.linear import LinearACE
+from acnn.neighbors import atomic_graph
+
+E0 = {"Al": -1.0, "Cu": -2.0}
+LARGEST = BasisSpecification(elements=("Al", "Cu"), order=3, total_degree=8, cutoff=4.5)
+AGREEMENT = 1e-9
+
+
+def crystal(seed: int) -> LabeledStructure:
+    """Labels of a model of order 2, with a little noise."""
+    rng = np.random.default_rng(seed)
+    atoms = bulk("Cu", cubic=True, a=rng.uniform(3.6, 4.0))
+    atoms.symbols[:] = rng.choice(["Al", "Cu"], 4).tolist()
+    atoms.positions += rng.normal(scale=0.1, size=(4, 3))
+    specification = BasisSpecification(elements=("Al", "Cu"), order=2, total_degree=6, cutoff=4.5)
+    n = ACEBasis(specification).n_functions
+    truth = LinearACE(specification, E0, torch.as_tensor(np.random.default_rng(9).normal(size=n)))
+    found = truth.pair_gradients(atomic_graph(atoms, truth.cutoff))
+    energy, forces = float(found.energies[0]) + rng.normal(scale=1e-3), found.forces.numpy()
+    forces = forces + rng.normal(scale=1e-2, size=(4, 3))
+    return LabeledStructure(atoms, energy, forces, None, "crystal", Weights(), f"#{seed}")
+
+
+@pytest.fixture(scope="module")
+def data() -> list[LabeledStructure]:
+    return [crystal(seed) for seed in range(24)]
+
+
+@pytest.mark.parametrize("small", smaller_bases(LARGEST), ids=lambda s: f"{s.order}-{s.total_degree}")
+def test_functions_of_a_smaller_basis_are_columns_of_the_larger_one(small, data):
+    graph = atomic_graph(data[0].atoms, LARGEST.cutoff)
+    small_values, values = ACEBasis(small)(graph), ACEBasis(LARGEST)(graph)
+    np.testing.assert_allclose(small_values, values[columns_of(small, LARGEST)], atol=1e-12)
+
+
+@pytest.mark.parametrize("criterion", ["evidence", "cv"])
+def test_a_candidate_is_the_fit_it_stands_for(data, criterion):
+    prior = AlgebraicPrior(3.0)
+    found = select_basis(LARGEST, [LARGEST.cutoff], data, E0, prior, criterion)
+    candidate = found[len(found) // 2]
+    fit = fit_linear(candidate.specification, data, E0, BLR(), prior)
+    assert candidate.evidence == pytest.approx(fit.solution.log_evidence, rel=1e-8)
+    square, n = weighted_square(fit.model, data)
+    assert candidate.residual == pytest.approx(math.sqrt(square / n), rel=1e-6)
+    p = fit.model.basis.n_functions
+    assert candidate.n_functions == p
+    assert candidate.bic == pytest.approx(n * math.log(square / n) + p * math.log(n), rel=1e-8)
+    if criterion == "cv":
+        assert candidate.cv == pytest.approx(cross_validated(candidate.specification, data, prior), rel=1e-6)
+    else:
+        assert candidate.cv is None
+
+
+def weighted_square(model: LinearACE, data: list[LabeledStructure]) -> tuple[float, int]:
+    assemble = Assembler(LinearACE(model.basis, E0))
+    c = model.coefficients.numpy()
+    residuals = np.concatenate([y - a @ c for a, y in map(assemble, data)])
+    return float((residuals**2).sum()), len(residuals)
+
+
+def cross_validated(specification: BasisSpecification, data: list[LabeledStructure], prior: AlgebraicPrior) -> float:
+    parts, total, n = folds(data, N_FOLDS, 0), 0.0, 0
+    for fold in range(N_FOLDS):
+        fit = fit_linear(specification, chosen(data, parts != fold), E0, BLR(), prior)
+        square, rows = weighted_square(fit.model, chosen(data, parts == fold))
+        total, n = total + square, n + rows
+    return math.sqrt(total / n)
+
+
+def test_the_evidence_finds_the_order_of_the_data(data):
+    found = select_basis(LARGEST, [LARGEST.cutoff], data, E0, AlgebraicPrior(4.0), "bic")
+    (best,) = [c for c in found if c.is_chosen]
+    assert best.specification.order == 2
+    assert best.specification.degrees("Al") == (6.0, 6.0)
+
+
+def test_restriction_is_the_problem_of_the_columns():
+    rng = np.random.default_rng(3)
+    rows, targets = rng.normal(size=(30, 8)), rng.normal(size=30)
+    whole, part = StreamingQR(8), StreamingQR(3)
+    columns = np.array([1, 4, 6])
+    whole.add(rows, targets)
+    part.add(rows[:, columns], targets)
+    found, expected = restricted(whole.result(), columns), part.result()
+    np.testing.assert_allclose(found.factor.T @ found.factor, expected.factor.T @ expected.factor, atol=AGREEMENT)
+    np.testing.assert_allclose(found.factor.T @ found.target, expected.factor.T @ expected.target, atol=AGREEMENT)
+    assert found.residual == pytest.approx(expected.residual)
+    assert found.n_rows == 30
+
+
+def test_budgets():
+    assert Budget.parse("300") == Budget(functions=300)
+    assert Budget.parse("90s") == Budget(seconds=90)
+    for text in ("soon", "-3", "0s", ""):
+        with pytest.raises(ValueError, match="a budget is"):
+            Budget.parse(text)
+
+
+def test_a_budget_of_functions_bounds_every_candidate(data):
+    found = select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=60))
+    assert max(c.n_functions for c in found) <= 60
+    with pytest.raises(ValueError, match="no basis has at most 2 functions"):
+        select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=2))
+
+
+def test_a_budget_of_time_leaves_out_cutoffs_but_the_wanted_one(data):
+    cutoffs = candidate_cutoffs(4.5, [3.5, 4.5, 5.0])
+    assert cutoffs[0] == 4.5
+    found = select_basis(LARGEST, cutoffs, data[:4], E0, AlgebraicPrior(), "evidence", budget=Budget(seconds=1e-3))
+    assert {c.specification.cutoff for c in found} == {4.5}
+
+
+def test_the_front_has_nothing_cheaper_and_better():
+    rng = np.random.default_rng(4)
+    found = marked(
+        [Candidate(LARGEST, k, 0.0, e, 0.0, None, t) for k, (e, t) in enumerate(rng.uniform(size=(20, 2)))], "evidence"
+    )
+    for c in found:
+        beaten = any(o.microseconds < c.microseconds and o.evidence > c.evidence for o in found)
+        assert c.on_front == (not beaten)
+    assert [c.evidence for c in found if c.is_chosen] == [max(c.evidence for c in found)]

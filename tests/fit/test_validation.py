@@ -1,0 +1,142 @@
+"""Errors on structures a fit has not seen: those of fits made without them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import ase.io
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from typer.testing import CliRunner
+
+from acnn.cli.main import app
+from acnn.data.dataset import Dataset, read_dataset
+from acnn.data.splits import folds, growing, holdout
+from acnn.fit.job import FitReport, run_fit
+from acnn.fit.linear import chosen, fit_linear
+from acnn.fit.metrics import ErrorTable, evaluate
+from acnn.fit.priors import AlgebraicPrior
+from acnn.fit.settings import SettingsError, read_settings
+from acnn.fit.solvers import BLR
+from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT
+
+SMALL = {"order": 2, "degree": 5, "cutoff": 4.5, "e0": "Cu=0", "repulsion": 0}
+ERROR = {"rel": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    ase.io.write(folder / "train.xyz", [copper(k, "hot" if k % 3 else "cold") for k in range(20)] + [atom()])
+    ase.io.write(folder / "test.xyz", [copper(100 + k, "hot") for k in range(4)])
+    return folder
+
+
+def copper(seed: int, config_type: str) -> Atoms:
+    atoms = bulk("Cu", cubic=True, a=3.6)
+    atoms.rattle(0.15 if config_type == "hot" else 0.05, seed=seed)
+    atoms.calc = EMT()
+    atoms.info = {"REF_energy": atoms.get_potential_energy(), "config_type": config_type}
+    atoms.arrays["REF_forces"] = atoms.get_forces()
+    atoms.calc = None
+    return atoms
+
+
+def atom() -> Atoms:
+    return Atoms("Cu", info={"REF_energy": 0.0, "config_type": "isolated_atom"})
+
+
+def run(folder: Path, **settings: object) -> FitReport:
+    return run_fit(
+        read_settings(None, {"train": folder / "train.xyz", "output": folder / "m.acnn", **SMALL, **settings})
+    )
+
+
+def by_hand(report: FitReport, train: list, test: list) -> dict[str, float]:
+    specification = report.fit.model.basis.specification
+    fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior())
+    return evaluate(fit.model, test).as_dict()["total"]
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> Dataset:
+    return read_dataset(folder / "train.xyz")
+
+
+def same(found: dict, expected: dict) -> None:
+    for quantity in ("energy", "forces"):
+        assert found[f"{quantity}_rmse"] == pytest.approx(expected[f"{quantity}_rmse"], **ERROR)
+        assert found[f"{quantity}_count"] == expected[f"{quantity}_count"]
+
+
+def test_cross_validation_predicts_every_structure_by_a_fit_without_it(folder, data):
+    report = run(folder, cv=4, seed=3)
+    parts, tables = folds(data.structures, 4, 3), []
+    for fold in range(4):
+        fit = fit_linear(
+            report.fit.model.basis.specification,
+            chosen(data.structures, parts != fold),
+            {"Cu": 0.0},
+            BLR(),
+            AlgebraicPrior(),
+        )
+        tables.append(evaluate(fit.model, chosen(data.structures, parts == fold)))
+    same(report.errors[CROSS_VALIDATION].as_dict()["total"], ErrorTable.merged(tables).as_dict()["total"])
+    whole = run(folder)  # the model is that of all structures
+    assert report.fit.solution.log_evidence == pytest.approx(whole.fit.solution.log_evidence, rel=1e-8)
+
+
+def test_a_split_is_neither_trained_on_nor_lost(folder, data):
+    report = run(folder, split=0.25, seed=1)
+    held = holdout(data.structures, 0.25, 1)
+    expected = by_hand(report, chosen(data.structures, ~held), chosen(data.structures, held))
+    same(report.errors[HELD_OUT].as_dict()["total"], expected)
+    assert len(report.datasets["train"]) + len(report.datasets[HELD_OUT]) == len(data)
+
+
+def test_a_learning_curve_ends_at_the_fit_of_all(folder, data):
+    report = run(folder, test=folder / "test.xyz", learning_curve=True)
+    curve = report.learning_curve
+    assert curve[-1]["structures"] == len(data)
+    same(curve[-1], report.errors["test"].as_dict()["total"])
+    half = chosen(data.structures, growing(data.structures) < 5)
+    same(curve[-2], by_hand(report, half, list(read_dataset(folder / "test.xyz"))))
+    assert curve[-2]["structures"] == len(half) == 11  # ten and the atom
+
+
+def test_the_command_shows_candidates_and_curves(folder):
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    output = folder / "cli.acnn"
+    arguments = ["fit", str(folder / "train.xyz"), "-o", str(output), "--json", str(folder / "cli.json")]
+    arguments += ["--order", "2", "--degree", "8", "--cutoff", "4.5", "--e0", "Cu=0"]
+    arguments += ["--select", "evidence", "--select-cutoffs", "4.5,5", "--split", "0.2", "--learning-curve"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "chosen by evidence" in done.stdout
+    assert "learning curve" in done.stdout
+    told = json.loads((folder / "cli.json").read_text())
+    (best,) = [c for c in told["selection"] if c["is_chosen"]]
+    assert best["evidence"] == max(c["evidence"] for c in told["selection"])
+    assert {c["cutoff"] for c in told["selection"]} == {4.5, 5.0}
+    assert best["n_functions"] == told["n_basis"]
+    for name in ("cli.selection.png", "cli.learning.png"):
+        assert (folder / name).read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"cv": 3, "learning_curve": True, "split": 0.1}, "two ways to cut"),
+        ({"cv": 3, "checkpoint": "f"}, "a checkpoint holds all equations"),
+        ({"learning_curve": True}, "measured on other structures"),
+        ({"budget": "100"}, "belong to select"),
+        ({"select": "evidence", "budget": "much"}, "a budget is"),
+        ({"select": "luck"}, "select = 'luck'"),
+    ],
+)
+def test_settings_that_contradict_each_other(folder, settings, says):
+    with pytest.raises(SettingsError, match=says):
+        run(folder, **settings)
