@@ -3,6 +3,8 @@
     E = Σ_i e_i         F_i = Σ_j (g_ij - g_ji)         σ_i = -W_i / V         σ = Σ_i σ_i
 
 Units are ASE's: eV, eV/Å, eV/Å³ (Voigt order xx yy zz yz xz xy, positive under tension).
+
+Models with a committee also give standard deviations: see `ase_calculator.committee`.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from acnn.kernels.evaluator import uses_compiled_kernel
 from acnn.launchers import RANK_VARIABLES
 from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
 from acnn.potential import PairGradients, Potential
+from ase_calculator.committee import COMMITTEE_PROPERTIES, committee_results, has_committee
 
-STRESSES = frozenset({"stress", "stresses"})
+STRESSES = frozenset({"stress", "stresses", "stress_std", "committee_stress"})
+COMMITTEE = frozenset(COMMITTEE_PROPERTIES)
 CLOSEST_APPROACH = 1e-6
 """Å; atoms closer than this are one mistake, not a structure."""
 
@@ -47,6 +51,9 @@ class ACNNCalculator(BaseCalculator):
             unseen; 0 searches whenever something moved.
         kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
             variable ``ACNN_KERNEL``, and without it means "auto".
+        committee: put the results of the committee into ``results`` after every evaluation. That costs about one
+            evaluation more for each member, so it is left to the asking without it:
+            ``calc.get_property("forces_std", atoms)``.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
@@ -58,6 +65,7 @@ class ACNNCalculator(BaseCalculator):
         dtype: str = "float64",
         skin: float = 0.5,
         kernel: str | None = None,
+        committee: bool = False,
     ) -> None:
         super().__init__()
         dtype_of(dtype)  # an unusable name is told now, as is an unusable kernel
@@ -65,6 +73,11 @@ class ACNNCalculator(BaseCalculator):
         uses_compiled_kernel(kernel)
         _warn_of_copies()
         self.potential = _potential(model)
+        self.committee = committee
+        if has_committee(self.potential):
+            self.implemented_properties = [*type(self).implemented_properties, *COMMITTEE_PROPERTIES]
+        elif committee:
+            raise ValueError("committee=True, and this model has none: fit it with acnn fit --committee 16")
         self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
         self._found: PairGradients | None = None
@@ -104,6 +117,8 @@ class ACNNCalculator(BaseCalculator):
         if "stresses" in asked and self._found is not None:
             virials = _to_numpy(self._found.atomic_virials)
             self.results["stresses"] = voigt_from_full(stress_from_virial(virials, atoms.get_volume()))
+        if self._found is not None and "energy_std" not in self.results and (self.committee or asked & COMMITTEE):
+            self.results |= committee_results(self._model, self._found, self.results, atoms, self.kernel)
 
     def _evaluate(self, atoms: ase.Atoms) -> None:
         if self.check_state(atoms):  # not so where get_property() called, which has made this copy already
@@ -135,17 +150,20 @@ class ACNNCalculator(BaseCalculator):
         return [name for name, (before, now) in pairs.items() if not _equal(before, now, tol)]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ACNNCalculator:
-        duplicate = type(self)(copy.deepcopy(self.potential, memo), self.device, self.dtype, self.skin, self.kernel)
+        settings = (self.device, self.dtype, self.skin, self.kernel, self.committee)
+        duplicate = type(self)(copy.deepcopy(self.potential, memo), *settings)
         duplicate.atoms, duplicate.results = copy.deepcopy((self.atoms, self.results), memo)
         return duplicate
 
     def __getstate__(self) -> dict[str, Any]:
         settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin, "kernel": self.kernel}
+        settings["committee"] = self.committee
         return {"model": model_to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model = model_from_bytes(state["model"], "pickled calculator")
-        self.__init__(model, state["device"], state["dtype"], state["skin"], state["kernel"])  # type: ignore[misc]
+        settings = (state[name] for name in ("device", "dtype", "skin", "kernel", "committee"))
+        self.__init__(model, *settings)  # type: ignore[misc]
         self.atoms, self.results = state["atoms"], state["results"]
 
 

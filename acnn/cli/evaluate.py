@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
 from acnn.cli.plots import parity_plot
+from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
 from acnn.data.dataset import read_dataset
 from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
 from acnn.io.model_file import load_model, require_writable, write_atomically
+from acnn.uncertainty.calibration import predict
 
 
 def evaluate(
@@ -22,6 +24,12 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Labeled structures, extended XYZ.")],
     json: Annotated[Path | None, typer.Option(help="Write the error table as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write parity plots, .png or .pdf.")] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Compare the committee's standard deviations with the errors.")
+    ] = False,
+    uncertainty_plot: Annotated[
+        Path | None, typer.Option(help="Write the plots of --uncertainty, .png or .pdf.", show_default=False)
+    ] = None,
     energy_key: Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")] = None,
     forces_key: Annotated[str | None, typer.Option(help="Forces, eV/Å.")] = None,
     virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
@@ -37,8 +45,11 @@ def evaluate(
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
     with one_sentence_errors():
-        require_writable([json, plot], [model, data])
+        require_writable([json, plot, uncertainty_plot], [model, data])
         potential = load_model(model)
+        uncertainty = uncertainty or uncertainty_plot is not None
+        if uncertainty:
+            potential.deviations()  # says what to do where there is no committee
         dataset = read_dataset(
             data,
             energy_key=energy_key,
@@ -50,10 +61,18 @@ def evaluate(
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
+            predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
         console.print(error_table(data.name, table.as_dict()))
+        found: dict[str, Any] = table.as_dict()
+        if uncertainty:
+            console.print(calibration_table(data.name, predicted))
+            found["uncertainty"] = calibration_dict(predicted)
         if json:
-            write_atomically(json, (json_module.dumps(table.as_dict(), indent=2) + "\n").encode())
+            write_atomically(json, (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode())
             console.print(escape(f"wrote {json}"), highlight=False)
         if plot:
             parity_plot(table, plot, title=f"{model.name} on {data.name}")
             console.print(escape(f"wrote {plot}"), highlight=False)
+        if uncertainty_plot:
+            calibration_plot(predicted, uncertainty_plot, title=f"{model.name} on {data.name}")
+            console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)

@@ -1,8 +1,9 @@
 """Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn". Never a pickle.
 
 The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
-the tensors hold the coefficients. The basis is rebuilt from its specification; the probe, the energy of a small fixed
-cluster, makes sure that what was rebuilt is what was saved.
+the tensors hold the coefficients and, where there is one, the committee; "noise" in the header is what the fit assumed
+of the labels (an older acnn loads such a file without them). The basis is rebuilt from its specification; the probe,
+the energy of a small fixed cluster, makes sure that what was rebuilt is what was saved.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from acnn.basis.specification import BasisSpecification
+from acnn.data.weights import WeightTable
 from acnn.models.linear import LinearACE
+from acnn.models.noise import Noise
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
 
@@ -68,7 +71,11 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
         "probe_energy": probe_energy(model),
         "provenance": dict(provenance or {}),
     }
+    if model.noise is not None:
+        header["noise"] = _noise_header(model.noise)
     tensors = {"coefficients": model.coefficients.detach().contiguous()}
+    if model.committee is not None:
+        tensors["committee"] = model.committee.contiguous()
     return save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)})
 
 
@@ -77,7 +84,9 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
     header, tensors = _parse(content, name)
     try:
         specification = BasisSpecification.model_validate(header["specification"])
-        model = LinearACE(specification, header["reference_energies"], tensors["coefficients"], header["zbl"])
+        parts = (tensors["coefficients"], header["zbl"], tensors.get("committee"))
+        model = LinearACE(specification, header["reference_energies"], *parts)
+        model.noise = _noise(header["noise"]) if "noise" in header else None
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
         raise ModelFileError(f"{name}: damaged, its specification cannot be used: {reasons}") from error
@@ -93,6 +102,15 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
     return model
 
 
+def _noise_header(noise: Noise) -> dict[str, Any]:
+    weights = {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in noise.weights.items()}
+    return {"precision": noise.precision, "weights": weights}
+
+
+def _noise(header: Mapping[str, Any]) -> Noise:
+    return Noise(float(header["precision"]), WeightTable.from_mapping(header["weights"]))
+
+
 def _plain(model: LinearACE) -> LinearACE:
     """The model on the CPU in float64, as `load_model` makes it."""
     if all(
@@ -101,7 +119,10 @@ def _plain(model: LinearACE) -> LinearACE:
     ):
         return model
     coefficients = model.coefficients.detach().cpu().double()
-    return LinearACE(model.basis.specification, model.e0.energies, coefficients, model.zbl is not None)
+    committee = None if model.committee is None else model.committee.cpu().double()
+    plain = LinearACE(model.basis.specification, model.e0.energies, coefficients, model.zbl is not None, committee)
+    plain.noise = model.noise
+    return plain
 
 
 def probe_energy(model: LinearACE) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+Indices = NDArray[np.int64] | NDArray[np.int32]
 Floats = NDArray[np.float64] | NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
@@ -16,14 +17,24 @@ class Engine:
     def __init__(self, arrays: dict[str, NDArray[Any]], instruction_set: str) -> None: ...
     def energies(
         self,
-        species: Integers,
-        pair_i: Integers,
-        pair_j: Integers,
+        species: Indices,
+        pair_i: Indices,
+        pair_j: Indices,
         vectors: Floats,
         energies: Doubles,
         gradients: Floats,
         n_threads: int,
         seconds: Doubles | None = None,
+    ) -> None: ...
+    def members(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        energies: Doubles,
+        gradients: Floats | None,
+        n_threads: int,
     ) -> None: ...
     def values(
         self, species: Integers, pair_i: Integers, pair_j: Integers, vectors: Floats, values: Floats, n_threads: int

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import AtomicGraph
+from acnn.kernels.invariants import value_program
 from acnn.kernels.program import Program
 from acnn.potential import PairGradients, chosen_kernel
 
@@ -103,9 +104,14 @@ class KernelGradients(PairGradients):
     def forces(self) -> Tensor:
         """F_i in eV/Å [n_atoms, 3] (ghosts included)."""
         forces = self.pair_gradients.new_zeros(self.graph.n_atoms, 3)
-        arrays = (self.graph.pair_i, self.graph.pair_j, self.pair_gradients, forces)
-        _compiled().add_forces(*(a.contiguous().numpy() for a in arrays))
+        add_forces(self.graph.pair_i, self.graph.pair_j, self.pair_gradients, forces)
         return forces
+
+
+def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor) -> None:
+    """Adds Σ_j (g_ij - g_ji) to contiguous forces [n_atoms, 3]."""
+    arrays = (pair_i.contiguous(), pair_j.contiguous(), gradients.contiguous(), forces)
+    _compiled().add_forces(*(array.numpy() for array in arrays))
 
 
 class EnergyKernel:
@@ -119,7 +125,7 @@ class EnergyKernel:
 
     def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
         self.program, self.threads, self._requested = program, threads, instruction_set
-        self.instruction_set, self._engine = _engine(program, instruction_set)
+        self.instruction_set, self._engine = load_engine(program, instruction_set)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.program, self._requested, self.threads)
@@ -132,9 +138,32 @@ class EnergyKernel:
         """
         energies = np.empty(graph.n_centers)
         gradients = graph.pair_vectors.new_empty(graph.n_pairs, 3)
-        with _element_errors(self.program.elements):
-            self._engine.energies(*_graph_arrays(graph), energies, gradients.numpy(), n_threads(self.threads), seconds)
+        species, pair_i, pair_j, vectors = graph_arrays(graph)
+        threads = n_threads(self.threads)
+        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), threads, seconds)
         return KernelGradients(graph, torch.from_numpy(energies), gradients)
+
+    def write(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+        seconds: FloatArray | None = None,
+    ) -> None:
+        """As a call, from and to arrays that are there already.
+
+        Args:
+            species, pair_i, pair_j: see `AtomicGraph`, all int64 or all int32.
+            vectors: r_ij in Å [n_pairs, 3], float64 or float32.
+            energies: written, eV [n_centers]; the first atoms are the centers.
+            gradients: written, eV/Å [n_pairs, 3], of the dtype of vectors.
+        """
+        with element_errors(self.program.elements):
+            self._engine.energies(species, pair_i, pair_j, vectors, energies, gradients, threads, seconds)
 
     @property
     def workspace_bytes(self) -> int:
@@ -166,16 +195,21 @@ class BasisKernel:
             raise ValueError(f"an {program.kind} program has no basis functions: compile_basis() makes one that has")
         self.program, self.n_functions = program, int(program.arrays["n_functions"][0])
         self.threads, self._requested = threads, instruction_set
-        self.instruction_set, self._engine = _engine(program, instruction_set)
+        self.instruction_set, self._engine = load_engine(program, instruction_set)
+        of_values = value_program(program)
+        self._value_engine = self._engine if of_values is program else load_engine(of_values, instruction_set)[1]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.program, self._requested, self.threads)
 
     def values(self, graph: AtomicGraph) -> Tensor:
         """B [n_centers, n_functions]; functions of other center elements are zero."""
+        return self._values(graph, n_threads(self.threads))
+
+    def _values(self, graph: AtomicGraph, threads: int) -> Tensor:
         values = graph.pair_vectors.new_zeros(graph.n_centers, self.n_functions)
-        with _element_errors(self.program.elements):
-            self._engine.values(*_graph_arrays(graph), values.numpy(), n_threads(self.threads))
+        with element_errors(self.program.elements):
+            self._value_engine.values(*graph_arrays(graph), values.numpy(), threads)
         return values
 
     def vjp(self, graph: AtomicGraph, adjoints: Tensor) -> Tensor:
@@ -183,8 +217,8 @@ class BasisKernel:
         gradients = graph.pair_vectors.new_empty(graph.n_pairs, 3)
         adjoints = adjoints.detach().to(gradients.dtype).contiguous()
         self._require(adjoints, (graph.n_centers, self.n_functions), "adjoints")
-        with _element_errors(self.program.elements):
-            self._engine.vjp(*_graph_arrays(graph), adjoints.numpy(), gradients.numpy(), n_threads(self.threads))
+        with element_errors(self.program.elements):
+            self._engine.vjp(*graph_arrays(graph), adjoints.numpy(), gradients.numpy(), n_threads(self.threads))
         return gradients
 
     def jvp(self, graph: AtomicGraph, directions: Tensor) -> Tensor:
@@ -192,8 +226,8 @@ class BasisKernel:
         derivatives = graph.pair_vectors.new_zeros(graph.n_centers, self.n_functions)
         directions = directions.detach().to(derivatives.dtype).contiguous()
         self._require(directions, (graph.n_pairs, 3), "directions")
-        with _element_errors(self.program.elements):
-            self._engine.jvp(*_graph_arrays(graph), directions.numpy(), derivatives.numpy(), n_threads(self.threads))
+        with element_errors(self.program.elements):
+            self._engine.jvp(*graph_arrays(graph), directions.numpy(), derivatives.numpy(), n_threads(self.threads))
         return derivatives
 
     def rows(self, graph: AtomicGraph) -> Rows:
@@ -202,9 +236,12 @@ class BasisKernel:
             raise ValueError("rows belong to one structure without ghost atoms")
         n = self.n_functions
         rows = Rows(np.zeros(n), np.zeros((3 * graph.n_atoms, n)), np.zeros((6, n)))
-        with _element_errors(self.program.elements):
-            self._engine.rows(*_graph_arrays(graph.to(dtype=torch.float64)), rows.energy, rows.forces, rows.virial)
-        return rows
+        graph = graph.to(dtype=torch.float64)
+        with element_errors(self.program.elements):
+            self._engine.rows(*graph_arrays(graph), rows.energy, rows.forces, rows.virial)
+        if self._value_engine is self._engine:
+            return rows
+        return replace(rows, energy=self._values(graph, 1).sum(dim=0).numpy())
 
     @staticmethod
     def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
@@ -212,13 +249,14 @@ class BasisKernel:
             raise ValueError(f"{name} are {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
 
 
-def _graph_arrays(graph: AtomicGraph) -> list[NDArray[Any]]:
+def graph_arrays(graph: AtomicGraph) -> list[NDArray[Any]]:
+    """Species, pair_i, pair_j and pair vectors, as the kernel takes them."""
     tensors = (graph.species, graph.pair_i, graph.pair_j, graph.pair_vectors.detach())
     return [tensor.contiguous().numpy() for tensor in tensors]
 
 
 @contextmanager
-def _element_errors(elements: tuple[str, ...]) -> Iterator[None]:
+def element_errors(elements: tuple[str, ...]) -> Iterator[None]:
     """Turns the kernel's unknown atomic number into the error that every path raises."""
     try:
         yield
@@ -232,7 +270,7 @@ def runs_on(graph: AtomicGraph) -> bool:
     return vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
 
 
-def _engine(program: Program, instruction_set: str | None) -> tuple[str, Any]:
+def load_engine(program: Program, instruction_set: str | None) -> tuple[str, Any]:
     """The instruction set, by default the best of this processor, and the program loaded for it."""
     name = instruction_set or [*instruction_sets(), ""][0]
     return name, _compiled().Engine(program.arrays, name)

@@ -29,7 +29,7 @@ from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Split, shared_splits
-from acnn.kernels.tiles import tile
+from acnn.kernels.tiles import Tiles, tile
 
 PROGRAM_VERSION = 1
 COMPLEX_TILE, REAL_TILE = 4, 6
@@ -78,16 +78,17 @@ def compile_energy(
     arrays = shared_arrays(basis, zbl_reach)
     arrays["reference_energies"] = np.array([reference_energies[e] for e in basis.elements], dtype=float)
     for z, block in enumerate(basis.by_element):
-        folded = _fold(block, coefficients[block.columns])
+        folded = fold(block, coefficients[block.columns])
         own = element_arrays(basis, z)
-        own |= _scalars(basis, block, folded) | {"pair_coefficients": _pair_coefficients(basis, z, coefficients)}
+        own["scalar_coefficients"] = scalar_coefficients(basis, block, folded)
+        own["pair_coefficients"] = pair_coefficients(basis, z, coefficients)
         products = {o: _nonzero(block, folded, o) for o in folded if o >= 2}
         own |= _quadratic(basis, {o: p for o, p in products.items() if len(p[0])})
         arrays |= {f"{z}.{name}": values for name, values in own.items()}
     return Program("energy", basis.elements, float(arrays["cutoffs"].max()), arrays)
 
 
-def _fold(block: ElementBasis, coefficients: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+def fold(block: ElementBasis, coefficients: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
     """c̃ = Cᵀc: one number per product."""
     return {order: matrix.T @ coefficients for order, matrix in block.coupled.coefficients.items()}
 
@@ -99,16 +100,18 @@ def _nonzero(
     return block.coupled.factors[order][kept], folded[order][kept]
 
 
-def _scalars(basis: ACEBasis, block: ElementBasis, folded: dict[int, NDArray[np.float64]]) -> Arrays:
-    """q_n of Σ_n q_n R_n: the products of a single density, A_zn00 = Σ_j R_n / sqrt(4π)."""
+def scalar_coefficients(
+    basis: ACEBasis, block: ElementBasis, folded: dict[int, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """q_n of Σ_n q_n R_n [n_elements, n_max]: the products of a single density, A_zn00 = Σ_j R_n / sqrt(4π)."""
     q = np.zeros((len(basis.elements), basis.n_max))
     if 1 in folded:
         rows = basis.table.rows[block.coupled.factors[1][:, 0]]
         q[rows[:, 0], rows[:, 1] - 1] = folded[1] / math.sqrt(4 * math.pi)
-    return {"scalar_coefficients": q}
+    return q
 
 
-def _pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+def pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """½ c_n of the pairs of this center, [n_elements, n_pair]."""
     n = basis.specification.n_pair_functions
     found = np.zeros((len(basis.elements), n))
@@ -120,17 +123,27 @@ def _pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64
 
 def _quadratic(basis: ACEBasis, products: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
     """Features and M of ½ fᵀ M f = Σ_p c̃_p Re Π_t A_t."""
+    found, split = split_products(basis, {order: rows for order, (rows, _) in products.items()})
+    entries = [form_entries(found, split[order], values) for order, (_, values) in products.items()]
+    complex_form, real_form = (symmetric([e[k] for e in entries], found.n_rows) for k in (0, 1))
+    tiles = (tile(complex_form, COMPLEX_TILE), tile(real_form, REAL_TILE))
+    return feature_arrays(found) | tile_arrays(found, *tiles)
+
+
+def split_products(basis: ACEBasis, products: dict[int, NDArray[np.int64]]) -> tuple[Features, dict[int, Split]]:
+    """Products of densities, by order, as products of two parts, and the rows for these parts."""
     table = basis.table
-    split = shared_splits({order: rows for order, (rows, _) in products.items()}, table)
+    split = shared_splits(products, table)
     parts = [part.codes for s in split.values() for part in (s.left, s.right)]
     singles = np.concatenate([np.zeros(0, np.int64), *(p[:, 0] // 2 for p in parts if p.shape[1] == 1)])
-    found = features(parts, singles, table, len(basis.elements))
-    entries = [_entries(found, split[order], values) for order, (_, values) in products.items()]
-    complex_form, real_form = (_symmetric([e[k] for e in entries], found.n_rows) for k in (0, 1))
-    own = feature_arrays(found)
+    return features(parts, singles, table, len(basis.elements)), split
+
+
+def tile_arrays(found: Features, complex_tiles: Tiles, real_tiles: Tiles) -> Arrays:
+    """M, as the kernel reads it, and the rows it does not write."""
+    own: Arrays = {}
     written: list[NDArray[np.int64]] = []
-    for name, matrix, size in (("complex", complex_form, COMPLEX_TILE), ("real", real_form, REAL_TILE)):
-        tiles = tile(matrix, size)
+    for name, tiles in (("complex", complex_tiles), ("real", real_tiles)):
         rows = np.where(tiles.rows < 0, found.padding_row, tiles.rows)
         written += [rows, rows + 1] if name == "complex" else [rows]
         own |= {
@@ -157,7 +170,7 @@ def feature_arrays(found: Features) -> Arrays:
 Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
-def _entries(found: Features, split: Split, values: NDArray[np.float64]) -> tuple[Entries, Entries]:
+def form_entries(found: Features, split: Split, values: NDArray[np.float64]) -> tuple[Entries, Entries]:
     """What products add to M: on complex rows (Re, and Im alike), and on single rows.
 
     With M > 0 the two parts are conjugates of one another in M: Re(P conj Q) = Re P Re Q + Im P Im Q. With M = 0 either
@@ -182,7 +195,7 @@ def _place(found: Features, codes: NDArray[np.int64]) -> tuple[NDArray[np.int64]
     return found.row[order][position], found.real[order][position]
 
 
-def _symmetric(parts: list[Entries], n_rows: int) -> scipy.sparse.csr_array:
+def symmetric(parts: list[Entries], n_rows: int) -> scipy.sparse.csr_array:
     """The symmetric matrix with ½ fᵀ M f = Σ value f_row f_column."""
     rows, columns, values = (np.concatenate([p[k] for p in parts] or [np.zeros(0)]) for k in range(3))
     indices = (np.concatenate([rows, columns]).astype(np.int64), np.concatenate([columns, rows]).astype(np.int64))

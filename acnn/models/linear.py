@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
+from acnn.kernels.committee import MembersKernel, compile_members
 from acnn.kernels.evaluator import EnergyKernel, runs_on, uses_compiled_kernel
 from acnn.kernels.program import Program, compile_energy
+from acnn.models.noise import Noise
 from acnn.models.reference import ZBL, ReferenceEnergies, zbl_reach
 from acnn.potential import PairGradients, Potential
 
@@ -27,9 +29,14 @@ class LinearACE(Potential):
         coefficients: c in eV [n_functions]; zeros if left out.
         reference_energies: E0 in eV for every element.
         zbl: add screened nuclear repulsion at short range.
+        committee: samples of the coefficients in eV [n_members, n_functions], see `acnn.uncertainty`.
+
+    Attributes:
+        noise: what the fit assumed of its labels, None where that is not known.
     """
 
     takes_longer_pairs = True
+    committee: Tensor | None
 
     def __init__(
         self,
@@ -37,6 +44,7 @@ class LinearACE(Potential):
         reference_energies: Mapping[str, float],
         coefficients: Tensor | None = None,
         zbl: bool = False,
+        committee: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.basis = basis if isinstance(basis, ACEBasis) else ACEBasis(basis)
@@ -49,7 +57,38 @@ class LinearACE(Potential):
         if coefficients.shape != (self.basis.n_functions,):
             raise ValueError(f"{self.basis.n_functions} coefficients expected, got {tuple(coefficients.shape)}")
         self.coefficients = nn.Parameter(coefficients.clone(), requires_grad=False)
+        self.register_buffer("committee", None)
+        self.set_committee(committee)
+        self.noise: Noise | None = None
         self._compiled: tuple[NDArray[np.float64], EnergyKernel] | None = None
+        self._compiled_deviations: tuple[Tensor, MembersKernel] | None = None
+
+    def set_committee(self, committee: Tensor | None) -> None:
+        """Take samples of the coefficients in eV [n_members, n_functions]; None takes them away."""
+        n = self.basis.n_functions
+        if committee is not None and (committee.ndim != 2 or len(committee) == 0 or committee.shape[1] != n):
+            raise ValueError(f"a committee is one row or more of {n} coefficients, not {tuple(committee.shape)}")
+        self.committee = None if committee is None else committee.detach().clone().to(self.coefficients)
+
+    def member(self, index: int) -> LinearACE:
+        """The model with the coefficients of one member of the committee."""
+        if self.committee is None:
+            raise ValueError("this model has no committee: fit it with acnn fit --committee 16")
+        one = LinearACE(self.basis, self.e0.energies, self.committee[index], self.zbl is not None)
+        return one.to(self.coefficients.device)
+
+    def deviations(self) -> Tensor:
+        """Coefficients of the members less those of the model, δc in eV [n_members, n_functions]."""
+        if self.committee is None:
+            raise ValueError("this model has no committee: fit it with acnn fit --committee 16")
+        return self.committee - self.coefficients.detach()
+
+    def deviations_kernel(self) -> MembersKernel:
+        """The deviations as a compiled program, compiled again whenever they have changed."""
+        found = self.deviations().cpu().double()
+        if self._compiled_deviations is None or not torch.equal(self._compiled_deviations[0], found):
+            self._compiled_deviations = (found, MembersKernel(compile_members(self.basis, found.numpy())))
+        return self._compiled_deviations[1]
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
@@ -84,7 +123,8 @@ class LinearACE(Potential):
         return compile_energy(self.basis, coefficients, energies, zbl_reach(self.elements) if self.zbl else None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_compiled": None}  # where it is loaded, the kernel may be another one
+        # Where it is loaded, the kernel may be another one.
+        return self.__dict__ | {"_compiled": None, "_compiled_deviations": None}
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
         """The part a fit leaves as it is: E0, and ZBL if there is any [n_centers]."""

@@ -13,6 +13,9 @@ template <class T>
 struct Slots {
     Vec<T> *x, *y, *z, *inverse, *slope, *radial, *radial_slope;
     int stride;
+    // Where the functions of single distances are summed later: rows of all of them, and memory for sums over slots.
+    bool keep_all;
+    Vec<T> *pair, *pair_slope, *sums;
 };
 
 template <class T>
@@ -21,13 +24,20 @@ struct Workspace {
     Vec<T> *harmonics, *legendre, *phases, *values, *f, *bar;
     int64_t rows;
 
-    Workspace(Vec<T> *memory, const Program<T> &program, const ElementProgram<T> &element, int64_t n_slots) {
+    Workspace(
+        Vec<T> *memory, const Program<T> &program, const ElementProgram<T> &element, int64_t n_slots,
+        bool keep_all = false) {
         const int64_t n_harmonics = (program.l_max + 1) * (program.l_max + 1);
         int stride = 0;
         for (int s = 0; s < program.n_elements; ++s)
             stride = element.n_radial[s] > stride ? element.n_radial[s] : stride;
+        if (keep_all && element.n_scalar > stride) stride = element.n_scalar;
         Arena<T> arena{memory, 0};
         slots.stride = stride;
+        slots.keep_all = keep_all;
+        slots.pair = arena.take(keep_all ? n_slots * element.n_pair : 0);
+        slots.pair_slope = arena.take(keep_all ? n_slots * element.n_pair : 0);
+        slots.sums = arena.take(keep_all ? element.n_scalar + element.n_pair : 0);
         slots.x = arena.take(n_slots);
         slots.y = arena.take(n_slots);
         slots.z = arena.take(n_slots);
@@ -67,6 +77,16 @@ inline Vec<T> load_slot(const Program<T> &program, const Batch<T> &batch, int k,
     return r;
 }
 
+// A series whose sum is taken later, from all of its functions.
+template <class T>
+inline Series<T> kept_whole(Series<T> series, Vec<T> *kept, Vec<T> *kept_slope) {
+    series.n_kept = series.n_kept > series.n_summed ? series.n_kept : series.n_summed;
+    series.n_summed = 0;
+    series.kept = kept;
+    series.kept_slope = kept_slope;
+    return series;
+}
+
 // Everything that depends on distances alone, for `count` slots of one neighbor element: the pair energy, and R_n for the
 // densities. One short loop after the other, so that the processor overlaps the slots: each alone is a chain of operations
 // that wait for one another.
@@ -92,18 +112,18 @@ inline void radial_part(
     }
     for (int k = 0; k < count && near; ++k) {
         const int64_t row = (int64_t)(first + k) * slots.stride;
-        sum_series<T>(
-            program.recurrence,
-            shaped_series<T>(
-                element, neighbor, y[k], y_slope[k], mask[k], slots.radial + row, slots.radial_slope + row),
-            energy, slope[k]);
+        Series<T> series = shaped_series<T>(
+            element, neighbor, y[k], y_slope[k], mask[k], slots.radial + row, slots.radial_slope + row);
+        if (slots.keep_all) series = kept_whole<T>(series, series.kept, series.kept_slope);
+        sum_series<T>(program.recurrence, series, energy, slope[k]);
     }
-    for (int k = 0; k < count && element.n_pair; ++k)
-        sum_series<T>(
-            program.pair_recurrence,
-            pair_series<T>(
-                program, element, neighbor, r[k], slots.inverse[first + k], pair_y[k], pair_y_slope[k], mask[k]),
-            energy, slope[k]);
+    for (int k = 0; k < count && element.n_pair; ++k) {
+        const int64_t row = (int64_t)(first + k) * element.n_pair;
+        Series<T> series = pair_series<T>(
+            program, element, neighbor, r[k], slots.inverse[first + k], pair_y[k], pair_y_slope[k], mask[k]);
+        if (slots.keep_all) series = kept_whole<T>(series, slots.pair + row, slots.pair_slope + row);
+        sum_series<T>(program.pair_recurrence, series, energy, slope[k]);
+    }
     for (int k = 0; k < count && program.zbl; ++k)
         zbl<T>(program, batch.element, neighbor, r[k], mask[k], energy, slope[k]);
     for (int k = 0; k < count; ++k) slots.slope[first + k] = slope[k];

@@ -10,15 +10,15 @@ namespace {
 constexpr int64_t WINDOW = 1024;  // centers that are sorted and batched together
 constexpr int ALIGNMENT = 64;
 
-template <class T>
-[[noreturn]] void reject_vector(const Graph<T> &graph, int64_t pair) {
+template <class T, class I>
+[[noreturn]] void reject_vector(const Graph<T, I> &graph, int64_t pair) {
     throw GraphError(
         "the vector from atom " + std::to_string(graph.pair_i[pair]) + " to its neighbor " +
         std::to_string(graph.pair_j[pair]) + " is zero, infinite or not a number");
 }
 
-template <class T>
-void find_elements(const Graph<T> &graph, const std::vector<int32_t> &element_of_number, Frame &frame) {
+template <class T, class I>
+void find_elements(const Graph<T, I> &graph, const std::vector<int32_t> &element_of_number, Frame &frame) {
     frame.element.resize(graph.n_atoms);
     for (int64_t i = 0; i < graph.n_atoms; ++i) {
         const int64_t number = graph.species[i];
@@ -29,8 +29,8 @@ void find_elements(const Graph<T> &graph, const std::vector<int32_t> &element_of
     }
 }
 
-template <class T>
-void find_pairs(const Graph<T> &graph, Frame &frame) {
+template <class T, class I>
+void find_pairs(const Graph<T, I> &graph, Frame &frame) {
     frame.first_pair.resize(graph.n_centers + 1);
     int64_t center = 0;
     frame.first_pair[0] = 0;
@@ -65,9 +65,9 @@ void cut_windows(int n_elements, int64_t n_centers, int n_threads, int width, Fr
 
 // For every pair of the window's centers its segment of slots (near by element, then far by element, -1 out of reach),
 // and for every center the pairs in each segment.
-template <class T>
+template <class T, class I>
 void classify(
-    const Graph<T> &graph, const Program<T> &program, const Frame &frame, const Window &window, Scratch &scratch,
+    const Graph<T, I> &graph, const Program<T> &program, const Frame &frame, const Window &window, Scratch &scratch,
     T *gradients) {
     const int n_elements = program.n_elements, n_segments = 2 * n_elements;
     const T near = program.cutoff * program.cutoff, reach = program.reach * program.reach, largest = std::numeric_limits<T>::max();
@@ -153,9 +153,9 @@ void *Scratch::workspace(int64_t bytes) {
     return memory.get() + (ALIGNMENT - address % ALIGNMENT) % ALIGNMENT;
 }
 
-template <class T>
+template <class T, class I>
 void index_graph(
-    const Graph<T> &graph, const std::vector<int32_t> &element_of_number, int n_elements, int width, int n_threads,
+    const Graph<T, I> &graph, const std::vector<int32_t> &element_of_number, int n_elements, int width, int n_threads,
     Frame &frame) {
     find_elements(graph, element_of_number, frame);
     find_pairs(graph, frame);
@@ -163,9 +163,9 @@ void index_graph(
     cut_windows(n_elements, graph.n_centers, n_threads, width, frame);
 }
 
-template <class T>
+template <class T, class I>
 void for_each_batch(
-    const Graph<T> &graph, const Program<T> &program, int width, const Frame &frame, const Window &window,
+    const Graph<T, I> &graph, const Program<T> &program, int width, const Frame &frame, const Window &window,
     Scratch &scratch, T *gradients, const std::function<void(Batch<T> &)> &action) {
     const int n_segments = 2 * program.n_elements;
     const int64_t *centers = frame.centers.data() + window.first, n = window.last - window.first;
@@ -180,12 +180,14 @@ void for_each_batch(
     }
 }
 
-#define ACNN_INSTANTIATE(T)                                                                                       \
-    template void index_graph<T>(const Graph<T> &, const std::vector<int32_t> &, int, int, int, Frame &);         \
-    template void for_each_batch<T>(                                                                              \
-        const Graph<T> &, const Program<T> &, int, const Frame &, const Window &, Scratch &, T *,                 \
+#define ACNN_INSTANTIATE(T, I)                                                                                      \
+    template void index_graph<T, I>(const Graph<T, I> &, const std::vector<int32_t> &, int, int, int, Frame &);     \
+    template void for_each_batch<T, I>(                                                                             \
+        const Graph<T, I> &, const Program<T> &, int, const Frame &, const Window &, Scratch &, T *,                \
         const std::function<void(Batch<T> &)> &);
-ACNN_INSTANTIATE(double)
-ACNN_INSTANTIATE(float)
+ACNN_INSTANTIATE(double, int64_t)
+ACNN_INSTANTIATE(float, int64_t)
+ACNN_INSTANTIATE(double, int32_t)
+ACNN_INSTANTIATE(float, int32_t)
 
 }  // namespace acnn

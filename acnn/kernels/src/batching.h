@@ -12,11 +12,12 @@
 
 namespace acnn {
 
-template <class T>
+// I: int64_t as in torch, or int32_t as in LAMMPS.
+template <class T, class I = int64_t>
 struct Graph {
     int64_t n_atoms, n_centers, n_pairs;
-    const int64_t *species, *pair_i, *pair_j;  // species [n_atoms], pair_i ascending
-    const T *vectors;                          // [n_pairs, 3]
+    const I *species, *pair_i, *pair_j;  // species [n_atoms], pair_i ascending
+    const T *vectors;                    // [n_pairs, 3]
 };
 
 // What is wrong with a graph; the message is for people.
@@ -68,16 +69,16 @@ struct Frame {
 };
 
 // Elements of the atoms, pairs of every center, and the windows that threads take. Throws GraphError, ElementError.
-template <class T>
+template <class T, class I>
 void index_graph(
-    const Graph<T> &graph, const std::vector<int32_t> &element_of_number, int n_elements, int width, int n_threads,
+    const Graph<T, I> &graph, const std::vector<int32_t> &element_of_number, int n_elements, int width, int n_threads,
     Frame &frame);
 
 // Calls action(batch) for the batches of one window; scratch.lanes says which centers are in it. Gradients of pairs beyond
 // every cutoff are set to zero if there are any.
-template <class T>
+template <class T, class I>
 void for_each_batch(
-    const Graph<T> &graph, const Program<T> &program, int width, const Frame &frame, const Window &window,
+    const Graph<T, I> &graph, const Program<T> &program, int width, const Frame &frame, const Window &window,
     Scratch &scratch, T *gradients, const std::function<void(Batch<T> &)> &action);
 
 }  // namespace acnn

@@ -83,8 +83,8 @@ int64_t Engine::workspace_bytes() const {
     return total;
 }
 
-template <class T, class Work>
-void Engine::run(const Graph<T> &graph, T *gradients, int n_threads, const Work &work) {
+template <class T, class I, class Work>
+void Engine::run(const Graph<T, I> &graph, T *gradients, int n_threads, const Work &work) {
     const Program<T> &program = stored<T>().program;
     const int width = lanes<T>().width;
     auto frame = borrow();
@@ -96,24 +96,42 @@ void Engine::run(const Graph<T> &graph, T *gradients, int n_threads, const Work 
         Scratch &scratch = frame->scratch[thread];
         scratch.energies.resize(width);
         for (size_t w = next++; w < frame->windows.size(); w = next++)
-            for_each_batch<T>(
+            for_each_batch<T, I>(
                 graph, program, width, *frame, frame->windows[w], scratch, gradients,
                 [&](Batch<T> &batch) { work(batch, scratch, thread); });
     });
     give_back(std::move(frame));
 }
 
-template <class T>
-void Engine::energies(const Graph<T> &graph, double *energies, T *gradients, int n_threads, double *seconds) {
+template <class T, class I>
+void Engine::energies(const Graph<T, I> &graph, double *energies, T *gradients, int n_threads, double *seconds) {
     require(arrays_.is_energy(), "this is not an energy program");
     const Program<T> &program = stored<T>().program;
     const LaneKernels<T> &kernels = lanes<T>();
-    run<T>(graph, gradients, n_threads, [&](Batch<T> &batch, Scratch &scratch, int thread) {
+    run(graph, gradients, n_threads, [&](Batch<T> &batch, Scratch &scratch, int thread) {
         batch.workspace = scratch.workspace(kernels.energy_bytes(program, batch.element, batch.n_slots));
         kernels.energy(program, batch, scratch.energies.data(), gradients, thread == 0 ? seconds : nullptr);
         for (int lane = 0; lane < kernels.width; ++lane)
             if (scratch.lanes[lane] >= 0)
                 energies[scratch.lanes[lane]] = reference_energies_[batch.element] + scratch.energies[lane];
+    });
+}
+
+template <class T>
+void Engine::members(const Graph<T> &graph, int64_t n_members, double *energies, T *gradients, int n_threads) {
+    require(arrays_.has_members(), "this is not a program of several members");
+    const Program<T> &program = stored<T>().program;
+    require(n_members == program.n_members, "the program has another number of members");
+    const LaneKernels<T> &kernels = lanes<T>();
+    const int width = kernels.width;
+    run(graph, (T *)nullptr, n_threads, [&](Batch<T> &batch, Scratch &scratch, int) {
+        batch.workspace = scratch.workspace(kernels.members_bytes(program, batch.element, batch.n_slots));
+        scratch.energies.resize(n_members * width);
+        kernels.members(program, batch, graph.n_pairs, scratch.energies.data(), gradients);
+        for (int64_t m = 0; m < n_members; ++m)
+            for (int lane = 0; lane < width; ++lane)
+                if (scratch.lanes[lane] >= 0)
+                    energies[m * graph.n_centers + scratch.lanes[lane]] = scratch.energies[m * width + lane];
     });
 }
 
@@ -152,17 +170,19 @@ void Engine::rows(const Graph<T> &graph, int64_t n_functions, T *energy, T *forc
 template <class T, class Work>
 void Engine::basis_run(
     const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work) {
-    require(!arrays_.is_energy(), "this is not a basis program");
+    require(!arrays_.is_energy() && !arrays_.has_members(), "this is not a basis program");
     require(n_functions == arrays_.of_int("n_functions").at(0), "the program has another number of functions");
     const Program<T> &program = stored<T>().program;
-    run<T>(graph, gradients, n_threads, [&](Batch<T> &batch, Scratch &scratch, int) {
+    run(graph, gradients, n_threads, [&](Batch<T> &batch, Scratch &scratch, int) {
         batch.workspace = scratch.workspace(lanes<T>().basis_bytes(program, batch.element, batch.n_slots));
         work(program, batch, scratch);
     });
 }
 
 #define ACNN_INSTANTIATE(T)                                                                   \
-    template void Engine::energies<T>(const Graph<T> &, double *, T *, int, double *);        \
+    template void Engine::energies(const Graph<T, int64_t> &, double *, T *, int, double *);  \
+    template void Engine::energies(const Graph<T, int32_t> &, double *, T *, int, double *);  \
+    template void Engine::members<T>(const Graph<T> &, int64_t, double *, T *, int);          \
     template void Engine::values<T>(const Graph<T> &, int64_t, T *, int);                     \
     template void Engine::vjp<T>(const Graph<T> &, int64_t, const T *, T *, int);             \
     template void Engine::jvp<T>(const Graph<T> &, int64_t, const T *, T *, int);             \

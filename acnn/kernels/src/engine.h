@@ -16,8 +16,12 @@ class Engine {
     Engine(Arrays arrays, const InstructionSet *kernels);
 
     // Energy programs: energies [n_centers], gradients [n_pairs, 3]; the stages' times are added to seconds [5] if given.
+    template <class T, class I>
+    void energies(const Graph<T, I> &graph, double *energies, T *gradients, int n_threads, double *seconds);
+
+    // Programs of several members: energies [n_members, n_centers], gradients [n_members, n_pairs, 3], zero before, or null.
     template <class T>
-    void energies(const Graph<T> &graph, double *energies, T *gradients, int n_threads, double *seconds);
+    void members(const Graph<T> &graph, int64_t n_members, double *energies, T *gradients, int n_threads);
 
     // Basis programs. values, adjoints, derivatives: [n_centers, n_functions], zero before; directions: [n_pairs, 3].
     template <class T>
@@ -47,8 +51,8 @@ class Engine {
     const StoredProgram<T> &stored() const;
     template <class T>
     const LaneKernels<T> &lanes() const;
-    template <class T, class Work>
-    void run(const Graph<T> &graph, T *gradients, int n_threads, const Work &work);
+    template <class T, class I, class Work>
+    void run(const Graph<T, I> &graph, T *gradients, int n_threads, const Work &work);
     template <class T, class Work>
     void basis_run(const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work);
     std::unique_ptr<Frame> borrow();

@@ -4,6 +4,7 @@
 
 #include "basis.h"
 #include "batch.h"
+#include "committee.h"
 #include "products.h"
 
 namespace {
@@ -56,7 +57,8 @@ void energy(const Program<T> &program, const Batch<T> &batch, double *energies, 
 
 template <class T>
 constexpr LaneKernels<T> table() {
-    return {Lane<T>::W, energy_bytes<T>, energy<T>, basis_bytes<T>, values<T>, vjp<T>, jvp<T>, rows<T>};
+    return {Lane<T>::W,     energy_bytes<T>, energy<T>, members_bytes<T>, members<T>,
+            basis_bytes<T>, values<T>,       vjp<T>,    jvp<T>,           rows<T>};
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ namespace {
 
 template <class T>
 using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-using Integers = Array<const int64_t>;
+template <class I>
+using IntegersOf = Array<const I>;
+using Integers = IntegersOf<int64_t>;
 
 acnn::Arrays arrays_of(const nb::dict &source) {
     acnn::Arrays arrays;
@@ -37,37 +39,48 @@ void require(bool condition, const char *message) {
     if (!condition) throw std::invalid_argument(message);
 }
 
-template <class T>
-acnn::Graph<T> graph_of(
-    const Integers &species, const Integers &pair_i, const Integers &pair_j, const Array<const T> &vectors,
-    int64_t n_centers) {
+template <class T, class I>
+acnn::Graph<T, I> graph_of(
+    const IntegersOf<I> &species, const IntegersOf<I> &pair_i, const IntegersOf<I> &pair_j,
+    const Array<const T> &vectors, int64_t n_centers) {
     require(pair_i.size() == pair_j.size() && vectors.size() == 3 * pair_i.size(), "pair arrays differ in length");
     require(n_centers >= 0 && n_centers <= (int64_t)species.size(), "more centers than atoms");
     return {(int64_t)species.size(), n_centers,     (int64_t)pair_i.size(), species.data(),
             pair_i.data(),           pair_j.data(), vectors.data()};
 }
 
-template <class T>
+template <class T, class I>
 void energies(
-    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    acnn::Engine &engine, const IntegersOf<I> &species, const IntegersOf<I> &pair_i, const IntegersOf<I> &pair_j,
     const Array<const T> &vectors, Array<double> energies, Array<T> gradients, int n_threads,
     std::optional<Array<double>> seconds) {
-    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)energies.size());
+    const auto graph = graph_of<T, I>(species, pair_i, pair_j, vectors, (int64_t)energies.size());
     require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
     require(n_threads >= 1, "at least one thread is needed");
     require(!seconds || seconds->size() == 5, "there are five stages");
     nb::gil_scoped_release release;
-    engine.energies<T>(graph, energies.data(), gradients.data(), n_threads, seconds ? seconds->data() : nullptr);
+    engine.energies(graph, energies.data(), gradients.data(), n_threads, seconds ? seconds->data() : nullptr);
 }
 
 template <class T>
 using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
+void members(
+    acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
+    const Array<const T> &vectors, Table<double> energies, std::optional<Array<T>> gradients, int n_threads) {
+    const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)energies.shape(1));
+    const size_t n_members = energies.shape(0);
+    require(!gradients || gradients->size() == n_members * vectors.size(), "gradients and vectors differ in length");
+    nb::gil_scoped_release release;
+    engine.members<T>(graph, (int64_t)n_members, energies.data(), gradients ? gradients->data() : nullptr, n_threads);
+}
+
+template <class T>
 void values(
     acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
     const Array<const T> &vectors, Table<T> values, int n_threads) {
-    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)values.shape(0));
+    const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)values.shape(0));
     nb::gil_scoped_release release;
     engine.values<T>(graph, (int64_t)values.shape(1), values.data(), n_threads);
 }
@@ -76,7 +89,7 @@ template <class T>
 void vjp(
     acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
     const Array<const T> &vectors, Table<const T> adjoints, Array<T> gradients, int n_threads) {
-    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)adjoints.shape(0));
+    const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)adjoints.shape(0));
     require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
     nb::gil_scoped_release release;
     engine.vjp<T>(graph, (int64_t)adjoints.shape(1), adjoints.data(), gradients.data(), n_threads);
@@ -86,7 +99,7 @@ template <class T>
 void jvp(
     acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
     const Array<const T> &vectors, const Array<const T> &directions, Table<T> derivatives, int n_threads) {
-    const auto graph = graph_of<T>(species, pair_i, pair_j, vectors, (int64_t)derivatives.shape(0));
+    const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)derivatives.shape(0));
     require(directions.size() == vectors.size(), "directions and vectors differ in length");
     nb::gil_scoped_release release;
     engine.jvp<T>(graph, (int64_t)derivatives.shape(1), directions.data(), derivatives.data(), n_threads);
@@ -95,7 +108,7 @@ void jvp(
 void rows(
     acnn::Engine &engine, const Integers &species, const Integers &pair_i, const Integers &pair_j,
     const Array<const double> &vectors, Array<double> energy, Table<double> forces, Table<double> virial) {
-    const auto graph = graph_of<double>(species, pair_i, pair_j, vectors, (int64_t)species.size());
+    const auto graph = graph_of<double, int64_t>(species, pair_i, pair_j, vectors, (int64_t)species.size());
     const int64_t n_functions = (int64_t)energy.size();
     require(forces.shape(0) == 3 * species.size() && (int64_t)forces.shape(1) == n_functions, "forces: wrong shape");
     require(virial.shape(0) == 6 && (int64_t)virial.shape(1) == n_functions, "virial: wrong shape");
@@ -126,6 +139,9 @@ void add_forces(const Integers &pair_i, const Integers &pair_j, const Array<cons
 // noconvert: nanobind would otherwise pass a converted copy of an output array.
 #define ACNN_GRAPH "species"_a.noconvert(), "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "vectors"_a.noconvert()
 
+#define ACNN_RESULTS \
+    "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a, "seconds"_a.noconvert() = nb::none()
+
 NB_MODULE(_kernel, m) {
     nb::set_leak_warnings(false);  // LAMMPS never lets go of the models it loads
     m.def("instruction_sets", &acnn::instruction_sets, "Names of the instruction sets this processor can run, best first.");
@@ -136,10 +152,12 @@ NB_MODULE(_kernel, m) {
                 new (self) acnn::Engine(arrays_of(arrays), acnn::kernels_of(instruction_set));
             },
             "arrays"_a, "instruction_set"_a)
-        .def("energies", &energies<double>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a,
-             "seconds"_a.noconvert() = nb::none())
-        .def("energies", &energies<float>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a,
-             "seconds"_a.noconvert() = nb::none())
+        .def("energies", &energies<double, int64_t>, ACNN_GRAPH, ACNN_RESULTS)
+        .def("energies", &energies<float, int64_t>, ACNN_GRAPH, ACNN_RESULTS)
+        .def("energies", &energies<double, int32_t>, ACNN_GRAPH, ACNN_RESULTS)
+        .def("energies", &energies<float, int32_t>, ACNN_GRAPH, ACNN_RESULTS)
+        .def("members", &members<double>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert().none(), "n_threads"_a)
+        .def("members", &members<float>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert().none(), "n_threads"_a)
         .def("values", &values<double>, ACNN_GRAPH, "values"_a.noconvert(), "n_threads"_a)
         .def("values", &values<float>, ACNN_GRAPH, "values"_a.noconvert(), "n_threads"_a)
         .def("vjp", &vjp<double>, ACNN_GRAPH, "adjoints"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a)

@@ -90,10 +90,9 @@ inline void multiply_backward(const ElementProgram<T> &element, const Vec<T> *f,
 
 template <class T>
 struct DoubleSum {
-    double lanes[Lane<T>::W];
-    inline void add(Vec<T> values) {
-        for (int lane = 0; lane < Lane<T>::W; ++lane) lanes[lane] += (double)values[lane];
-    }
+    typedef double Wide __attribute__((vector_size(8 * Lane<T>::W)));
+    Wide lanes;
+    inline void add(Vec<T> values) { lanes += __builtin_convertvector(values, Wide); }
 };
 
 // bar = M f for rows that come as real and imaginary part with the same coefficients; returns Σ f · bar.

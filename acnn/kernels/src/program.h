@@ -47,6 +47,18 @@ struct Tiles {
     const T *coefficients;   // [n, tile]
 };
 
+// The upper half of a symmetric sparse matrix M, in rows, with the values of MEMBERS members beside one another such that
+// ½ fᵀ M f = Σ value f_row f_column.
+constexpr int MEMBERS = 8;
+template <class T>
+struct Form {
+    int32_t count;
+    const int32_t *rows;     // [count]
+    const int32_t *start;    // [count + 1] into columns
+    const int32_t *columns;  // [n]
+    const T *values;         // [n_members / MEMBERS, n, MEMBERS]
+};
+
 // The invariants of one center element. Their derivatives are ∂B_k/∂A_c = Σ_t value_t f[row_t] + constants, where c are
 // density rows; B_k = 1/ν_k Σ_c A_c ∂B_k/∂A_c of the products, plus the constants' share Σ_n value A_n00.
 // "By k and s" is the index k · n_elements + s of a function and a neighbor element.
@@ -78,6 +90,7 @@ struct ElementProgram {
     const Product *products;
     const int32_t *idle;              // rows that no tile writes
     Tiles<T> complex_tiles, real_tiles;
+    Form<T> complex_form, real_form;  // programs of several members
     Invariants<T> invariants;         // basis programs, as all below
     int32_t n_pair_functions;
     const int32_t *pair_columns;      // [n_elements] first column of the pair functions with a neighbor element
@@ -86,6 +99,7 @@ struct ElementProgram {
 template <class T>
 struct Program {
     int32_t n_elements, l_max, zbl;
+    int32_t n_members;                // all coefficients are those of member 0, then of member 1, …
     T cutoff, pair_cutoff, reach;     // of the densities, of the pair part, of everything
     Recurrence<T> recurrence, pair_recurrence;
     const T *alpha, *beta, *slope;    // harmonics, by l (l + 1) / 2 + m: see embedding.h
@@ -117,6 +131,10 @@ struct LaneKernels {
     int32_t width;
     int64_t (*energy_bytes)(const Program<T> &, int32_t element, int32_t n_slots);
     void (*energy)(const Program<T> &, const Batch<T> &, double *energies, T *gradients, double *seconds);
+
+    // Energies [n_members, width], gradients [n_members, n_pairs, 3] or null, which is faster.
+    int64_t (*members_bytes)(const Program<T> &, int32_t element, int32_t n_slots);
+    void (*members)(const Program<T> &, const Batch<T> &, int64_t n_pairs, double *energies, T *gradients);
 
     // Basis programs. Arrays of pointers hold one row of all functions per lane, null for lanes without an atom.
     int64_t (*basis_bytes)(const Program<T> &, int32_t element, int32_t n_slots);

@@ -17,6 +17,7 @@ const Vector &find(const std::map<std::string, Vector> &arrays, const std::strin
 
 const std::vector<int32_t> &Arrays::of_int(const std::string &name) const { return find(integers, name); }
 bool Arrays::is_energy() const { return reals.count("reference_energies") > 0; }
+bool Arrays::has_members() const { return integers.count("members") > 0; }
 const std::vector<double> &Arrays::of_real(const std::string &name) const { return find(reals, name); }
 
 template <class T>
@@ -48,6 +49,7 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     program.n_elements = sizes.at(0);
     program.l_max = sizes.at(1);
     program.zbl = sizes.at(2);
+    program.n_members = arrays.has_members() ? arrays.of_int("members").at(0) : 1;
     const auto &cutoffs = arrays.of_real("cutoffs");
     program.cutoff = (T)cutoffs.at(0);
     program.pair_cutoff = (T)cutoffs.at(1);
@@ -76,6 +78,12 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
                 (int32_t)rows.size() / size, rows.data(), arrays.of_int(own + name + ".start").data(),
                 arrays.of_int(own + name + ".columns").data(), keep(arrays.of_real(own + name + ".coefficients"))};
         };
+        const auto form = [&](const std::string &name) {
+            const auto &rows = arrays.of_int(own + name + ".rows");
+            return Form<T>{
+                (int32_t)rows.size(), rows.data(), arrays.of_int(own + name + ".start").data(),
+                arrays.of_int(own + name + ".columns").data(), keep(arrays.of_real(own + name + ".values"))};
+        };
         ElementProgram<T> e{};
         e.n_blocks = (int32_t)arrays.of_int(own + "blocks").size() / 4;
         e.n_rows = arrays.of_int(own + "n_rows").at(0);
@@ -86,7 +94,7 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
         e.pair_transforms = keep_transforms(arrays.of_real(own + "pair_transforms"));
         e.groups = (const ProductGroup *)arrays.of_int(own + "groups").data();
         e.products = (const Product *)arrays.of_int(own + "products").data();
-        if (arrays.is_energy()) {
+        if (arrays.is_energy() || arrays.has_members()) {
             e.n_idle = (int32_t)arrays.of_int(own + "idle").size();
             e.idle = arrays.of_int(own + "idle").data();
             e.n_scalar = sizes.at(3);
@@ -95,6 +103,10 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
             e.pair_coefficients = keep(arrays.of_real(own + "pair_coefficients"));
             e.complex_tiles = tiles("complex", COMPLEX_TILE);
             e.real_tiles = tiles("real", REAL_TILE);
+            if (arrays.has_members()) {
+                e.complex_form = form("complex_form");
+                e.real_form = form("real_form");
+            }
         } else {
             Invariants<T> &b = e.invariants;
             e.n_pair_functions = sizes.at(4);

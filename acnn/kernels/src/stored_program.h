@@ -17,6 +17,7 @@ struct Arrays {
     const std::vector<int32_t> &of_int(const std::string &name) const;
     const std::vector<double> &of_real(const std::string &name) const;
     bool is_energy() const;
+    bool has_members() const;
 };
 
 // A program in one precision, with the memory its views point to.

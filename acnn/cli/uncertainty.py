@@ -1,0 +1,84 @@
+"""What ``acnn evaluate --uncertainty`` shows: calibration as a table, as JSON and as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from acnn.fit.metrics import UNITS
+from acnn.uncertainty.calibration import Predicted, coverage_levels
+
+TERMS = {"committee": "epistemic", "committee and noise": "total"}
+
+
+def calibration_dict(predicted: Mapping[str, Predicted]) -> dict[str, Any]:
+    """{quantity: {term: calibration}}, in the units of the error tables."""
+    return {
+        quantity: {term: asdict(found) for term, found in one.calibrations().items()}
+        for quantity, one in predicted.items()
+    }
+
+
+def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
+    """One row per quantity and term of σ."""
+    table = Table(title=escape(f"standard deviations on {name}, beside the errors"), title_justify="left")
+    for heading in ("quantity", "σ from"):
+        table.add_column(heading)
+    for heading in ("RMS σ\n(sharpness)", "RMS\nerror", "miscali-\nbration", "rank corr.\nσ, |error|"):
+        table.add_column(heading, justify="right")
+    for quantity, one in predicted.items():
+        for term, found in one.calibrations().items():
+            rank = "–" if found.spearman is None else f"{found.spearman:.2f}"
+            figures = (f"{found.sharpness:.4g}", f"{found.rmse:.4g}", f"{found.miscalibration:.3f}", rank)
+            table.add_row(f"{quantity}, {UNITS[quantity]}", term, *figures)
+    return table
+
+
+def calibration_plot(predicted: Mapping[str, Predicted], path: Path, title: str) -> None:
+    """One column per quantity: reliability diagram above, |error| against σ below."""
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError('plots need matplotlib: pip install "acnn[plot]"') from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(3.4 * len(predicted), 6.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(2, len(predicted), squeeze=False)
+        for (above, below), (quantity, one) in zip(axes.T, predicted.items(), strict=True):
+            _reliability(above, one)
+            _errors_and_std(below, one, UNITS[quantity])
+            above.set_title(quantity, fontsize=9)
+            above.legend(title="miscalibration", frameon=False, fontsize=7, title_fontsize=7)
+        figure.suptitle(title)
+        figure.savefig(path, dpi=200)
+
+
+def _reliability(axes: Any, predicted: Predicted) -> None:
+    free = predicted.free
+    for term, found in predicted.calibrations().items():
+        levels = np.append(0.0, coverage_levels(free.errors, getattr(free, TERMS[term])))
+        share = np.linspace(0, 1, len(levels))
+        axes.step(levels, share, where="post", label=f"{term} ({found.miscalibration:.3f})")
+    axes.plot([0, 1], [0, 1], color="0.4", linewidth=0.8, zorder=0)
+    axes.set(xlabel="predicted share inside the interval", ylabel="share of errors inside", xlim=(0, 1), ylim=(0, 1))
+    axes.set_aspect("equal")
+
+
+def _errors_and_std(axes: Any, predicted: Predicted, unit: str) -> None:
+    std, sizes = predicted.free.epistemic, np.abs(predicted.free.errors)
+    shown = (std > 0) & (sizes > 0)
+    axes.scatter(std[shown], sizes[shown], s=6, alpha=0.5, linewidths=0, rasterized=True)
+    if shown.any():
+        ends = np.array([std[shown].min(), std[shown].max()])
+        axes.plot(ends, ends, color="0.4", linewidth=0.8, label="σ")
+        axes.set(xscale="log", yscale="log")
+    axes.set(xlabel=f"σ of the committee ({unit})", ylabel=f"|error| ({unit})")

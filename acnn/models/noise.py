@@ -1,0 +1,43 @@
+"""The noise a Bayesian fit assumes in its labels: what a prediction is uncertain by beyond its coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from acnn.data.weights import DEFAULT, WeightTable
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Aleatoric standard deviations: a row of weight w scatters about the model with the variance 1/(β w²).
+
+    Rows of energies and virials have the weights w_E/√N and w_V/√N, with N atoms. A weight of zero says nothing of the
+    noise: infinity.
+
+    Args:
+        precision: β > 0, of a row of weight one.
+        weights: the weights of the fit by configuration type.
+    """
+
+    precision: float
+    weights: WeightTable
+
+    def __post_init__(self) -> None:
+        if not 0 < self.precision < math.inf:
+            raise ValueError(f"the precision of the noise is a positive number, not {self.precision}")
+
+    def energy_std(self, n_atoms: int, config_type: str = DEFAULT) -> float:
+        """Of the energy of a cell, eV."""
+        return self._std(self.weights.weights_of(config_type).energy) * math.sqrt(n_atoms)
+
+    def forces_std(self, config_type: str = DEFAULT) -> float:
+        """Of a component of a force, eV/Å."""
+        return self._std(self.weights.weights_of(config_type).forces)
+
+    def virial_std(self, n_atoms: int, config_type: str = DEFAULT) -> float:
+        """Of a component of the virial of a cell, eV."""
+        return self._std(self.weights.weights_of(config_type).virial) * math.sqrt(n_atoms)
+
+    def _std(self, weight: float) -> float:
+        return 1 / (weight * math.sqrt(self.precision)) if weight > 0 else math.inf

@@ -1,0 +1,181 @@
+"""Whether predicted standard deviations tell the errors that are made.
+
+A prediction with standard deviation σ claims that its error e is below σ √2 erf⁻¹(p) with probability p. Over many
+predictions the share that is, F(p), should be p: F is the cumulative distribution of u = erf(|e| / (σ √2)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from numpy.typing import NDArray
+
+from acnn.conventions import MEV_PER_EV, voigt_from_full
+from acnn.data.dataset import LabeledStructure
+from acnn.models.linear import LinearACE
+from acnn.neighbors import atomic_graph
+from acnn.uncertainty.committee import committee_deviations
+
+FloatArray = NDArray[np.float64]
+
+NOTHING_TO_PREDICT = 1e-6
+"""Of the largest σ: smaller ones belong to what symmetry makes zero for every member, or to isolated atoms."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Predicted standard deviations beside the errors.
+
+    Attributes:
+        count: number of predictions.
+        miscalibration: ∫ |F(p) - p| dp over 0 … 1: 0 is perfect, 0.5 the worst there is.
+        rmse: root mean square of the errors.
+        sharpness: root mean square of σ: the smaller the better among calibrated predictions; below the rmse the errors
+            are larger than predicted.
+        spearman: rank correlation of σ with |e|; None where one of them does not vary.
+    """
+
+    count: int
+    miscalibration: float
+    rmse: float
+    sharpness: float
+    spearman: float | None
+
+
+def calibrate(errors: FloatArray, std: FloatArray) -> Calibration:
+    """How well standard deviations [n] describe errors [n] of the same unit.
+
+    Raises:
+        ValueError: there are no predictions, or their standard deviations are negative or not finite.
+    """
+    if errors.shape != std.shape or errors.ndim != 1 or len(errors) == 0:
+        raise ValueError(f"one standard deviation per error is needed, not {std.shape} for {errors.shape}")
+    if not (np.isfinite(std) & (std >= 0)).all():
+        raise ValueError("standard deviations are finite and not negative")
+    return Calibration(
+        count=len(errors),
+        miscalibration=miscalibration_area(coverage_levels(errors, std)),
+        rmse=float(np.sqrt(np.mean(errors**2))),
+        sharpness=float(np.sqrt(np.mean(std**2))),
+        spearman=_rank_correlation(np.abs(errors), std),
+    )
+
+
+def deviates(errors: FloatArray, std: FloatArray) -> FloatArray:
+    """|e|/σ [n]; 0 where both are 0, infinite where σ alone is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(errors == 0, 0.0, np.abs(errors) / std)
+
+
+def coverage_levels(errors: FloatArray, std: FloatArray) -> FloatArray:
+    """u [n], ascending: the smallest p whose interval holds the error. The share of them below p is F(p)."""
+    return np.sort(scipy.special.erf(deviates(errors, std) / np.sqrt(2)))
+
+
+def miscalibration_area(levels: FloatArray) -> float:
+    """∫ |F(p) - p| dp for ascending levels [n], exactly: F is a step function."""
+    steps = np.concatenate([[0.0], levels, [1.0]])
+    share = np.arange(len(levels) + 1) / len(levels)
+
+    def below(p: FloatArray) -> FloatArray:
+        """∫ |share - p| dp up to p, from where p = share."""
+        return 0.5 * (p - share) * np.abs(p - share)
+
+    return float((below(steps[1:]) - below(steps[:-1])).sum())
+
+
+def _rank_correlation(sizes: FloatArray, std: FloatArray) -> float | None:
+    if np.ptp(sizes) == 0 or np.ptp(std) == 0:
+        return None
+    return float(scipy.stats.spearmanr(sizes, std).statistic)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Errors of one quantity and both terms of eq. (17), [n] each, in the units of the error tables.
+
+    Attributes:
+        errors: prediction - label.
+        epistemic: spread of the committee.
+        aleatoric: noise of the labels as the fit assumed it; infinite where it assumed nothing.
+    """
+
+    errors: FloatArray
+    epistemic: FloatArray
+    aleatoric: FloatArray
+
+    @property
+    def free(self) -> Predicted:
+        """Without what every member predicts alike (`NOTHING_TO_PREDICT`), such as forces that symmetry makes zero: to
+        find σ and error zero there is no merit, and would dominate ranks and coverage."""
+        kept = self.epistemic >= NOTHING_TO_PREDICT * self.epistemic.max(initial=0.0)
+        return Predicted(self.errors[kept], self.epistemic[kept], self.aleatoric[kept])
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the noise is known for all predictions."""
+        return bool(np.isfinite(self.aleatoric).all())
+
+    @property
+    def total(self) -> FloatArray:
+        """The root of both terms."""
+        return np.hypot(self.epistemic, self.aleatoric)
+
+    def calibrations(self) -> dict[str, Calibration]:
+        """Of the committee alone, and together with the noise if that is known, where predictions are `free`."""
+        free = self.free
+        found = {"committee": calibrate(free.errors, free.epistemic)}
+        return found | {"committee and noise": calibrate(free.errors, free.total)} if self.has_noise else found
+
+
+def predict(
+    model: LinearACE,
+    structures: Iterable[LabeledStructure],
+    advance: Callable[[], None] = lambda: None,
+    kernel: str | None = None,
+) -> dict[str, Predicted]:
+    """Errors on labeled structures with their predicted standard deviations, for every quantity that has labels.
+
+    Energies and virials (six Voigt components) in meV/atom, force components in eV/Å.
+
+    Raises:
+        ValueError: the model has no committee.
+    """
+    rows: dict[str, list[FloatArray]] = {"energy": [], "forces": [], "virial": []}
+    for structure in structures:
+        for quantity, row in _rows(model, structure, kernel).items():
+            rows[quantity].append(row)
+        advance()
+    return {quantity: Predicted(*np.concatenate(found, axis=1)) for quantity, found in rows.items() if found}
+
+
+def _rows(model: LinearACE, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
+    """Error, epistemic and aleatoric standard deviation [3, n] of the quantities with labels."""
+    graph = atomic_graph(structure.atoms, model.cutoff)
+    found = model.pair_gradients(graph, kernel)
+    deviations = committee_deviations(
+        model, graph, kernel, structure.forces is not None or structure.virial is not None
+    )
+    per_atom, n_atoms, of_type = MEV_PER_EV / len(structure), len(structure), structure.config_type
+    noise, rows = model.noise, {}
+    if structure.energy is not None:
+        error = float(found.energies[0]) - structure.energy
+        std = noise.energy_std(n_atoms, of_type) if noise else np.inf
+        rows["energy"] = per_atom * _row(error, deviations.energy_std.numpy(), std)
+    if structure.forces is not None:
+        std = noise.forces_std(of_type) if noise else np.inf
+        rows["forces"] = _row(found.forces.numpy() - structure.forces, deviations.forces_std.numpy(), std)
+    if structure.virial is not None:
+        error_voigt = voigt_from_full(found.virials[0].numpy()) - voigt_from_full(structure.virial)
+        std = noise.virial_std(n_atoms, of_type) if noise else np.inf
+        rows["virial"] = per_atom * _row(error_voigt, voigt_from_full(deviations.virials_std[0].numpy()), std)
+    return rows
+
+
+def _row(errors: FloatArray | float, epistemic: FloatArray, aleatoric: float) -> FloatArray:
+    flat = np.reshape(epistemic, -1)
+    return np.stack([np.reshape(errors, -1), flat, np.full(len(flat), aleatoric)])

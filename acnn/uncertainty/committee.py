@@ -1,0 +1,132 @@
+"""Committees: K samples c^k of the posterior of the coefficients beside their mean μ (Witt et al. 2023, eq. 17).
+
+    σ² = σ_noise² + 1/K Σ_k (x^k - x^μ)²        of an energy, a force component, a component of the virial or stress
+
+The second, epistemic term is the spread of the committee: what more data would reduce. `Deviations` gives it, and so do
+all results named ``…_std`` of the ASE calculator. The first, aleatoric term is the misfit that the model keeps however
+many data there are: 1/(β w²) for a label of weight w in the fit; `acnn.models.noise.Noise` gives it, `predictive_std`
+adds it. The paper's 1/λ in eq. (17) is this 1/β for a label of weight one.
+
+Deviations from the mean are evaluated as such: neither E0 nor the energy itself costs them digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from acnn.graph import AtomicGraph, subgraph
+from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
+from acnn.models.linear import LinearACE
+
+
+def spread(deviations: Tensor) -> Tensor:
+    """sqrt(1/K Σ_k δ_k²) over the first axis: the second term of eq. (17)."""
+    return deviations.square().mean(dim=0).sqrt()
+
+
+def predictive_std(epistemic: Tensor, noise: float) -> Tensor:
+    """The root of both terms of eq. (17), in the unit of both."""
+    return (epistemic.square() + noise * noise).sqrt()
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """x^k - x^μ of K members on the structures of a graph.
+
+    Attributes:
+        site_energies: eV [K, n_centers], float64.
+        energies: eV [K, n_structures], float64.
+        forces: eV/Å [K, n_atoms, 3], None where only energies were asked for.
+        virials: eV [K, n_structures, 3, 3], likewise.
+    """
+
+    site_energies: Tensor
+    energies: Tensor
+    forces: Tensor | None = None
+    virials: Tensor | None = None
+
+    @property
+    def energy_std(self) -> Tensor:
+        """Of the energies of structures, eV [n_structures]."""
+        return spread(self.energies)
+
+    @property
+    def site_energies_std(self) -> Tensor:
+        """Of the energies of single atoms, eV [n_centers]; they do not add up to `energy_std`."""
+        return spread(self.site_energies)
+
+    @property
+    def forces_std(self) -> Tensor:
+        """Of force components, eV/Å [n_atoms, 3]."""
+        return spread(_asked(self.forces))
+
+    @property
+    def force_norm_std(self) -> Tensor:
+        """sqrt(1/K Σ_k |F_i^k - F_i^μ|²), eV/Å [n_atoms]."""
+        return _asked(self.forces).square().sum(dim=2).mean(dim=0).sqrt()
+
+    @property
+    def virials_std(self) -> Tensor:
+        """Of components of the virials, eV [n_structures, 3, 3]."""
+        return spread(_asked(self.virials))
+
+
+def _asked(values: Tensor | None) -> Tensor:
+    if values is None:
+        raise ValueError("only energies were evaluated: ask committee_deviations() for forces")
+    return values
+
+
+def committee_deviations(
+    model: LinearACE, graph: AtomicGraph, kernel: str | None = None, forces: bool = True
+) -> Deviations:
+    """What the members of a model's committee find beyond the model itself.
+
+    In the compiled kernel the energies of 8 members cost about as much as one evaluation of the model with forces;
+    forces cost half an evaluation for each member with small models, and nearly a whole one with large models.
+
+    Args:
+        kernel: as in `Potential.pair_gradients`.
+        forces: find forces and virials too.
+
+    Raises:
+        ValueError: the model has no committee.
+    """
+    if kernel == "cpu" and not runs_on(graph):
+        raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
+    with torch.no_grad():
+        if runs_on(graph) and uses_compiled_kernel(kernel):
+            members = model.deviations_kernel()
+            found = members.sums(graph) if forces else (members.energies(graph),)
+        else:
+            found = _by_torch(model, graph) if forces else (_energies_by_torch(model, graph),)
+    site_energies, *others = found
+    centers = graph.structure[: graph.n_centers]
+    zeros = site_energies.new_zeros(len(site_energies), graph.n_structures)
+    return Deviations(site_energies, zeros.index_add(1, centers, site_energies), *others)
+
+
+def _energies_by_torch(model: LinearACE, graph: AtomicGraph) -> Tensor:
+    """δc·B, the basis once for all members."""
+    deviations = model.deviations()
+    energies = graph.pair_vectors.new_zeros(len(deviations), graph.n_centers, dtype=torch.float64)
+    for centers, pairs in graph.center_chunks(model.max_pairs_per_chunk, model.max_centers_per_chunk):
+        energies[:, centers] = deviations.double() @ model.basis(subgraph(graph, centers, pairs)).double()
+    return energies
+
+
+def _by_torch(model: LinearACE, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
+    """One model after the other: what the kernel is compared with, and what runs on other devices."""
+    found = [one.pair_gradients(graph, "torch") for one in _deviating_models(model)]
+    parts = [(one.site_energies, one.forces, one.virials) for one in found]
+    energies, forces, virials = (torch.stack(part) for part in zip(*parts, strict=True))
+    return energies, forces, virials
+
+
+def _deviating_models(model: LinearACE) -> Iterator[LinearACE]:
+    for deviation in model.deviations():
+        yield LinearACE(model.basis, dict.fromkeys(model.elements, 0.0), deviation).to(deviation.device)
