@@ -14,6 +14,8 @@ from acnn.cli.example_data import example_data
 from acnn.cli.export import export
 from acnn.cli.fit import fit
 from acnn.cli.info import info
+from acnn.cli.lammps import lammps
+from acnn.cli.report import report
 
 app = typer.Typer(
     name="acnn",
@@ -43,6 +45,7 @@ def main(
     """Options before the command."""
 
 
-for command in (fit, evaluate, info, check, export, demo):
+for command in (fit, evaluate, report, info, check, export, demo):
     app.command()(command)
 app.command("example-data")(example_data)
+app.add_typer(lammps, name="lammps")

@@ -1,0 +1,60 @@
+"""acnn report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.data.dataset import read_dataset
+from acnn.fit.job import left_out_notes
+from acnn.io.model_file import load_model, read_header, require_writable, write_atomically
+from acnn.workflows.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
+
+
+def report(
+    model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
+    data: Annotated[list[Path], typer.Argument(help="Labeled structures, extended XYZ; one file or more.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page; MODEL.html if left out.")] = None,
+    energy_key: Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Forces, eV/Å.")] = None,
+    virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
+    stress_key: Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")] = None,
+    max_force: Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")] = None,
+    kernel: Annotated[
+        str | None,
+        typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
+    ] = None,
+) -> None:
+    """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost. Needs matplotlib.
+
+    Example: acnn report si.acnn train.xyz test.xyz -o report.html
+    """
+    with one_sentence_errors():
+        path = output or model.with_suffix(".html")
+        require_writable([path], [model, *data])
+        require_matplotlib()
+        provenance, potential = read_header(model)["provenance"], load_model(model)
+        read = [
+            read_dataset(
+                file,
+                energy_key=energy_key,
+                forces_key=forces_key,
+                virial_key=virial_key,
+                stress_key=stress_key,
+                max_force=max_force,
+            )
+            for file in data
+        ]
+        datasets = dict(zip(dataset_names(read), read, strict=True))
+        announce(datasets, left_out_notes(datasets))
+        with progress_stages() as stage:
+            measurements = measure(potential, datasets, kernel, stage)
+        with progress_stages("sections") as stage:
+            advance = stage("writing the report", N_SECTIONS)
+            page = report_page(potential, measurements, model.name, provenance, kernel, advance)
+        write_atomically(path, page.encode())
+    console.print(escape(f"wrote {path} ({len(page.encode()) / 1e6:.1f} MB)"), highlight=False)
