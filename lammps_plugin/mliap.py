@@ -260,8 +260,8 @@ def save_unified(
     dtype_of(dtype)
     content = model_to_bytes(model, provenance)
     # The import comes first, so that a missing acnn is named by its own name.
-    parts = _Call(importlib.import_module, "acnn"), _Call(rebuild, content, {"dtype": dtype}, SHELL_VERSION)
-    shell = _Call(operator.getitem, parts, 1)
+    parts = Call(importlib.import_module, "acnn"), Call(rebuild, content, {"dtype": dtype}, SHELL_VERSION)
+    shell = Call(operator.getitem, parts, 1)
     if path.suffix in TORCH_SUFFIXES:
         buffer = io.BytesIO()
         torch.save(shell, buffer)
@@ -279,7 +279,7 @@ def rebuild(content: bytes, options: Mapping[str, Any], version: int) -> Unified
     return UnifiedPotential(model_from_bytes(content, "the model in the LAMMPS model file"), **options)
 
 
-class _Call:
+class Call:
     """Pickles as a call, which is made when the pickle is loaded."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:

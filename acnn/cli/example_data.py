@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
 from acnn.data.examples import write_copper_aluminum, write_silicon
-from acnn.fit.job import Stage
+from acnn.fit.progress import Stage
 
 
 class System(str, Enum):

@@ -14,30 +14,16 @@ from typing import Any
 import torch
 
 from acnn.basis.specification import BasisSpecification
-from acnn.data.dataset import (
-    Dataset,
-    LabeledStructure,
-    compositions_determine_energies,
-    isolated_atom_energies,
-    least_squares_energies,
-    read_dataset,
-)
+from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
 from acnn.fit.metrics import ErrorTable
+from acnn.fit.progress import Stage, silent
+from acnn.fit.reference import reference_energies
 from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
-from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
-from acnn.fit.validation import (
-    CROSS_VALIDATION,
-    HELD_OUT,
-    SharedErrors,
-    Stage,
-    cross_validation,
-    learning_curve,
-    plan_of,
-    silent,
-)
+from acnn.fit.settings import FitSettings, SettingsError
+from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT, SharedErrors, cross_validation, learning_curve, plan_of
 from acnn.io.model_file import require_writable, save_model, write_atomically
 from acnn.models.noise import Noise
 from acnn.ranks import ALONE, Ranks
@@ -57,6 +43,8 @@ class FitReport:
     warnings: list[str] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     learning_curve: list[dict[str, Any]] = field(default_factory=list)
+    peak: int = 0
+    """Largest memory of a rank, bytes."""
 
     def metrics(self) -> dict[str, Any]:
         """What ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
@@ -64,7 +52,8 @@ class FitReport:
         return {
             "n_basis": self.fit.model.basis.n_functions,
             "fit_seconds": self.fit.seconds,
-            "peak_bytes": peak_bytes(),
+            "assembly_seconds": self.fit.assembly_seconds,
+            "peak_bytes": self.peak or peak_bytes(),
             "n_equations": self.fit.n_rows,
             "solver": solution.solver,
             "regularization": solution.regularization,
@@ -157,6 +146,7 @@ def run_fit(
     if settings.learning_curve:
         held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
         report.learning_curve = learning_curve(plan, [*partial, fit], structures, held_out, errors)
+    report.peak = max(ranks.gather(peak_bytes()), default=0)
     if ranks.is_root:
         save_model(fit.model, settings.output, report.provenance())
         if settings.json_file:
@@ -208,47 +198,6 @@ def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[s
         for name, which in (("train", ~held), (HELD_OUT, held))
     }
     return {**datasets, **parts}
-
-
-def reference_energies(
-    settings: FitSettings, train: Dataset, specification: BasisSpecification
-) -> tuple[dict[str, float], str, list[str]]:
-    """E0 by element, where they come from, and a warning if they are a makeshift."""
-    elements = specification.elements
-    given = explicit_energies(settings.e0) if settings.e0 is not None else None
-    if given is not None:
-        _require_all(given, elements, "e0 gives no energy for")
-        unused = sorted(set(given) - set(elements))
-        if unused:
-            raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
-        return {e: given[e] for e in elements}, "given", []
-    if settings.e0 == "lstsq":
-        return _least_squares(train, elements, "E0 comes from least squares")
-    isolated = isolated_atom_energies(train, specification.largest_cutoff)
-    missing = ", ".join(e for e in elements if e not in isolated)
-    if settings.e0 == "isolated":
-        _require_all(isolated, elements, "the training data hold no isolated atom of")
-    if missing:
-        return _least_squares(train, elements, f"no isolated atom of {missing}, so E0 comes from least squares")
-    return {e: isolated[e] for e in elements}, "isolated atoms", []
-
-
-def _least_squares(train: Dataset, elements: tuple[str, ...], why: str) -> tuple[dict[str, float], str, list[str]]:
-    if not any(structure.energy is not None for structure in train):
-        raise SettingsError("the training data hold no energies: give E0 with --e0, such as --e0 Si=0")
-    energies = least_squares_energies(train)
-    _require_all(energies, elements, "the training data hold no energy to find E0 of")
-    warning = (
-        f"{why} over compositions: energies are then relative to an average atom of the data, and bonds need not break "
-        f"toward the true free atom; give --e0 {elements[0]}=… or add isolated-atom structures "
-        "(config_type=isolated_atom)"
-    )
-    if not compositions_determine_energies(train):
-        warning += (
-            f". The compositions of the data do not even tell E0 of {', '.join(elements)} apart: the split between "
-            "them is arbitrary, and energies of other compositions are meaningless"
-        )
-    return {e: energies[e] for e in elements}, "least squares", [warning]
 
 
 def peak_bytes() -> int:
@@ -311,12 +260,6 @@ def available_bytes() -> int:
         return int(meminfo.split()[0]) * 1024
     except (OSError, IndexError, ValueError):
         return sys.maxsize
-
-
-def _require_all(energies: dict[str, float], elements: tuple[str, ...], sentence: str) -> None:
-    missing = [e for e in elements if e not in energies]
-    if missing:
-        raise SettingsError(f"{sentence} {', '.join(missing)}: give --e0 with an energy in eV for every element")
 
 
 def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:

@@ -32,12 +32,14 @@ class LinearFit:
         solution: coefficients, regularization, evidence.
         n_rows: number of equations.
         seconds: wall time of assembly, factorization and solution.
+        assembly_seconds: of assembly and factorization.
     """
 
     model: LinearACE
     solution: Solution
     n_rows: int
     seconds: float
+    assembly_seconds: float
 
 
 def fit_linear(
@@ -117,6 +119,8 @@ def fit_subsets(
         for part in sorted({0, *parts.tolist()})
     }
 
+    assembly_seconds = time.perf_counter() - start
+
     def solve() -> list[tuple[Solution, int]]:
         gamma = prior([nl for _, nl in model.basis.labels()])
         repulsion = repulsion_rows(model, assemble.rows, repulsion_weight) if repulsion_weight > 0 else None
@@ -124,7 +128,9 @@ def fit_subsets(
 
     solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
     seconds = time.perf_counter() - start
-    return [LinearFit(_with(model, solution), solution, n_rows, seconds) for solution, n_rows in solved]
+    return [
+        LinearFit(_with(model, solution), solution, n_rows, seconds, assembly_seconds) for solution, n_rows in solved
+    ]
 
 
 def chosen(structures: Sequence[LabeledStructure], which: NDArray[np.bool_]) -> list[LabeledStructure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,11 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import ALWAYS, Parts, folds, growing
 from acnn.fit.linear import LinearFit, chosen
 from acnn.fit.metrics import TOTAL, ErrorTable, evaluate
+from acnn.fit.progress import Stage
 from acnn.models.linear import LinearACE
 from acnn.ranks import Ranks
 
-Stage = Callable[[str, int], Callable[[], None]]
-"""Announces a stage of so many structures; what it returns is called after each."""
-
 HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
-
-
-def silent(name: str, total: int) -> Callable[[], None]:
-    """A `Stage` that shows nothing."""
-    return lambda: None
 
 
 @dataclass(frozen=True)

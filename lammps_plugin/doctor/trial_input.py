@@ -18,7 +18,7 @@ from ase.data import atomic_masses
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.testing import random_model
-from lammps_plugin.mliap import UnifiedPotential, save_unified
+from lammps_plugin.mliap import Call, UnifiedPotential, save_unified
 
 PROBE_CUTOFF = 6.5
 """Å; many neighbors, since what the probe looks for grows with their number."""
@@ -64,16 +64,6 @@ size = MPI.COMM_WORLD.Get_size() if MPI.Is_initialized() else 0
 with open("mpi.%d.json" % os.getpid(), "w") as file:
     json.dump({"library": MPI.Get_library_version(), "size": size}, file)
 """
-
-
-class Call:
-    """Pickles as a call, which is made when the pickle is loaded."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self.call
 
 
 class MemoryProbe:

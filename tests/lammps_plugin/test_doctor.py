@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from acnn.cli.display import console
 from acnn.cli.main import app
 from lammps_plugin import plugin_build
 from lammps_plugin.children import InstallationError, run_child
@@ -121,8 +122,11 @@ def serial(program: Path, folder: Path, limit: float = LIMIT) -> dict[str, Findi
 
 
 def shown(*arguments: str | Path) -> tuple[int, str]:
-    environment = {"COLUMNS": "300", "TERM": "dumb"}
-    done = CliRunner().invoke(app, ["lammps", *map(str, arguments)], env=environment)
+    before, console.width = console.width, 300  # sentences stay on one line
+    try:
+        done = CliRunner().invoke(app, ["lammps", *map(str, arguments)], env={"TERM": "dumb"})
+    finally:
+        console.width = before
     return done.exit_code, done.output
 
 
@@ -448,6 +452,7 @@ def test_the_doctor_without_the_plugin(here, tmp_path, monkeypatch):
     if not here.needs_plugin:
         pytest.skip("this LAMMPS has a Python coupling of its own")
     monkeypatch.setenv("ACNN_LAMMPS_PLUGIN", "0")
+    monkeypatch.delenv("LAMMPS_PLUGIN_PATH", raising=False)  # set by the module lammps, where another test imported it
     rows = serial(here.path, tmp_path)
     assert "requires ML-IAP with python support" in rows["2 atoms"].found
     assert rows["2 atoms"].mend == "acnn lammps doctor --build"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from acnn.conventions import MEV_PER_EV
 from acnn.data.dataset import Dataset, LabeledStructure
-from acnn.fit.job import Stage, silent
 from acnn.fit.metrics import ErrorTable, Parity
+from acnn.fit.progress import Stage, silent
 from acnn.graph import AtomicGraph
 from acnn.models.linear import LinearACE
 from acnn.models.reference import ReferenceEnergies
