@@ -250,8 +250,8 @@ void PairMLIAPUnified::gather_elements()
 // Writes the pairs of center i from position ij on and returns their number.
 int PairMLIAPUnified::gather_neighbors(int i, int ij)
 {
-  const double *const *x = atom->x;
-  const double xi = x[i][0], yi = x[i][1], zi = x[i][2], cutoff = model->cutoff(), limit = cutoff * cutoff;
+  const double *x = atom->x[0], *center = x + 3 * static_cast<std::size_t>(i);    // one block of memory, as f
+  const double xi = center[0], yi = center[1], zi = center[2], cutoff = model->cutoff(), limit = cutoff * cutoff;
   const int *neighbors = list->firstneigh[i], *elems = data.elems.get();
   double *r = data.rij.get() + 3 * static_cast<std::size_t>(ij);
   int *pair_i = data.pair_i.get() + ij, *pair_j = data.pair_j.get() + ij, *jelems = data.jelems.get() + ij;
@@ -259,7 +259,8 @@ int PairMLIAPUnified::gather_neighbors(int i, int ij)
   // Every neighbor is written, and overwritten by the next one if it lies in the skin: no branch to guess wrong.
   for (int jj = 0, n = list->numneigh[i]; jj < n; jj++) {
     const int j = neighbors[jj] & NEIGHMASK;
-    const double dx = x[j][0] - xi, dy = x[j][1] - yi, dz = x[j][2] - zi;
+    const double *xj = x + 3 * static_cast<std::size_t>(j);
+    const double dx = xj[0] - xi, dy = xj[1] - yi, dz = xj[2] - zi;
     double *place = r + 3 * static_cast<std::size_t>(inside);
     place[0] = dx, place[1] = dy, place[2] = dz;
     pair_i[inside] = i;
