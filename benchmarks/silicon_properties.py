@@ -6,7 +6,7 @@ et al., Phys. Rev. X 8, 041048 (2018), has them. Errors on that paper's testing_
 (`silicon_properties_crystal.py`), then dimers and rigid decohesion by prior (`silicon_properties_priors.py`).
 
 Energies weigh less than by default (E 10), because E 30 makes the fit follow the energies of so few structures to
-0.2 meV/atom. The shape is one of a dozen that were compared with test errors and bulk properties in view: not a blind
+0.2 meV/atom. The shape is one of about two dozen compared with test errors and bulk properties in view: not a blind
 test. Larger shapes have more evidence and larger test errors; smaller ones have smaller errors of the test forces, and
 poorer elastic constants.
 
