@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import torch
 from threadpoolctl import threadpool_limits
 
-from acnn.launchers import FORWARDING_TIME, RANK_VARIABLES, THREAD_VARIABLES
+from acnn.launchers import FORWARDING_TIME, THREAD_VARIABLES, end_job, told_ranks
 
 T = TypeVar("T")
 
@@ -91,10 +90,7 @@ class Ranks:
         """Print and end the job on all ranks; where all ranks fail alike, rank 0 speaks."""
         if not self.is_root:
             time.sleep(3 * FORWARDING_TIME)
-        print(f"rank {self.rank} stops the job: {sentence}", file=sys.stderr, flush=True)
-        time.sleep(FORWARDING_TIME)
-        self.comm.Abort(2)
-        os._exit(2)
+        end_job(f"rank {self.rank} stops the job: {sentence}", self.comm, 2)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -127,7 +123,7 @@ def job_ranks() -> Ranks:
     Raises:
         ImportError: several processes run, and mpi4py is not there or has another MPI library than the launcher.
     """
-    told = max((int(os.environ.get(name) or 1) for name in RANK_VARIABLES), default=1)
+    told = told_ranks()
     if told == 1:
         return ALONE
     try:

@@ -19,7 +19,6 @@ import operator
 import os
 import pickle
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -34,7 +33,7 @@ from torch import Tensor
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
 from acnn.kernels.evaluator import uses_compiled_kernel
-from acnn.launchers import FORWARDING_TIME, RANK_VARIABLES
+from acnn.launchers import end_job, told_ranks
 from acnn.models.linear import LinearACE
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
@@ -220,8 +219,7 @@ def _torch_threads(number: int) -> Iterator[None]:
 def count_ranks() -> int:
     """Number of MPI ranks of this job: by mpi4py, or by what the launcher says."""
     world = _world()
-    told = [int(text) for text in map(os.environ.get, RANK_VARIABLES) if text and text.isdecimal()]
-    return max(1 if world is None else world.Get_size(), *told, 1)
+    return max(1 if world is None else world.Get_size(), told_ranks())
 
 
 def stop_all_ranks(error: Exception) -> NoReturn:
@@ -229,11 +227,7 @@ def stop_all_ranks(error: Exception) -> NoReturn:
     world = _world()
     where = "" if world is None else f" on rank {world.Get_rank()}"
     sentence = " ".join(str(error).split())
-    print(f"acnn stops LAMMPS: {type(error).__name__}{where}: {sentence}", file=sys.stderr, flush=True)
-    time.sleep(FORWARDING_TIME)
-    if world is not None and world.Get_size() > 1:
-        world.Abort(1)
-    os._exit(1)  # launchers end a job when a rank exits before it has finished with MPI
+    end_job(f"acnn stops LAMMPS: {type(error).__name__}{where}: {sentence}", world, 1)
 
 
 def _world() -> Any:

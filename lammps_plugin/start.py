@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acnn.launchers import RANK_VARIABLES
+from acnn.launchers import told_ranks
 from lammps_plugin import plugin_build
 from lammps_plugin.installation import (
     PLUGIN_SWITCH,
@@ -55,9 +55,9 @@ def start(deck: Path, ranks: int, wanted: str | None = None, arguments: Sequence
 
 
 def _require_one_launcher(ranks: int, environment: Mapping[str, str] = os.environ) -> None:
-    sizes = [int(environment[name]) for name in RANK_VARIABLES if environment.get(name, "").isdecimal()]
-    if ranks > 1 and max(sizes, default=1) > 1:
-        raise ValueError(f"a launcher has started {max(sizes)} processes of this command already: leave out -n")
+    told = told_ranks(environment)
+    if ranks > 1 and told > 1:
+        raise ValueError(f"a launcher has started {told} processes of this command already: leave out -n")
 
 
 def _too_many(ranks: int) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
+from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey
 from acnn.cli.plots import parity_plot
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
 from acnn.data.dataset import read_dataset
@@ -30,15 +31,12 @@ def evaluate(
     uncertainty_plot: Annotated[
         Path | None, typer.Option(help="Write the plots of --uncertainty, .png or .pdf.", show_default=False)
     ] = None,
-    energy_key: Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Forces, eV/Å.")] = None,
-    virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")] = None,
-    max_force: Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")] = None,
-    kernel: Annotated[
-        str | None,
-        typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
-    ] = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    virial_key: VirialKey = None,
+    stress_key: StressKey = None,
+    max_force: MaxForce = None,
+    kernel: Kernel = None,
 ) -> None:
     """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
 

@@ -19,18 +19,9 @@ IN_PLOT_UNIT = {"energy": 1e-3, "forces": 1.0, "virial": 1e-3}
 
 def parity_plot(table: ErrorTable, path: Path, title: str) -> None:
     """One column for each quantity that has labels: parity above, errors below; readable in print."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "acnn[plot]"') from error
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     quantities = [q for q in QUANTITIES if table.total(q).labels]
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(3.4 * len(quantities), 5.2), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(2, len(quantities), squeeze=False, height_ratios=(3, 1.4), sharex="col")
+    shared = {"height_ratios": (3, 1.4), "sharex": "col"}
+    with figure_with_axes((3.4 * len(quantities), 5.2), 2, len(quantities), **shared) as (figure, axes):
         for (above, below), quantity in zip(axes.T, quantities, strict=True):
             _parity_axes(above, below, table, quantity)
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -64,7 +55,7 @@ def has_matplotlib() -> bool:
 
 def selection_plot(candidates: Sequence[Candidate], criterion: str, path: Path) -> None:
     """Criterion and residual of every candidate basis against its cost; a color for each cutoff."""
-    with _figure((6.8, 3.6), 1, 2) as (figure, axes):
+    with figure_with_axes((6.8, 3.6), 1, 2) as (figure, axes):
         best = next(c for c in candidates if c.is_chosen)
         for axis, value in ((axes[0, 0], criterion), (axes[0, 1], "residual")):
             for position, cutoff in enumerate(sorted({c.specification.cutoff for c in candidates})):
@@ -86,7 +77,7 @@ def selection_plot(candidates: Sequence[Candidate], criterion: str, path: Path) 
 def learning_plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """RMSE on other structures against the number of training structures, logarithmic on both axes."""
     quantities = [q for q in QUANTITIES if rows[-1][f"{q}_rmse"] is not None]
-    with _figure((3.2 * len(quantities), 3.2), 1, len(quantities)) as (figure, axes):
+    with figure_with_axes((3.2 * len(quantities), 3.2), 1, len(quantities)) as (figure, axes):
         for axis, quantity in zip(axes[0], quantities, strict=True):
             axis.loglog([r["structures"] for r in rows], [r[f"{quantity}_rmse"] for r in rows], marker="o")
             axis.set_xlabel("training structures")
@@ -95,12 +86,20 @@ def learning_plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 @contextmanager
-def _figure(size: tuple[float, float], rows: int, columns: int) -> Iterator[tuple[Any, Any]]:
-    import matplotlib
+def figure_with_axes(size: tuple[float, float], rows: int, columns: int, **shared: Any) -> Iterator[tuple[Any, Any]]:
+    """A figure of this size (inches) and its axes [rows, columns], in the style of all plots.
+
+    Args:
+        shared: keywords of matplotlib's ``Figure.subplots``.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError('plots need matplotlib: pip install "acnn[plot]"') from error
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, figure.subplots(rows, columns, squeeze=False)
+        yield figure, figure.subplots(rows, columns, squeeze=False, **shared)

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey
 from acnn.data.dataset import read_dataset
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header, require_writable, write_atomically
@@ -19,15 +20,12 @@ def report(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
     data: Annotated[list[Path], typer.Argument(help="Labeled structures, extended XYZ; one file or more.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The page; MODEL.html if left out.")] = None,
-    energy_key: Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Forces, eV/Å.")] = None,
-    virial_key: Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")] = None,
-    max_force: Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")] = None,
-    kernel: Annotated[
-        str | None,
-        typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
-    ] = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    virial_key: VirialKey = None,
+    stress_key: StressKey = None,
+    max_force: MaxForce = None,
+    kernel: Kernel = None,
 ) -> None:
     """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost. Needs matplotlib.
 

@@ -11,6 +11,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from acnn.cli.plots import figure_with_axes
 from acnn.fit.metrics import UNITS
 from acnn.uncertainty.calibration import Predicted, coverage_levels
 
@@ -42,17 +43,7 @@ def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
 
 def calibration_plot(predicted: Mapping[str, Predicted], path: Path, title: str) -> None:
     """One column per quantity: reliability diagram above, |error| against σ below."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "acnn[plot]"') from error
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(3.4 * len(predicted), 6.0), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(2, len(predicted), squeeze=False)
+    with figure_with_axes((3.4 * len(predicted), 6.0), 2, len(predicted)) as (figure, axes):
         for (above, below), (quantity, one) in zip(axes.T, predicted.items(), strict=True):
             _reliability(above, one)
             _errors_and_std(below, one, UNITS[quantity])

@@ -11,7 +11,6 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import ase
 import numpy as np
@@ -24,7 +23,7 @@ from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
-from acnn.kernels.evaluator import BasisKernel, n_threads, uses_compiled_kernel
+from acnn.kernels.evaluator import BasisKernel, Rows, n_threads, uses_compiled_kernel
 from acnn.kernels.invariants import compile_basis
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.models.reference import zbl_energy
@@ -39,16 +38,7 @@ REPULSIVE_RANGE = (0.05, 0.8)
 N_REPULSIVE_DISTANCES = 16
 
 
-@dataclass(frozen=True)
-class StructureRows:
-    """Basis values of one structure: energy [p] (eV), forces [3 n_atoms, p] (eV/Å), virial [6, p] (eV, Voigt)."""
-
-    energy: FloatArray
-    forces: FloatArray | None
-    virial: FloatArray | None
-
-
-RowSource = Callable[[AtomicGraph, bool], StructureRows]
+RowSource = Callable[[AtomicGraph, bool], Rows]
 """Rows of one structure; those of forces and virial only if asked for, as energies alone are much cheaper."""
 
 
@@ -61,29 +51,28 @@ def row_source(basis: ACEBasis, kernel: str | None = None) -> RowSource:
     return lambda graph, gradients: structure_rows(basis, derivatives if gradients else None, graph)
 
 
-def kernel_rows(compiled: BasisKernel, graph: AtomicGraph, gradients: bool) -> StructureRows:
+def kernel_rows(compiled: BasisKernel, graph: AtomicGraph, gradients: bool) -> Rows:
     """As `structure_rows`, by the compiled kernel."""
     if gradients:
-        rows = compiled.rows(graph)
-        return StructureRows(rows.energy, rows.forces, rows.virial)
+        return compiled.rows(graph)
     energy = np.zeros(compiled.n_functions)
     for centers, pairs in graph.center_chunks(MAX_PAIRS, MAX_CENTERS):
         energy += compiled.values(subgraph(graph, centers, pairs)).sum(dim=0).numpy()
-    return StructureRows(energy, None, None)
+    return Rows(energy, None, None)
 
 
-def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> StructureRows:
+def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> Rows:
     """All rows of one structure; energies alone, without ``derivatives``, are much cheaper."""
     with torch.no_grad():
         energy = torch.zeros(basis.n_functions, dtype=graph.pair_vectors.dtype)
         for centers, pairs in graph.center_chunks(MAX_PAIRS, MAX_CENTERS):
             energy += basis(subgraph(graph, centers, pairs)).sum(dim=1)
         if derivatives is None:
-            return StructureRows(energy.numpy(), None, None)
+            return Rows(energy.numpy(), None, None)
         gradients = _Gradients(graph)
         for found in derivatives(graph) if graph.n_pairs else ():
             gradients.add(found)
-        return StructureRows(energy.numpy(), *gradients.rows(basis.n_functions))
+        return Rows(energy.numpy(), *gradients.rows(basis.n_functions))
 
 
 class _Gradients:

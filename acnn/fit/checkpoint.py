@@ -126,7 +126,7 @@ class Checkpoint:
             total = whole.accumulator()
             for part in parts:
                 total.combine(part.accumulator())
-            self._write(whole, total, parts)
+            self._write(whole, total, [(part.identity, part.fingerprints) for part in parts])
         self._forget_partials()
         return whole.fingerprints
 
@@ -139,16 +139,14 @@ class Checkpoint:
         whole = self._whole()
         total = whole.accumulator()
         total.combine(accumulator)
-        empty = np.zeros(0)
-        factors = [Factor(whole.n_columns, empty, 0, fingerprints, {}, identity) for identity, fingerprints in parts]
-        self._write(whole, total, factors)
+        self._write(whole, total, parts)
         self._forget_partials()
         return total
 
-    def _write(self, whole: Factor, total: StreamingQR, parts: Sequence[Factor]) -> None:
+    def _write(self, whole: Factor, total: StreamingQR, parts: Sequence[tuple[str, list[str]]]) -> None:
         whole.triangle, whole.n_rows = total.triangle(), total.n_rows
-        whole.fingerprints += [name for part in parts for name in part.fingerprints]
-        whole.absorbed = [part.identity for part in parts]
+        whole.fingerprints += [name for _, fingerprints in parts for name in fingerprints]
+        whole.absorbed = [identity for identity, _ in parts]
         whole.write(self.path)
 
     def _whole(self) -> Factor:

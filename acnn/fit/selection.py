@@ -157,9 +157,9 @@ def restricted(problem: ReducedProblem, columns: NDArray[np.int64]) -> ReducedPr
     return ReducedProblem(np.triu(full[:p, :p]), full[:p, p], residual, problem.n_rows)
 
 
-def misfit(problem: ReducedProblem, coefficients: FloatArray) -> float:
-    """‖y - A c‖²."""
-    return float(((problem.target - problem.factor @ coefficients) ** 2).sum() + problem.residual**2)
+def misfit(problem: ReducedProblem, columns: NDArray[np.int64], coefficients: FloatArray) -> float:
+    """‖y - A c‖², c on some columns and zero on the others."""
+    return float(((problem.target - problem.factor[:, columns] @ coefficients) ** 2).sum() + problem.residual**2)
 
 
 def select_basis(
@@ -282,13 +282,13 @@ class _Search:
         problem = restricted(data, columns)
         solution = self._solution(problem, columns)
         n, p = problem.n_rows, len(columns)
-        square = misfit(problem, solution.coefficients)
+        square = misfit(data, columns, solution.coefficients)
         cv = None
         if training:
             squares = 0.0
             for part, rest in training.items():
                 fitted = self._solution(restricted(rest, columns), columns)
-                squares += misfit(restricted(held_out[part], columns), fitted.coefficients)
+                squares += misfit(held_out[part], columns, fitted.coefficients)
             cv = math.sqrt(squares / sum(problem.n_rows for problem in held_out.values()))
         return Candidate(
             specification=spec,

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -173,11 +173,14 @@ class EnergyKernel:
 
 @dataclass(frozen=True)
 class Rows:
-    """One structure's energy [p] (eV), forces [3 n_atoms, p] (eV/Å) and virial [6, p] (eV, Voigt) per coefficient."""
+    """One structure's energy [p] (eV), forces [3 n_atoms, p] (eV/Å) and virial [6, p] (eV, Voigt) per coefficient.
+
+    Forces and virial are None where nobody asked for them.
+    """
 
     energy: FloatArray
-    forces: FloatArray
-    virial: FloatArray
+    forces: FloatArray | None
+    virial: FloatArray | None
 
 
 class BasisKernel:
@@ -235,13 +238,13 @@ class BasisKernel:
         if graph.n_structures != 1 or graph.n_centers != graph.n_atoms:
             raise ValueError("rows belong to one structure without ghost atoms")
         n = self.n_functions
-        rows = Rows(np.zeros(n), np.zeros((3 * graph.n_atoms, n)), np.zeros((6, n)))
+        energy, forces, virial = np.zeros(n), np.zeros((3 * graph.n_atoms, n)), np.zeros((6, n))
         graph = graph.to(dtype=torch.float64)
         with element_errors(self.program.elements):
-            self._engine.rows(*graph_arrays(graph), rows.energy, rows.forces, rows.virial)
-        if self._value_engine is self._engine:
-            return rows
-        return replace(rows, energy=self._values(graph, 1).sum(dim=0).numpy())
+            self._engine.rows(*graph_arrays(graph), energy, forces, virial)
+        if self._value_engine is not self._engine:
+            energy = self._values(graph, 1).sum(dim=0).numpy()
+        return Rows(energy, forces, virial)
 
     @staticmethod
     def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
