@@ -71,3 +71,63 @@ class Engine:
     ) -> None: ...
     @property
     def workspace_bytes(self) -> int: ...
+
+class Embedding:
+    def __init__(self, arrays: dict[str, NDArray[Any]], instruction_set: str) -> None: ...
+    def values(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        theta: Floats,
+        descriptors: Floats,
+        n_threads: int,
+    ) -> None: ...
+    def vjp(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        theta: Floats,
+        adjoints: Floats,
+        gradients: Floats | None,
+        theta_gradient: Floats | None,
+        n_threads: int,
+    ) -> None: ...
+    def dual(
+        self,
+        species: Integers,
+        pair_i: Integers,
+        pair_j: Integers,
+        vectors: Floats,
+        theta: Floats,
+        adjoints: Floats,
+        directions: Floats,
+        derivatives: Floats,
+        theta_gradient: Floats | None,
+        n_threads: int,
+    ) -> None: ...
+    @property
+    def n_descriptors(self) -> int: ...
+    @property
+    def n_theta(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+
+class Network:
+    def __init__(self, arrays: dict[str, NDArray[Any]], instruction_set: str) -> None: ...
+    def energies(
+        self,
+        species: Indices,
+        pair_i: Indices,
+        pair_j: Indices,
+        vectors: Floats,
+        energies: Doubles,
+        gradients: Floats,
+        add: bool,
+        n_threads: int,
+    ) -> None: ...
+    @property
+    def workspace_bytes(self) -> int: ...

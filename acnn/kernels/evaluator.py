@@ -35,14 +35,14 @@ STAGES = ("densities", "products", "quadratic form", "adjoints of products", "pa
 _warned = False
 
 
-def _compiled_module() -> ModuleType | None:
+def _import_kernel() -> ModuleType | None:
     try:
         return importlib.import_module("acnn.kernels._kernel")
     except ImportError:  # installed without a compiler
         return None
 
 
-_kernel = _compiled_module()
+_kernel = _import_kernel()
 
 
 def instruction_sets() -> list[str]:
@@ -111,7 +111,7 @@ class KernelGradients(PairGradients):
 def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor) -> None:
     """Adds Σ_j (g_ij - g_ji) to contiguous forces [n_atoms, 3]."""
     arrays = (pair_i.contiguous(), pair_j.contiguous(), gradients.contiguous(), forces)
-    _compiled().add_forces(*(array.numpy() for array in arrays))
+    compiled_module().add_forces(*(array.numpy() for array in arrays))
 
 
 class EnergyKernel:
@@ -276,10 +276,11 @@ def runs_on(graph: AtomicGraph) -> bool:
 def load_engine(program: Program, instruction_set: str | None) -> tuple[str, Any]:
     """The instruction set, by default the best of this processor, and the program loaded for it."""
     name = instruction_set or [*instruction_sets(), ""][0]
-    return name, _compiled().Engine(program.arrays, name)
+    return name, compiled_module().Engine(program.arrays, name)
 
 
-def _compiled() -> ModuleType:
+def compiled_module() -> ModuleType:
+    """The compiled kernel (`_kernel.pyi`); ValueError where it was not compiled."""
     if _kernel is None:
         raise ValueError("this acnn was installed without its compiled kernel")
     return _kernel

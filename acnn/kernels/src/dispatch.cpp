@@ -2,17 +2,21 @@
 
 #include <stdexcept>
 
-// Defined by lanes.cpp, once per instruction set; CMakeLists.txt says which were built.
+// Defined by lanes.cpp and embedding_lanes.cpp, once per instruction set; CMakeLists.txt says which were built.
 extern "C" {
 const acnn::InstructionSet *acnn_lanes_generic();
+const acnn::EmbeddingInstructions *acnn_embedding_lanes_generic();
 #ifdef ACNN_HAS_x86_64_v2
 const acnn::InstructionSet *acnn_lanes_x86_64_v2();
+const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v2();
 #endif
 #ifdef ACNN_HAS_x86_64_v3
 const acnn::InstructionSet *acnn_lanes_x86_64_v3();
+const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v3();
 #endif
 #ifdef ACNN_HAS_x86_64_v4
 const acnn::InstructionSet *acnn_lanes_x86_64_v4();
+const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v4();
 #endif
 }
 
@@ -24,6 +28,7 @@ struct Candidate {
     const char *name;
     bool runs;
     const InstructionSet *(*kernels)();
+    const EmbeddingInstructions *(*embedding)();
 };
 
 // The same features as in CMakeLists.txt. The builtin looks at the operating system too.
@@ -38,17 +43,23 @@ std::vector<Candidate> candidates() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
 #ifdef ACNN_HAS_x86_64_v4
-    found.push_back({"x86-64-v4", v4, acnn_lanes_x86_64_v4});
+    found.push_back({"x86-64-v4", v4, acnn_lanes_x86_64_v4, acnn_embedding_lanes_x86_64_v4});
 #endif
 #ifdef ACNN_HAS_x86_64_v3
-    found.push_back({"x86-64-v3", v3, acnn_lanes_x86_64_v3});
+    found.push_back({"x86-64-v3", v3, acnn_lanes_x86_64_v3, acnn_embedding_lanes_x86_64_v3});
 #endif
 #ifdef ACNN_HAS_x86_64_v2
-    found.push_back({"x86-64-v2", v2, acnn_lanes_x86_64_v2});
+    found.push_back({"x86-64-v2", v2, acnn_lanes_x86_64_v2, acnn_embedding_lanes_x86_64_v2});
 #endif
 #endif
-    found.push_back({"generic", true, acnn_lanes_generic});
+    found.push_back({"generic", true, acnn_lanes_generic, acnn_embedding_lanes_generic});
     return found;
+}
+
+Candidate candidate_of(const std::string &name) {
+    for (const auto &candidate : candidates())
+        if (candidate.name == name && candidate.runs) return candidate;
+    throw std::invalid_argument("this processor does not run the instruction set " + name);
 }
 
 }  // namespace
@@ -60,10 +71,8 @@ std::vector<std::string> instruction_sets() {
     return names;
 }
 
-const InstructionSet *kernels_of(const std::string &name) {
-    for (const auto &candidate : candidates())
-        if (candidate.name == name && candidate.runs) return candidate.kernels();
-    throw std::invalid_argument("this processor does not run the instruction set " + name);
-}
+const InstructionSet *kernels_of(const std::string &name) { return candidate_of(name).kernels(); }
+
+const EmbeddingInstructions *embedding_kernels_of(const std::string &name) { return candidate_of(name).embedding(); }
 
 }  // namespace acnn

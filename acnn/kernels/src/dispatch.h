@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "program.h"
+#include "tables.h"
 
 namespace acnn {
 
 std::vector<std::string> instruction_sets();                      // best first
 const InstructionSet *kernels_of(const std::string &name);        // throws for a name that cannot run here
+const EmbeddingInstructions *embedding_kernels_of(const std::string &name);
 
 }  // namespace acnn

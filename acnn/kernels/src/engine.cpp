@@ -2,10 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <functional>
-#include <system_error>
-#include <thread>
 
 namespace acnn {
 
@@ -22,34 +18,11 @@ std::vector<T *> lane_rows(T *first, int64_t n_functions, const std::vector<int6
     return rows;
 }
 
-void run_threads(int n_threads, const std::function<void(int)> &work) {
-    std::vector<std::exception_ptr> errors(n_threads);
-    const auto guarded = [&](int thread) {
-        try {
-            work(thread);
-        } catch (...) {
-            errors[thread] = std::current_exception();
-        }
-    };
-    std::vector<std::thread> threads;
-    try {
-        for (int thread = 1; thread < n_threads; ++thread) threads.emplace_back(guarded, thread);
-    } catch (const std::system_error &) {
-        // The system has no more threads: those there are share the work.
-    }
-    guarded(0);
-    for (auto &thread : threads) thread.join();
-    for (const auto &error : errors)
-        if (error) std::rethrow_exception(error);
-}
-
 }  // namespace
 
 Engine::Engine(Arrays arrays, const InstructionSet *kernels)
-    : arrays_(std::move(arrays)), kernels_(kernels), in_double_(arrays_), in_single_(arrays_) {
-    const auto &numbers = arrays_.of_int("numbers");
-    element_of_number_.assign(256, -1);
-    for (size_t z = 0; z < numbers.size(); ++z) element_of_number_.at(numbers[z]) = (int32_t)z;
+    : arrays_(std::move(arrays)), kernels_(kernels), in_double_(arrays_), in_single_(arrays_),
+      element_of_number_(element_index_of(arrays_)) {
     if (arrays_.is_energy()) reference_energies_ = arrays_.of_real("reference_energies");
 }
 
@@ -62,32 +35,13 @@ const LaneKernels<double> &Engine::lanes<double>() const { return kernels_->in_d
 template <>
 const LaneKernels<float> &Engine::lanes<float>() const { return kernels_->in_single; }
 
-std::unique_ptr<Frame> Engine::borrow() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Frame>();
-    auto frame = std::move(idle_.back());
-    idle_.pop_back();
-    return frame;
-}
-
-void Engine::give_back(std::unique_ptr<Frame> frame) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(frame));
-}
-
-int64_t Engine::workspace_bytes() const {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    int64_t total = 0;
-    for (const auto &frame : idle_)
-        for (const auto &scratch : frame->scratch) total += scratch.capacity;
-    return total;
-}
+int64_t Engine::workspace_bytes() const { return frames_.bytes(); }
 
 template <class T, class I, class Work>
 void Engine::run(const Graph<T, I> &graph, T *gradients, int n_threads, const Work &work) {
     const Program<T> &program = stored<T>().program;
     const int width = lanes<T>().width;
-    auto frame = borrow();
+    auto frame = frames_.borrow();
     index_graph(graph, element_of_number_, program.n_elements, width, n_threads, *frame);
     n_threads = std::max(1, std::min<int>(n_threads, (int)frame->windows.size()));
     if ((int)frame->scratch.size() < n_threads) frame->scratch.resize(n_threads);
@@ -100,7 +54,7 @@ void Engine::run(const Graph<T, I> &graph, T *gradients, int n_threads, const Wo
                 graph, program, width, *frame, frame->windows[w], scratch, gradients,
                 [&](Batch<T> &batch) { work(batch, scratch, thread); });
     });
-    give_back(std::move(frame));
+    frames_.give_back(std::move(frame));
 }
 
 template <class T, class I>

@@ -1,13 +1,12 @@
 // Runs a program over the atoms of a graph.
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <vector>
 
 #include "batching.h"
 #include "program.h"
 #include "stored_program.h"
+#include "threads.h"
 
 namespace acnn {
 
@@ -44,8 +43,7 @@ class Engine {
     StoredProgram<float> in_single_;
     std::vector<int32_t> element_of_number_;
     std::vector<double> reference_energies_;
-    mutable std::mutex mutex_;
-    std::vector<std::unique_ptr<Frame>> idle_;
+    Frames frames_;
 
     template <class T>
     const StoredProgram<T> &stored() const;
@@ -55,8 +53,6 @@ class Engine {
     void run(const Graph<T, I> &graph, T *gradients, int n_threads, const Work &work);
     template <class T, class Work>
     void basis_run(const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work);
-    std::unique_ptr<Frame> borrow();
-    void give_back(std::unique_ptr<Frame> frame);
 };
 
 }  // namespace acnn

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <stdint.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define ACNN_VECTOR_BYTES 64
@@ -53,6 +56,25 @@ inline Vec<T> square_root(Vec<T> x) {
     return x;
 }
 
+// 1 / sqrt(x) for x > 0, within a few units of the last place.
+template <class T>
+inline Vec<T> inverse_square_root(Vec<T> x) {
+#if defined(__AVX512F__)
+    Vec<T> root;  // 14 bits, and Newton's steps, which double them: faster than root and quotient
+    if constexpr (sizeof(T) == 8)
+        root = (Vec<T>)_mm512_maskz_rsqrt14_pd(255, (__m512d)x);
+    else
+        root = (Vec<T>)_mm512_maskz_rsqrt14_ps(65535, (__m512)x);
+    for (int step = 0; step < (sizeof(T) == 8 ? 2 : 1); ++step) {
+        const Vec<T> error = 1 - (x * root) * root;
+        root += ((T)0.5 * root) * error;
+    }
+    return root;
+#else
+    return 1 / square_root<T>(x);
+#endif
+}
+
 // x^e for x > 0; e of a program is nearly always a small integer.
 template <class T>
 inline Vec<T> power(Vec<T> x, T exponent) {
@@ -65,6 +87,42 @@ inline Vec<T> power(Vec<T> x, T exponent) {
     for (int lane = 0; lane < Lane<T>::W; ++lane) x[lane] = (T)__builtin_pow(x[lane], exponent);
     return x;
 }
+
+// W rows of W numbers, seen from the other side: row i holds what was at place i of every row.
+template <class T, int H, int... J>
+inline void exchange(Vec<T> &low, Vec<T> &high) {
+    constexpr int W = Lane<T>::W;
+    const Vec<T> a = low, b = high;
+    low = __builtin_shufflevector(a, b, ((J & H) ? W + J - H : J)...);
+    high = __builtin_shufflevector(a, b, ((J & H) ? W + J : J + H)...);
+}
+
+template <class T, int H, int... J>
+inline void transpose_steps(Vec<T> *rows) {
+    constexpr int W = Lane<T>::W;
+    if constexpr (H < W) {
+        ACNN_UNROLL
+        for (int i = 0; i < W; ++i)
+            if (!(i & H)) exchange<T, H, J...>(rows[i], rows[i + H]);
+        transpose_steps<T, 2 * H, J...>(rows);
+    }
+}
+
+template <class T>
+inline void transpose(Vec<T> *rows) {
+    constexpr int W = Lane<T>::W;
+    if constexpr (W == 2) transpose_steps<T, 1, 0, 1>(rows);
+    if constexpr (W == 4) transpose_steps<T, 1, 0, 1, 2, 3>(rows);
+    if constexpr (W == 8) transpose_steps<T, 1, 0, 1, 2, 3, 4, 5, 6, 7>(rows);
+    if constexpr (W == 16) transpose_steps<T, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>(rows);
+}
+
+template <class T>
+struct DoubleSum {
+    typedef double Wide __attribute__((vector_size(8 * Lane<T>::W)));
+    Wide lanes;
+    inline void add(Vec<T> values) { lanes += __builtin_convertvector(values, Wide); }
+};
 
 // Consecutive rows of a workspace.
 template <class T>

@@ -1,53 +1,13 @@
 // The Python face of the kernel: NumPy arrays in and out, nothing of torch.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "dispatch.h"
 #include "engine.h"
-
-namespace nb = nanobind;
-using namespace nb::literals;
+#include "numpy_arrays.h"
 
 namespace {
-
-template <class T>
-using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-template <class I>
-using IntegersOf = Array<const I>;
-using Integers = IntegersOf<int64_t>;
-
-acnn::Arrays arrays_of(const nb::dict &source) {
-    acnn::Arrays arrays;
-    for (const auto &[key, value] : source) {
-        const auto name = nb::cast<std::string>(key);
-        Array<const int32_t> integers;
-        Array<const double> reals;
-        if (nb::try_cast(value, integers, false))
-            arrays.integers[name].assign(integers.data(), integers.data() + integers.size());
-        else if (nb::try_cast(value, reals, false))
-            arrays.reals[name].assign(reals.data(), reals.data() + reals.size());
-        else
-            throw std::invalid_argument("the array " + name + " of a program is neither int32 nor float64");
-    }
-    return arrays;
-}
-
-void require(bool condition, const char *message) {
-    if (!condition) throw std::invalid_argument(message);
-}
-
-template <class T, class I>
-acnn::Graph<T, I> graph_of(
-    const IntegersOf<I> &species, const IntegersOf<I> &pair_i, const IntegersOf<I> &pair_j,
-    const Array<const T> &vectors, int64_t n_centers) {
-    require(pair_i.size() == pair_j.size() && vectors.size() == 3 * pair_i.size(), "pair arrays differ in length");
-    require(n_centers >= 0 && n_centers <= (int64_t)species.size(), "more centers than atoms");
-    return {(int64_t)species.size(), n_centers,     (int64_t)pair_i.size(), species.data(),
-            pair_i.data(),           pair_j.data(), vectors.data()};
-}
 
 template <class T, class I>
 void energies(
@@ -61,9 +21,6 @@ void energies(
     nb::gil_scoped_release release;
     engine.energies(graph, energies.data(), gradients.data(), n_threads, seconds ? seconds->data() : nullptr);
 }
-
-template <class T>
-using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 void members(
@@ -136,9 +93,6 @@ void add_forces(const Integers &pair_i, const Integers &pair_j, const Array<cons
 
 }  // namespace
 
-// noconvert: nanobind would otherwise pass a converted copy of an output array.
-#define ACNN_GRAPH "species"_a.noconvert(), "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "vectors"_a.noconvert()
-
 #define ACNN_RESULTS \
     "energies"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a, "seconds"_a.noconvert() = nb::none()
 
@@ -166,6 +120,8 @@ NB_MODULE(_kernel, m) {
         .def("jvp", &jvp<float>, ACNN_GRAPH, "directions"_a.noconvert(), "derivatives"_a.noconvert(), "n_threads"_a)
         .def("rows", &rows, ACNN_GRAPH, "energy"_a.noconvert(), "forces"_a.noconvert(), "virial"_a.noconvert())
         .def_prop_ro("workspace_bytes", &acnn::Engine::workspace_bytes);
+    bind_embedding(m);
+    bind_network(m);
     m.def("add_forces", &add_forces<double>, "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "gradients"_a.noconvert(), "forces"_a.noconvert());
     m.def("add_forces", &add_forces<float>, "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "gradients"_a.noconvert(), "forces"_a.noconvert());
     nb::register_exception_translator(

@@ -88,13 +88,6 @@ inline void multiply_backward(const ElementProgram<T> &element, const Vec<T> *f,
     }
 }
 
-template <class T>
-struct DoubleSum {
-    typedef double Wide __attribute__((vector_size(8 * Lane<T>::W)));
-    Wide lanes;
-    inline void add(Vec<T> values) { lanes += __builtin_convertvector(values, Wide); }
-};
-
 // bar = M f for rows that come as real and imaginary part with the same coefficients; returns Σ f · bar.
 template <class T>
 inline Vec<T> complex_tile(

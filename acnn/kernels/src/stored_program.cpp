@@ -26,8 +26,15 @@ const T *StoredProgram<T>::keep(const std::vector<double> &source) {
     return values.back().data();
 }
 
+std::vector<int32_t> element_index_of(const Arrays &arrays) {
+    const auto &numbers = arrays.of_int("numbers");
+    std::vector<int32_t> element(256, -1);
+    for (size_t z = 0; z < numbers.size(); ++z) element.at(numbers[z]) = (int32_t)z;
+    return element;
+}
+
 template <class T>
-const Transform<T> *StoredProgram<T>::keep_transforms(const std::vector<double> &source) {
+std::vector<Transform<T>> transforms_of(const std::vector<double> &source) {
     std::vector<Transform<T>> rows;
     for (size_t i = 0; i + 8 <= source.size(); i += 8) {
         const auto at = [&](int k) { return (T)source[i + k]; };
@@ -36,7 +43,12 @@ const Transform<T> *StoredProgram<T>::keep_transforms(const std::vector<double> 
             {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), (T)(1 / source[i]), (T)(1 / cut),
              (T)(1 / (cut * cut))});
     }
-    transforms.push_back(std::move(rows));
+    return rows;
+}
+
+template <class T>
+const Transform<T> *StoredProgram<T>::keep_transforms(const std::vector<double> &source) {
+    transforms.push_back(transforms_of<T>(source));
     return transforms.back().data();
 }
 
@@ -130,6 +142,8 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     program.elements = elements.data();
 }
 
+template std::vector<Transform<double>> transforms_of(const std::vector<double> &);
+template std::vector<Transform<float>> transforms_of(const std::vector<double> &);
 template struct StoredProgram<double>;
 template struct StoredProgram<float>;
 

@@ -20,6 +20,13 @@ struct Arrays {
     bool has_members() const;
 };
 
+// Element of every atomic number, -1 for those that are not in the program.
+std::vector<int32_t> element_index_of(const Arrays &arrays);
+
+// Transforms from rows of 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut.
+template <class T>
+std::vector<Transform<T>> transforms_of(const std::vector<double> &source);
+
 // A program in one precision, with the memory its views point to.
 template <class T>
 struct StoredProgram {

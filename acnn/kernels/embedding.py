@@ -1,0 +1,254 @@
+"""The embedding of network models (`acnn.models.embedding` is the definition) by the compiled kernel, differentiable.
+
+With theta, all tables in one vector, and descriptors D(theta, r):
+
+    D                                              values
+    g_p = Σ_d v_d ∂D_d/∂r_p ,  v · ∂D/∂theta        vjp, the derivatives of D
+    ∂D/∂r · u ,  ∂/∂theta Σ_p u_p · g_p             dual, the derivatives of g with respect to v and theta
+
+which is all that training on energies and forces takes. Positions are differentiated once: g has no derivatives with
+respect to vectors, and whoever asks for them gets an error. Name what a backward pass is for, as in
+``loss.backward(inputs=parameters)``: nothing else is computed then.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from acnn.basis.radial import agnesi_amplitude, jacobi_recurrence
+from acnn.graph import AtomicGraph
+from acnn.kernels.evaluator import compiled_module, element_errors, graph_arrays, instruction_sets, n_threads
+from acnn.kernels.program import Program
+
+
+def compile_embedding(
+    elements: tuple[str, ...],
+    cutoff: float,
+    r0: NDArray[np.float64],
+    transform: tuple[float, float],
+    *,
+    l_max: int,
+    channels: int,
+    radial_functions: int,
+    heads: int,
+    layers: int,
+    terms: NDArray[Any],
+    coefficients: NDArray[np.float64],
+) -> Program:
+    """The program of an embedding.
+
+    Args:
+        elements: by ascending atomic number.
+        r0: distances of the Agnesi transform in Å [n_elements, n_elements], by center and neighbor.
+        transform: its exponents p, q.
+        terms: (v, a1, a2, a3) of the invariants of three densities [n_terms, 4], v ascending from 0; may be empty.
+        coefficients: of the terms [n_terms].
+    """
+    terms = np.asarray(terms).reshape(-1, 4)
+    if (np.diff(terms[:, 0]) < 0).any():
+        raise ValueError("terms are sorted by the invariant they belong to")
+    n_invariants = int(terms[-1, 0]) + 1 if len(terms) else 0
+    sizes = (len(elements), l_max, channels, radial_functions, heads, layers)
+    arrays = {
+        "sizes": np.array(sizes, dtype=np.int32),
+        "numbers": np.array([atomic_numbers[e] for e in elements], dtype=np.int32),
+        "cutoff": np.array([cutoff]),
+        "recurrence": _legendre_recurrence(radial_functions),
+        "harmonics": np.array([_harmonic_constants(l, m) for l in range(l_max + 1) for m in range(l + 1)]).T.copy(),
+        "transforms": np.array([_transform(float(distance), cutoff, *transform) for distance in np.ravel(r0)]),
+        "inverse_root": 1 / np.sqrt(2 * np.arange(l_max + 1) + 1),
+        "term_start": np.searchsorted(terms[:, 0], np.arange(n_invariants + 1)).astype(np.int32),
+        "factors": np.ascontiguousarray(terms[:, 1:], dtype=np.int32),
+        "coefficients": np.asarray(coefficients, dtype=float),
+    }
+    return Program("embedding", elements, cutoff, arrays)
+
+
+def _legendre_recurrence(n: int) -> NDArray[np.float64]:
+    """u, v, w [3, n] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
+    diagonal, off = (np.array(values) for values in jacobi_recurrence(n, 0.0, 0.0))
+    return np.stack([1 / off, diagonal / off, np.concatenate([[0.0], off[:-1]]) / off])
+
+
+def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:
+    """As `acnn.kernels.program` has them for P̄_lm, here of √(4π) P̄_l0 and √(8π) P̄_lm."""
+    if l == m:
+        ratios = math.prod((2 * k + 1) / (2 * k) for k in range(1, l + 1))
+        return (-1) ** l * math.sqrt(ratios * (2 if m else 1)), 0.0, 0.0
+    alpha = math.sqrt((4 * l * l - 1) / (l * l - m * m))
+    beta = -alpha * math.sqrt(((l - 1) ** 2 - m * m) / (4 * (l - 1) ** 2 - 1)) if m <= l - 2 else 0.0
+    return alpha, beta, -math.sqrt((l - m) * (l + m + 1) / (1 if m else 2))
+
+
+def _transform(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
+    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
+    amplitude, s = agnesi_amplitude(p, q), cutoff / r0
+    y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
+    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s
+
+
+class EmbeddingKernel:
+    """Descriptors by the program of an embedding (`compile_embedding`), and their derivatives.
+
+    Args:
+        program: what to execute.
+        instruction_set: one of `acnn.kernels.evaluator.instruction_sets`; None takes the best.
+        threads: see `acnn.kernels.evaluator.n_threads`.
+
+    Attributes:
+        n_descriptors: columns of D.
+        n_theta: length of theta.
+    """
+
+    def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
+        if program.kind != "embedding":
+            raise ValueError(f"an {program.kind} program has no embedding: compile_embedding() makes one that has")
+        self.program, self.threads, self._requested = program, threads, instruction_set
+        self.instruction_set = instruction_set or [*instruction_sets(), ""][0]
+        self._engine = compiled_module().Embedding(program.arrays, self.instruction_set)
+        self.n_descriptors, self.n_theta = int(self._engine.n_descriptors), int(self._engine.n_theta)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.program, self._requested, self.threads)
+
+    def __call__(self, graph: AtomicGraph, theta: Tensor) -> Tensor:
+        """D [n_centers, n_descriptors] in the dtype of the graph, differentiable with respect to theta and vectors."""
+        vectors = graph.pair_vectors
+        # Views: of leaves autograd does not tell whether their derivatives are asked for.
+        theta = theta.to(vectors.dtype).contiguous()
+        return _Descriptors.apply(theta.view_as(theta), vectors.view_as(vectors), self, graph)
+
+    def values(self, graph: AtomicGraph, theta: Tensor) -> Tensor:
+        """D [n_centers, n_descriptors]."""
+        values = graph.pair_vectors.new_empty(graph.n_centers, self.n_descriptors)
+        with element_errors(self.program.elements):
+            self._engine.values(*graph_arrays(graph), _array(theta, values), values.numpy(), n_threads(self.threads))
+        return values
+
+    def vjp(
+        self, graph: AtomicGraph, theta: Tensor, adjoints: Tensor, of_vectors: bool = True, of_theta: bool = True
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Σ_d v_d ∂D_d/∂r_p [n_pairs, 3] and v · ∂D/∂theta [n_theta] for v [n_centers, n_descriptors].
+
+        Args:
+            of_vectors, of_theta: which of them is wanted; None is returned for the other.
+        """
+        vectors = graph.pair_vectors
+        gradients = vectors.new_empty(graph.n_pairs, 3) if of_vectors else None
+        theta_gradient = vectors.new_empty(self.n_theta) if of_theta else None
+        self._require(adjoints, (graph.n_centers, self.n_descriptors), "adjoints")
+        with element_errors(self.program.elements):
+            self._engine.vjp(
+                *graph_arrays(graph),
+                _array(theta, vectors),
+                _array(adjoints, vectors),
+                None if gradients is None else gradients.numpy(),
+                None if theta_gradient is None else theta_gradient.numpy(),
+                n_threads(self.threads),
+            )
+        return gradients, theta_gradient
+
+    def dual(
+        self, graph: AtomicGraph, theta: Tensor, adjoints: Tensor, directions: Tensor, of_theta: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """∂D/∂r · u [n_centers, n_descriptors] and ∂/∂theta Σ_p u_p · g_p [n_theta], g those of `vjp` for the adjoints.
+
+        Args:
+            directions: u [n_pairs, 3].
+            of_theta: whether the second is wanted.
+        """
+        vectors = graph.pair_vectors
+        derivatives = vectors.new_empty(graph.n_centers, self.n_descriptors)
+        theta_gradient = vectors.new_empty(self.n_theta) if of_theta else None
+        self._require(adjoints, (graph.n_centers, self.n_descriptors), "adjoints")
+        self._require(directions, (graph.n_pairs, 3), "directions")
+        with element_errors(self.program.elements):
+            self._engine.dual(
+                *graph_arrays(graph),
+                _array(theta, vectors),
+                _array(adjoints, vectors),
+                _array(directions, vectors),
+                derivatives.numpy(),
+                None if theta_gradient is None else theta_gradient.numpy(),
+                n_threads(self.threads),
+            )
+        return derivatives, theta_gradient
+
+    @staticmethod
+    def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
+        if tuple(values.shape) != shape:
+            raise ValueError(f"{name} are {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Memory kept between evaluations."""
+        return int(self._engine.workspace_bytes)
+
+
+def _array(values: Tensor, like: Tensor) -> NDArray[Any]:
+    return values.detach().to(like.dtype).contiguous().numpy()
+
+
+def _wanted(ctx: Any, argument: int) -> bool:
+    """Whether the backward pass that is under way asks for the derivative with respect to an argument.
+
+    ``ctx.needs_input_grad`` says only whether some backward pass could.
+    """
+    node = ctx.next_functions[argument][0]
+    return node is not None and torch._C._will_engine_execute_node(node)
+
+
+class _Descriptors(torch.autograd.Function):
+    """D of theta and vectors."""
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, vectors: Tensor, kernel: EmbeddingKernel, graph: AtomicGraph) -> Tensor:
+        ctx.save_for_backward(theta, vectors)
+        ctx.kernel, ctx.graph = kernel, graph
+        return kernel.values(graph.with_pair_vectors(vectors), theta)
+
+    @staticmethod
+    def backward(ctx: Any, adjoints: Tensor) -> tuple[Tensor | None, ...]:
+        theta, vectors = ctx.saved_tensors
+        of_theta, of_vectors = _wanted(ctx, 0), _wanted(ctx, 1)
+        if not torch.is_grad_enabled():
+            gradients, theta_gradient = ctx.kernel.vjp(
+                ctx.graph.with_pair_vectors(vectors), theta, adjoints, of_vectors, of_theta
+            )
+            return theta_gradient, gradients, None, None
+        if of_theta:
+            raise NotImplementedError("derivatives with respect to theta cannot be differentiated again")
+        return None, _Gradients.apply(theta, vectors, adjoints, ctx.kernel, ctx.graph), None, None
+
+
+class _Gradients(torch.autograd.Function):
+    """Σ_d v_d ∂D_d/∂r_p of theta, vectors and v."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, theta: Tensor, vectors: Tensor, adjoints: Tensor, kernel: EmbeddingKernel, graph: AtomicGraph
+    ) -> Tensor | None:
+        ctx.save_for_backward(theta, vectors, adjoints)
+        ctx.kernel, ctx.graph = kernel, graph
+        return kernel.vjp(graph.with_pair_vectors(vectors), theta, adjoints, of_theta=False)[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, directions: Tensor) -> tuple[Tensor | None, ...]:
+        theta, vectors, adjoints = ctx.saved_tensors
+        if _wanted(ctx, 1):
+            raise NotImplementedError(
+                "the kernel has no second derivatives with respect to pair vectors: name the parameters, as in "
+                "loss.backward(inputs=parameters), or let torch evaluate the embedding"
+            )
+        graph = ctx.graph.with_pair_vectors(vectors)
+        derivatives, theta_gradient = ctx.kernel.dual(graph, theta, adjoints, directions, _wanted(ctx, 0))
+        return theta_gradient, None, derivatives, None, None

@@ -1,0 +1,123 @@
+"""Network models in the compiled kernel: energies and pair gradients of an embedding with a fitting network on top.
+
+Everything happens batch by batch of atoms, from pair vectors to the network's energies and back to pair gradients
+(src/network_engine.cpp). `acnn.kernels.embedding` is for training, whose tables theta change with every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from acnn.graph import AtomicGraph
+from acnn.kernels.evaluator import (
+    FloatArray,
+    KernelGradients,
+    compiled_module,
+    element_errors,
+    graph_arrays,
+    instruction_sets,
+    n_threads,
+)
+from acnn.kernels.program import Arrays, Program
+
+Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
+"""Weights [n_in, n_out] and biases [n_out] of the hidden layers, weights of the output [n_out] and of the skip
+connection [n_descriptors], as `acnn.models.fitting.FittingNetwork.layers` has them."""
+
+
+def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers]) -> Program:
+    """The program of an embedding with its tables and, for every element, a fitting network.
+
+    Args:
+        program: of `acnn.kernels.embedding.compile_embedding`.
+        theta: its tables.
+        fitting: the layers of every element, of the same widths.
+    """
+    if program.kind != "embedding":
+        raise ValueError(f"a program of kind {program.kind} has no embedding: compile_embedding() makes one that has")
+    if len(fitting) != len(program.elements):
+        raise ValueError(f"one fitting network for each of {', '.join(program.elements)} is needed, not {len(fitting)}")
+    widths = [[len(bias) for _, bias in hidden] for hidden, _, _ in fitting]
+    if any(other != widths[0] for other in widths):
+        raise ValueError("the fitting networks of all elements have the same widths")
+    arrays: Arrays = {
+        "theta": _joined([theta]),
+        "widths": np.array(widths[0], dtype=np.int32),
+        "weights": _joined([weight for hidden, _, _ in fitting for weight, _ in hidden]),
+        "biases": _joined([bias for hidden, _, _ in fitting for _, bias in hidden]),
+        "out": _joined([out for _, out, _ in fitting]),
+        "skip": _joined([skip for _, _, skip in fitting]),
+    }
+    return Program("network", program.elements, program.cutoff, program.arrays | arrays)
+
+
+def _joined(tensors: list[Tensor]) -> FloatArray:
+    return np.concatenate([tensor.detach().cpu().double().numpy().ravel() for tensor in tensors])
+
+
+class NetworkKernel:
+    """Energies and pair gradients by the program of a network (`with_network`): to be used as an `EnergyKernel`.
+
+    Args:
+        program: what to execute.
+        instruction_set: one of `acnn.kernels.evaluator.instruction_sets`; None takes the best.
+        threads: see `acnn.kernels.evaluator.n_threads`.
+    """
+
+    def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
+        if program.kind != "network":
+            raise ValueError(f"a program of kind {program.kind} has no network: with_network() makes one that has")
+        self.program, self.threads, self._requested = program, threads, instruction_set
+        self.instruction_set = instruction_set or [*instruction_sets(), ""][0]
+        self._engine = compiled_module().Network(program.arrays, self.instruction_set)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.program, self._requested, self.threads)
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
+        species, pair_i, pair_j, vectors = graph_arrays(graph)
+        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), n_threads(self.threads))
+        return KernelGradients(graph, torch.from_numpy(energies), gradients)
+
+    def write(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+    ) -> None:
+        """As `EnergyKernel.write`; pairs beyond the network's cutoff have no gradient."""
+        self._run(species, pair_i, pair_j, vectors, energies, gradients, False, threads)
+
+    def add(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+    ) -> None:
+        """The same, added to the energies and gradients that are there already."""
+        self._run(species, pair_i, pair_j, vectors, energies, gradients, True, threads)
+
+    def _run(self, *arguments: Any) -> None:
+        with element_errors(self.program.elements):
+            self._engine.energies(*arguments)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Memory kept between evaluations."""
+        return int(self._engine.workspace_bytes)

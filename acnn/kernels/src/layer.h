@@ -1,0 +1,35 @@
+// One layer of the embedding: where its tables are in theta, and what it keeps.
+#pragma once
+
+#include "dual.h"
+#include "tables.h"
+
+namespace {
+
+using namespace acnn;
+
+// Where the tables of a layer begin in theta, those of one center and neighbor element.
+struct Offsets {
+    int64_t W, b, U, T, V;
+};
+
+template <class T>
+inline Offsets offsets(const EmbeddingProgram<T> &program, int layer, int element, int neighbor) {
+    const int64_t pairs = program.shared.n_elements * program.shared.n_elements, N = program.n_radial;
+    const int64_t CL = program.n_channels * (program.shared.l_max + 1), H = program.n_heads;
+    const int64_t pair = element * program.shared.n_elements + neighbor;
+    if (layer == 0) return {pair * N * CL, 0, 0, 0, 0};
+    const int64_t start = pairs * N * CL + (layer - 1) * (pairs * (N * CL + H + N * H) + 2 * CL * H);
+    const int64_t b = start + pairs * N * CL, U = b + pairs * H, T_ = U + pairs * N * H;
+    return {start + pair * N * CL, b + pair * H, U + pair * N * H, T_, T_ + CL * H};
+}
+
+constexpr int MOST_LAYERS = 8;
+
+// What a layer keeps for the way back.
+template <class A>
+struct Kept {
+    Number<A> *phi, *gate, *weight, *root, *query, *density;
+};
+
+}  // namespace
