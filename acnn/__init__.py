@@ -20,7 +20,10 @@ from acnn.fit.relevance import ARD
 from acnn.fit.solvers import BLR, QR, RRQR
 from acnn.graph import AtomicGraph
 from acnn.io.model_file import load_model, save_model
+from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 
@@ -35,10 +38,13 @@ __all__ = [
     "BasisSpecification",
     "CustomPrior",
     "Dataset",
+    "Ensemble",
     "ExponentialPrior",
     "GaussianPrior",
     "IdentityPrior",
     "LinearACE",
+    "NetworkACE",
+    "NetworkSpecification",
     "PairGradients",
     "Potential",
     "WeightTable",

@@ -22,6 +22,8 @@ from acnn.basis.radial import bond_length
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import batch
 from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE, NetworkPart
+from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 
@@ -103,6 +105,26 @@ def random_model(elements: Sequence[str], seed: int = 0, **specification: Any) -
         largest = float(evaluate(model, [crystal]).forces.abs().max())
         total += part / largest if largest > 0 else part
     model.coefficients.data = total
+    return model
+
+
+def random_network(elements: Sequence[str], seed: int = 0, **specification: Any) -> NetworkACE:
+    """A small network on `random_model`, with random weights and forces of the order of 1 eV/Å.
+
+    Args:
+        specification: fields of `NetworkSpecification`; by default one attention layer, and a cutoff of 4 Å.
+    """
+    defaults: dict[str, Any] = dict(cutoff=4.0, channels=3, l_max=2, radial_functions=4, heads=2, hidden=(8,))
+    chosen = NetworkSpecification(elements=tuple(elements), **(defaults | specification))
+    model = NetworkACE(chosen, random_model(elements, seed), seed)
+    graph = atomic_graph(random_crystal(model.elements, seed), model.specification.cutoff)
+    element = model.element_index(graph.species)
+    with torch.no_grad():
+        skip = np.random.default_rng(seed).normal(size=tuple(model.fitting.skip.shape))
+        model.fitting.skip.copy_(torch.as_tensor(skip))
+        model.fitting.standardize(model.embedding(graph, element), element, scale=1.0)
+        largest = NetworkPart(model).pair_gradients(graph, "torch").forces.abs().max()
+        model.fitting.scale.fill_(1 / float(largest))
     return model
 
 

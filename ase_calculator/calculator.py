@@ -30,7 +30,8 @@ from acnn.kernels.evaluator import uses_compiled_kernel
 from acnn.launchers import RANK_VARIABLES
 from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
 from acnn.potential import PairGradients, Potential
-from ase_calculator.committee import COMMITTEE_PROPERTIES, committee_results, has_committee
+from acnn.uncertainty.committee import has_committee, require_committee
+from ase_calculator.committee import COMMITTEE_PROPERTIES, committee_results
 
 STRESSES = frozenset({"stress", "stresses", "stress_std", "committee_stress"})
 COMMITTEE = frozenset(COMMITTEE_PROPERTIES)
@@ -77,7 +78,7 @@ class ACNNCalculator(BaseCalculator):
         if has_committee(self.potential):
             self.implemented_properties = [*type(self).implemented_properties, *COMMITTEE_PROPERTIES]
         elif committee:
-            raise ValueError("committee=True, and this model has none: fit it with acnn fit --committee 16")
+            require_committee(self.potential)
         self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
         self._found: PairGradients | None = None

@@ -1,4 +1,4 @@
-"""Results of the ASE calculator for a model with a committee (``acnn fit --committee 16``).
+"""Results of the ASE calculator for a model with a committee (``acnn fit --committee 16``, ``acnn ensemble``).
 
     x_std = sqrt(1/K Σ_k (x^k - x)²)
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.conventions import stress_from_virial, voigt_from_full
-from acnn.models.linear import LinearACE
+from acnn.models.levels import Model
 from acnn.potential import PairGradients, Potential
 from acnn.uncertainty.committee import committee_deviations
 
@@ -32,11 +32,6 @@ COMMITTEE_PROPERTIES = (
 )
 
 
-def has_committee(potential: Potential) -> bool:
-    """Whether the potential can tell `COMMITTEE_PROPERTIES`."""
-    return isinstance(potential, LinearACE) and potential.committee is not None
-
-
 def committee_results(
     potential: Potential, found: PairGradients, results: Mapping[str, Any], atoms: ase.Atoms, kernel: str | None
 ) -> dict[str, Any]:
@@ -47,7 +42,7 @@ def committee_results(
         found: its evaluation, on the graph of the atoms.
         results: energy, forces and stress of the model itself.
     """
-    deviations = committee_deviations(cast("LinearACE", potential), found.graph, kernel)
+    deviations = committee_deviations(cast("Model", potential), found.graph, kernel)
     known: dict[str, Any] = {
         "energy_std": float(deviations.energy_std[0]),
         "energies_std": _to_numpy(deviations.site_energies_std),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acnn.kernels.evaluator import EnergyKernel, n_threads
+from acnn.kernels.evaluator import n_threads
+from acnn.models.network_kernel import ModelKernel
 
 
 class DirectEvaluation:
@@ -18,7 +19,7 @@ class DirectEvaluation:
         numbers: atomic numbers of LAMMPS' element indices.
     """
 
-    def __init__(self, kernel: EnergyKernel, numbers: NDArray[np.int64], dtype: str) -> None:
+    def __init__(self, kernel: ModelKernel, numbers: NDArray[np.int64], dtype: str) -> None:
         self.kernel, self.numbers, self.dtype = kernel, numbers.astype(np.int32), np.dtype(dtype)
         self._gradients = np.empty((0, 3))  # kept: new memory costs more than what is written to it
         self._in_order = np.arange(0, dtype=np.int32)

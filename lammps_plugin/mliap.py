@@ -34,7 +34,7 @@ from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
 from acnn.kernels.evaluator import uses_compiled_kernel
 from acnn.launchers import end_job, told_ranks
-from acnn.models.linear import LinearACE
+from acnn.models.levels import Model
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 
@@ -88,7 +88,7 @@ class UnifiedPotential:
 
     def _evaluate_directly(self, data: Any) -> bool:
         """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
-        if self._direct is None and isinstance(self.potential, LinearACE) and uses_compiled_kernel():
+        if self._direct is None and isinstance(self.potential, Model) and uses_compiled_kernel():
             self._direct = DirectEvaluation(self.potential.energy_kernel(), self._numbers.numpy(), self.dtype)
         return self._direct is not None and self._direct(data)
 

@@ -18,6 +18,7 @@ from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
 from acnn.io.model_file import load_model, require_writable, write_atomically
 from acnn.uncertainty.calibration import predict
+from acnn.uncertainty.committee import require_committee
 
 
 def evaluate(
@@ -47,7 +48,7 @@ def evaluate(
         potential = load_model(model)
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:
-            potential.deviations()  # says what to do where there is no committee
+            require_committee(potential)
         dataset = read_dataset(
             data,
             energy_key=energy_key,

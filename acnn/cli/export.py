@@ -13,6 +13,7 @@ from acnn.cli.display import console, one_sentence_errors, warn
 from acnn.cli.export_yace import yace_table
 from acnn.io.model_file import load_model, read_header, require_writable
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
+from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
 
 
@@ -107,7 +108,9 @@ def _require_usable_name(to: Format, path: Path) -> None:
         raise ValueError(f"{path.name} ends in .acnn as model files do: {SUFFIXES[to]} is usual")
 
 
-def _write_yace(potential: LinearACE, path: Path, options: dict[str, Any]) -> None:
+def _write_yace(potential: Model, path: Path, options: dict[str, Any]) -> None:
+    if not isinstance(potential, LinearACE):
+        raise ValueError(f"the .yace format holds linear models, and this is of kind {potential.level}: use --to mliap")
     report = save_yace(potential, path, **options)
     for limit in report.limits:
         warn(limit)
@@ -115,7 +118,7 @@ def _write_yace(potential: LinearACE, path: Path, options: dict[str, Any]) -> No
     _print_input("pair_style pace", path, potential)
 
 
-def _write_mliap(potential: LinearACE, path: Path, dtype: str, provenance: dict[str, Any]) -> None:
+def _write_mliap(potential: Model, path: Path, dtype: str, provenance: dict[str, Any]) -> None:
     from lammps_plugin.mliap import save_unified
 
     save_unified(potential, path, dtype, provenance)
@@ -123,7 +126,7 @@ def _write_mliap(potential: LinearACE, path: Path, dtype: str, provenance: dict[
     _print_input(f"pair_style mliap unified {path} 0", path, potential, named=False)
 
 
-def _print_input(style: str, path: Path, potential: LinearACE, named: bool = True) -> None:
+def _print_input(style: str, path: Path, potential: Model, named: bool = True) -> None:
     file = f"{path} " if named else ""
     console.print(
         escape(f"units metal\n{style}\npair_coeff * * {file}{' '.join(potential.elements)}"),

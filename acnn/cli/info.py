@@ -14,7 +14,11 @@ from rich.table import Table
 from acnn.cli.display import console, error_table, one_sentence_errors
 from acnn.io.model_file import load_model, read_header
 from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_kernel
+from acnn.models.ensemble import Ensemble
+from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+from acnn.models.network_facts import network_facts
 
 
 def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
@@ -22,7 +26,8 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
     with one_sentence_errors():
         header = read_header(model)
         potential = load_model(model)
-        console.print(_model_table(model, potential))
+        for table in _model_tables(model.name, potential):
+            console.print(table)
         console.print(_kernel_table(potential))
         console.print(_provenance_table(header["provenance"]))
         for name in ("train", "test"):
@@ -30,9 +35,23 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
                 console.print(error_table(name, header["provenance"][name]))
 
 
-def _model_table(path: Path, model: LinearACE) -> Table:
+def _model_tables(name: str, model: Model) -> list[Table]:
+    if isinstance(model, Ensemble):
+        table = _two_columns(escape(f"{name}: ensemble of {len(model.models)}"))
+        table.add_row("prediction", "the mean of the members; their spread is the uncertainty")
+        table.add_row("levels", ", ".join(member.level for member in model.models))
+        return [table, *_model_tables("its first member", model.models[0])]
+    if isinstance(model, NetworkACE):
+        table = _two_columns(escape(f"{name}: {model.level} on linear ACE"))
+        for key, value in network_facts(model):
+            table.add_row(key, value)
+        return [table, _linear_table("its linear part", model.linear)]
+    return [_linear_table(name, model)]
+
+
+def _linear_table(name: str, model: LinearACE) -> Table:
     specification = model.basis.specification
-    table = _two_columns(escape(f"{path.name}: linear ACE"))
+    table = _two_columns(escape(f"{name}: linear ACE"))
     table.add_row("elements", ", ".join(model.elements))
     table.add_row("E0 (eV)", ", ".join(f"{e} {value:.6f}" for e, value in model.e0.energies.items()))
     table.add_row("cutoff (Å)", f"{model.cutoff:g}")
@@ -48,19 +67,24 @@ def _model_table(path: Path, model: LinearACE) -> Table:
     return table
 
 
-def _kernel_table(model: LinearACE) -> Table:
+def _kernel_table(model: Model) -> Table:
     table = _two_columns("evaluation on this machine")
     if not uses_compiled_kernel():
         table.add_row("kernel", "torch" if instruction_sets() else "torch (installed without the compiled kernel)")
         return table
-    program = model.program()
     table.add_row("kernel", f"cpu, {n_threads()} thread{'s' * (n_threads() > 1)}")
     best, *others = instruction_sets()
     table.add_row("instruction set", f"{best} (also built, slower here: {', '.join(others)})" if others else best)
+    if isinstance(model, LinearACE):
+        _add_program(table, model)
+    return table
+
+
+def _add_program(table: Table, model: LinearACE) -> None:
+    program = model.program()
     for z, element in enumerate(model.elements):
         terms = sum(np.count_nonzero(program.arrays[f"{z}.{kind}.coefficients"]) for kind in ("complex", "real"))
         table.add_row(f"  program of {element}", f"{len(program.arrays[f'{z}.products'])} products, {terms} terms")
-    return table
 
 
 def _provenance_table(provenance: dict) -> Table:
@@ -77,6 +101,9 @@ def _provenance_table(provenance: dict) -> Table:
         "regularization",
         "effective_parameters",
         "log_evidence",
+        "epochs",
+        "best_epoch",
+        "train_seconds",
     ):
         if provenance.get(key) is not None:
             value = provenance[key]

@@ -1,9 +1,10 @@
 """Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn". Never a pickle.
 
 The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
-the tensors hold the coefficients and, where there is one, the committee; "noise" in the header is what the fit assumed
-of the labels (an older acnn loads such a file without them). The basis is rebuilt from its specification; the probe,
-the energy of a small fixed cluster, makes sure that what was rebuilt is what was saved.
+the tensors hold coefficients, the weights of a network and, where there is one, the committee: `acnn.io.model_parts`
+says which kind has what. "noise" in the header is what the fit assumed of the labels (an older acnn loads such a file
+without them, and refuses kinds it does not know). The basis is rebuilt from its specification; the probe, the energy of
+a small fixed cluster, makes sure that what was rebuilt is what was saved.
 """
 
 from __future__ import annotations
@@ -22,16 +23,13 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from acnn.basis.specification import BasisSpecification
-from acnn.data.weights import WeightTable
-from acnn.models.linear import LinearACE
-from acnn.models.noise import Noise
+from acnn.io.model_parts import KEYS, build, describe, plain
+from acnn.models.levels import Model
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
 
 FORMAT_VERSION = 1
 PROBE_TOLERANCE = 1e-8
-HEADER_KEYS = ("kind", "specification", "reference_energies", "zbl", "probe_energy", "provenance")
 
 
 class ModelFileError(ValueError):
@@ -47,7 +45,7 @@ def save_model(model: Potential, path: str | os.PathLike[str], provenance: Mappi
     write_atomically(Path(path), model_to_bytes(model, provenance))
 
 
-def load_model(path: str | os.PathLike[str]) -> LinearACE:
+def load_model(path: str | os.PathLike[str]) -> Model:
     """The model of a file, on the CPU in float64."""
     return model_from_bytes(_content(Path(path)), str(path))
 
@@ -59,34 +57,25 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None) -> bytes:
     """The content of a model file."""
-    if not isinstance(model, LinearACE):
+    if not isinstance(model, Model):
         raise TypeError(f"a {type(model).__name__} has no model file format")
-    model = _plain(model)
+    model = plain(model)
+    own, tensors = describe(model)
     header = {
         "format_version": FORMAT_VERSION,
-        "kind": "linear",
-        "specification": model.basis.specification.model_dump(mode="json"),
-        "reference_energies": model.e0.energies,
-        "zbl": model.zbl is not None,
+        "kind": model.level,
+        **own,
         "probe_energy": probe_energy(model),
         "provenance": dict(provenance or {}),
     }
-    if model.noise is not None:
-        header["noise"] = _noise_header(model.noise)
-    tensors = {"coefficients": model.coefficients.detach().contiguous()}
-    if model.committee is not None:
-        tensors["committee"] = model.committee.contiguous()
     return save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)})
 
 
-def model_from_bytes(content: bytes, name: str) -> LinearACE:
+def model_from_bytes(content: bytes, name: str) -> Model:
     """The model in the content of a model file; ``name`` is for error messages."""
     header, tensors = _parse(content, name)
     try:
-        specification = BasisSpecification.model_validate(header["specification"])
-        parts = (tensors["coefficients"], header["zbl"], tensors.get("committee"))
-        model = LinearACE(specification, header["reference_energies"], *parts)
-        model.noise = _noise(header["noise"]) if "noise" in header else None
+        model = build(header["kind"], header, tensors)
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
         raise ModelFileError(f"{name}: damaged, its specification cannot be used: {reasons}") from error
@@ -97,35 +86,12 @@ def model_from_bytes(content: bytes, name: str) -> LinearACE:
     if not abs(found - saved) <= PROBE_TOLERANCE * max(1.0, abs(saved)):
         raise ModelFileError(
             f"{name}: the rebuilt model gives {found} eV where {saved} eV was saved: this version of acnn "
-            f"does not build the basis that version {header['provenance'].get('acnn_version', '?')} did"
+            f"does not build the model that version {header['provenance'].get('acnn_version', '?')} did"
         )
     return model
 
 
-def _noise_header(noise: Noise) -> dict[str, Any]:
-    weights = {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in noise.weights.items()}
-    return {"precision": noise.precision, "weights": weights}
-
-
-def _noise(header: Mapping[str, Any]) -> Noise:
-    return Noise(float(header["precision"]), WeightTable.from_mapping(header["weights"]))
-
-
-def _plain(model: LinearACE) -> LinearACE:
-    """The model on the CPU in float64, as `load_model` makes it."""
-    if all(
-        t.device.type == "cpu" and t.dtype in (torch.float64, torch.int64)
-        for t in [*model.parameters(), *model.buffers()]
-    ):
-        return model
-    coefficients = model.coefficients.detach().cpu().double()
-    committee = None if model.committee is None else model.committee.cpu().double()
-    plain = LinearACE(model.basis.specification, model.e0.energies, coefficients, model.zbl is not None, committee)
-    plain.noise = model.noise
-    return plain
-
-
-def probe_energy(model: LinearACE) -> float:
+def probe_energy(model: Model) -> float:
     """Energy (eV, without E0) of eight atoms of all elements in turn, at fixed places inside the cutoff."""
     numbers = np.array([atomic_numbers[model.elements[i % len(model.elements)]] for i in range(8)])
     directions = np.sin(np.outer(np.arange(1, 9), [1.0, 2.3, 3.7]))
@@ -205,8 +171,11 @@ def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
             f"{name}: written in format {version}, this acnn reads format {FORMAT_VERSION}: a newer acnn wrote it, "
             "upgrade acnn"
         )
-    missing = [key for key in HEADER_KEYS if key not in header]
+    if "kind" in header and header["kind"] not in KEYS:
+        raise ModelFileError(
+            f"{name}: holds a {header['kind']!r} model, this version of acnn reads {', '.join(map(repr, KEYS))} ones"
+        )
+    needed = KEYS[header.get("kind", "linear")]
+    missing = [key for key in ("kind", *needed, "probe_energy", "provenance") if key not in header]
     if missing:
         raise ModelFileError(f"{name}: the header has no {', '.join(missing)}: the file is damaged")
-    if header["kind"] != "linear":
-        raise ModelFileError(f"{name}: holds a {header['kind']!r} model, this version of acnn reads 'linear' ones")

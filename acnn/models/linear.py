@@ -35,6 +35,7 @@ class LinearACE(Potential):
         noise: what the fit assumed of its labels, None where that is not known.
     """
 
+    level = "linear"
     takes_longer_pairs = True
     committee: Tensor | None
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from acnn.conventions import MEV_PER_EV, voigt_from_full
 from acnn.data.dataset import LabeledStructure
-from acnn.models.linear import LinearACE
+from acnn.models.levels import Model
 from acnn.neighbors import atomic_graph
 from acnn.uncertainty.committee import committee_deviations
 
@@ -133,7 +133,7 @@ class Predicted:
 
 
 def predict(
-    model: LinearACE,
+    model: Model,
     structures: Iterable[LabeledStructure],
     advance: Callable[[], None] = lambda: None,
     kernel: str | None = None,
@@ -153,7 +153,7 @@ def predict(
     return {quantity: Predicted(*np.concatenate(found, axis=1)) for quantity, found in rows.items() if found}
 
 
-def _rows(model: LinearACE, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
+def _rows(model: Model, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
     """Error, epistemic and aleatoric standard deviation [3, n] of the quantities with labels."""
     graph = atomic_graph(structure.atoms, model.cutoff)
     found = model.pair_gradients(graph, kernel)

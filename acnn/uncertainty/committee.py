@@ -7,6 +7,8 @@ all results named ``…_std`` of the ASE calculator. The first, aleatoric term i
 many data there are: 1/(β w²) for a label of weight w in the fit; `acnn.models.noise.Noise` gives it, `predictive_std`
 adds it. The paper's 1/λ in eq. (17) is this 1/β for a label of weight one.
 
+Models with a network have a committee where they are ensembles: x^k are then the members, and x^μ their mean.
+
 Deviations from the mean are evaluated as such: neither E0 nor the energy itself costs them digits.
 """
 
@@ -14,13 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from acnn.graph import AtomicGraph, subgraph
 from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
+from acnn.models.ensemble import Ensemble
+from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
+from acnn.potential import Potential
 
 
 def spread(deviations: Tensor) -> Tensor:
@@ -81,8 +87,24 @@ def _asked(values: Tensor | None) -> Tensor:
     return values
 
 
+def has_committee(potential: Potential) -> bool:
+    """Whether a potential can tell how uncertain it is."""
+    return isinstance(potential, Ensemble) or (isinstance(potential, LinearACE) and potential.committee is not None)
+
+
+def require_committee(potential: Potential) -> None:
+    """
+    Raises:
+        ValueError: the potential has no committee; the sentence says how to get one.
+    """
+    if not has_committee(potential):
+        linear = isinstance(potential, LinearACE)
+        how = "fit it with acnn fit --committee 16" if linear else "train it with several seeds, and use acnn ensemble"
+        raise ValueError(f"this model has no committee: {how}")
+
+
 def committee_deviations(
-    model: LinearACE, graph: AtomicGraph, kernel: str | None = None, forces: bool = True
+    model: Model, graph: AtomicGraph, kernel: str | None = None, forces: bool = True
 ) -> Deviations:
     """What the members of a model's committee find beyond the model itself.
 
@@ -98,8 +120,12 @@ def committee_deviations(
     """
     if kernel == "cpu" and not runs_on(graph):
         raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
+    require_committee(model)
     with torch.no_grad():
-        if runs_on(graph) and uses_compiled_kernel(kernel):
+        found: tuple[Tensor, ...]
+        if not isinstance(model, LinearACE):
+            found = _of_members(model, graph, kernel, forces)
+        elif runs_on(graph) and uses_compiled_kernel(kernel):
             members = model.deviations_kernel()
             found = members.sums(graph) if forces else (members.energies(graph),)
         else:
@@ -108,6 +134,15 @@ def committee_deviations(
     centers = graph.structure[: graph.n_centers]
     zeros = site_energies.new_zeros(len(site_energies), graph.n_structures)
     return Deviations(site_energies, zeros.index_add(1, centers, site_energies), *others)
+
+
+def _of_members(model: Model, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+    """Site energies, and forces and virials if they are asked for, of every member of an ensemble less their mean."""
+    members = cast("Ensemble", model).models
+    found = [member.pair_gradients(graph, kernel) for member in members]
+    parts = [(one.site_energies, one.forces, one.virials) if forces else (one.site_energies,) for one in found]
+    stacked = [torch.stack(part) for part in zip(*parts, strict=True)]
+    return tuple(part - part.mean(dim=0) for part in stacked)
 
 
 def _energies_by_torch(model: LinearACE, graph: AtomicGraph) -> Tensor:

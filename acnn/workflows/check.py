@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from acnn.basis.radial import bond_length
 from acnn.kernels.evaluator import KernelGradients
+from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -38,6 +39,8 @@ ENERGY_JUMP_LIMIT = 1e-6
 """eV, when an atom crosses the cutoff."""
 FORCE_JUMP_LIMIT = 1e-5
 """eV/Å, when an atom crosses the cutoff."""
+CURVATURE_JUMP_LIMIT = 1e-3
+"""eV/Å², when an atom crosses the cutoff of a network; that of a linear model is once differentiable."""
 CUTOFF_STEP = 1e-4
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
 REPULSIVE_RANGE = (0.3, 0.65)
@@ -153,7 +156,21 @@ def _smoothness(potential: Potential) -> list[CheckResult]:
     energy = _largest("energy at the cutoff", ((j[0], w) for w, j in jumps.items()), "eV", ENERGY_JUMP_LIMIT)
     note = f"the second derivative jumps by up to {curvature:.1e} eV/Å²"
     force = _largest("force at the cutoff", ((j[1], w) for w, j in jumps.items()), "eV/Å", FORCE_JUMP_LIMIT, note)
-    return [energy, force]
+    return [energy, force, *_network_smoothness(potential)]
+
+
+def _network_smoothness(potential: Potential) -> list[CheckResult]:
+    """The network of a model alone, at its own cutoff."""
+    if not isinstance(potential, NetworkACE):
+        return []
+    part, pairs = NetworkPart(potential), itertools.product(potential.elements, repeat=2)
+    jumps = {f"{b} reaches {a}": _jumps(part, a, b) for a, b in pairs}
+    names = ("energy", "force", "second derivative")
+    limits = (ENERGY_JUMP_LIMIT, FORCE_JUMP_LIMIT, CURVATURE_JUMP_LIMIT)
+    return [
+        _largest(f"network: {name} at its cutoff", ((j[k], w) for w, j in jumps.items()), unit, limit)
+        for k, (name, unit, limit) in enumerate(zip(names, ("eV", "eV/Å", "eV/Å²"), limits, strict=True))
+    ]
 
 
 def _jumps(potential: Potential, center: str, mover: str) -> tuple[float, float, float]:

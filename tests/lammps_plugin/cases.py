@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.models.linear import LinearACE
-from acnn.testing import evaluate, random_model
+from acnn.models.network import NetworkACE
+from acnn.potential import Potential
+from acnn.testing import evaluate, random_model, random_network
 from lammps_plugin import plugin_build
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +40,11 @@ DRIVER = Path(__file__).with_name("driver.py")
 def model() -> LinearACE:
     """More elements than most of the cases have, and a longer cutoff of pairs."""
     return random_model(["O", "Si", "Ti"], order=3, total_degree=6.0, cutoff=4.2, pair_cutoff=5.0)
+
+
+def attention(*elements: str) -> NetworkACE:
+    """With two attention layers, and a cutoff beyond that of its linear part."""
+    return random_network(elements, layers=2, channels=2, cutoff=4.7)
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def seen(case: Case) -> NDArray[np.bool_]:
     return ~np.isin(case.atoms.symbols, case.others)
 
 
-def expected(case: Case, potential: LinearACE) -> Values:
+def expected(case: Case, potential: Potential) -> Values:
     """By the ASE calculator; virials of atoms by the potential itself, since ASE has them only in periodic cells."""
     from ase_calculator import ACNNCalculator
 

@@ -113,6 +113,33 @@ def test_lammps_is_the_ase_calculator_on_any_number_of_ranks(launcher, exported,
                 assert deviation < AGREEMENT, (name, quantity)
 
 
+@functools.cache
+def attention_by_ase(*elements: str) -> dict[str, Values]:
+    model = cases.attention(*elements)
+    known = [case for case in CASES if {*case.atoms.symbols} <= {*elements, *case.others}]
+    return {case.name: cases.expected(case, model) for case in known}
+
+
+@pytest.mark.parametrize(("ranks", "grid"), [(1, "* * *"), (2, "* * *"), (4, "* * *")])
+def test_attention_in_lammps_is_the_ase_calculator(tmp_path, ranks, grid):
+    """Models of one element and of two, in one run."""
+    launcher = usable(cases.module() if cases.binary().missing else cases.binary())
+    decks, pairs = [], []
+    for elements in (("Si",), ("O", "Si")):
+        file = tmp_path / f"{'-'.join(elements)}.pkl"
+        save_unified(cases.attention(*elements), file)
+        expected = attention_by_ase(*elements)
+        for case in (case for case in CASES if case.name in expected):
+            name = tmp_path / f"{file.stem} {case.name}"
+            decks.append(prepared(case, file, tmp_path, grid) + cases.measure(str(name)))
+            pairs.append((case, name, expected[case.name]))
+    assert len(pairs) > 6
+    succeeded(launcher, "clear\n".join(decks), tmp_path, ranks)
+    for case, name, expected_values in pairs:
+        for quantity, deviation in cases.deviations(cases.found(case, name), expected_values).items():
+            assert deviation < AGREEMENT, (name.name, quantity)
+
+
 def test_a_file_of_single_precision(launcher, exported, tmp_path):
     case = CASES[2]
     deck = prepared(case, exported.with_name("single.pkl"), tmp_path) + cases.measure(str(tmp_path / "m"))

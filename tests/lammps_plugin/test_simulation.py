@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from acnn.io.model_file import save_model
-from acnn.testing import evaluate, random_model
+from acnn.testing import evaluate, random_model, random_network
 from lammps_plugin.simulation import Schedule
 
 AGREEMENT = 1e-10  # relative
@@ -123,6 +123,15 @@ def test_energy_is_conserved_on_any_number_of_ranks(usable, model, tmp_path, ran
     assert sum(found["atoms_per_rank"]) == len(atoms)
     assert min(found["atoms_per_rank"]) > 0.3 * len(atoms) / ranks  # everyone owns a share
     assert len(ase.io.read(tmp_path / "frames.lammpstrj", ":")) == 1
+
+
+def test_attention_conserves_energy_too(usable, tmp_path):
+    model = random_network(["Si", "C"], seed=1, channels=2)
+    found = simulate(model, crystal(), tmp_path, 2, steps=40, ensemble="nve", timestep=0.25, thermo_every=10)
+    expected = float(evaluate(model, [found["start"]]).energies[0])
+    assert found["thermo"]["potential_energy"][0] == pytest.approx(expected, rel=AGREEMENT)
+    assert np.ptp(found["thermo"]["total_energy"]) < DRIFT * len(crystal())
+    assert np.ptp(found["thermo"]["potential_energy"]) > 10 * np.ptp(found["thermo"]["total_energy"])
 
 
 def test_ranks_find_the_same_trajectory(usable, model, tmp_path):

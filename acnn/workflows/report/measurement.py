@@ -14,11 +14,12 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.fit.metrics import ErrorTable, Parity
 from acnn.fit.progress import Stage, silent
 from acnn.graph import AtomicGraph
-from acnn.models.linear import LinearACE
+from acnn.models.levels import Model
 from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 from acnn.uncertainty.calibration import Predicted, predict
+from acnn.uncertainty.committee import has_committee
 from acnn.workflows.report.distances import Distances
 
 FloatArray = NDArray[np.float64]
@@ -121,7 +122,7 @@ def _measured(measurement: Measurement, potential: Potential, kernel: str | None
         graph = atomic_graph(structure.atoms, potential.cutoff)
         _add(measurement, potential, structure, graph, potential.pair_gradients(graph, kernel))
         advance()
-    if isinstance(potential, LinearACE) and potential.committee is not None:
+    if isinstance(potential, Model) and has_committee(potential):
         advance = stage(f"committee on {measurement.name}", len(measurement.dataset))
         measurement.predicted = predict(potential, measurement.dataset, advance, kernel)
     return measurement

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+from acnn.models.network_facts import n_parameters, network_facts
 from acnn.models.reference import ReferenceEnergies
 from acnn.potential import Potential
 from acnn.workflows.report.page import Section, paragraph, subheading, table
@@ -22,6 +25,9 @@ FIT_FACTS = {
     "log_evidence": "log evidence",
     "n_equations": "equations",
     "fit_seconds": "time of the fit (s)",
+    "epochs": "epochs of the training",
+    "best_epoch": "best epoch",
+    "train_seconds": "time of the training (s)",
 }
 """Keys of the provenance and what they are called."""
 SHORT_HASH = 12
@@ -47,8 +53,7 @@ def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Sectio
 def header_facts(potential: Potential, provenance: Mapping[str, Any]) -> dict[str, str]:
     """The most important facts, by their names."""
     facts = {"elements": ", ".join(potential.elements)}
-    if isinstance(potential, LinearACE):
-        facts["basis functions"] = str(potential.basis.n_functions)
+    facts |= _size(potential)
     facts["cutoff"] = f"{potential.cutoff:g} Å"
     energies = _reference_energies(potential)
     if energies:
@@ -71,7 +76,30 @@ def _model_rows(potential: Potential) -> list[list[str]]:
     energies = _reference_energies(potential)
     if energies:
         rows.append(["E0", ", ".join(f"{element} {energy:.6f} eV" for element, energy in energies.items())])
-    return rows + (_basis_rows(potential) if isinstance(potential, LinearACE) else [])
+    return rows + _rows_of_kind(potential)
+
+
+def _size(potential: Potential) -> dict[str, str]:
+    if isinstance(potential, LinearACE):
+        return {"basis functions": str(potential.basis.n_functions)}
+    if isinstance(potential, NetworkACE):
+        count = n_parameters(potential.embedding) + n_parameters(potential.fitting)
+        return {
+            "level": potential.level,
+            "parameters": f"{count} and {_size(potential.linear)['basis functions']} linear",
+        }
+    return {"ensemble of": str(len(potential.models))} if isinstance(potential, Ensemble) else {}
+
+
+def _rows_of_kind(potential: Potential) -> list[list[str]]:
+    if isinstance(potential, LinearACE):
+        return _basis_rows(potential)
+    if isinstance(potential, NetworkACE):
+        rows = [[name.strip(), value] for name, value in network_facts(potential) if name != "elements"]
+        return rows + [[f"linear part: {name}", value] for name, value in _basis_rows(potential.linear)]
+    if isinstance(potential, Ensemble):
+        return [["members", str(len(potential.models))], *_rows_of_kind(potential.models[0])]
+    return []
 
 
 def _reference_energies(potential: Potential) -> dict[str, float]:

@@ -30,9 +30,10 @@ CAPTION = (
     "errors are foreseen. Look at data the fit has not seen: on its training data a model looks better than it is."
 )
 INTRODUCTION = (
-    "The committee are samples of the coefficients that the data allow; their spread is what more data would reduce. "
-    "The noise is the misfit that stays however many data there are. Miscalibration is 0 at best and 0.5 at worst; "
-    "the sharpness, the size of σ, is best as large as the RMSE; a Spearman correlation of 1 ranks all errors right."
+    "The committee are samples of the coefficients that the data allow, or the members of an ensemble; their spread is "
+    "what more data would reduce. The noise is the misfit that stays however many data there are. Miscalibration is 0 "
+    "at best and 0.5 at worst; the sharpness, the size of σ, is best as large as the RMSE; a Spearman correlation of 1 "
+    "ranks all errors right."
 )
 
 

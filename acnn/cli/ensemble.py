@@ -1,0 +1,42 @@
+"""acnn ensemble"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from acnn.cli.display import console, one_sentence_errors
+from acnn.io.model_file import load_model, read_header, require_writable, save_model
+from acnn.models.ensemble import Ensemble
+from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+
+
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model files of the same elements and E0, two or more.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+) -> None:
+    """Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.
+
+    Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
+    """
+    with one_sentence_errors():
+        require_writable([output], models)
+        if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
+            raise ValueError("one of these files is there twice, and its spread about itself says nothing")
+        members = [_member(path) for path in models]
+        origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
+        joined = Ensemble(members)
+        save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
+    console.print(escape(f"wrote {output}: {len(members)} members"), highlight=False, soft_wrap=True)
+
+
+def _member(path: Path) -> LinearACE | NetworkACE:
+    model = load_model(path)
+    if isinstance(model, Ensemble):
+        raise ValueError(f"{path.name} is an ensemble already: name the files of its members")
+    return model

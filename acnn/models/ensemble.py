@@ -1,0 +1,118 @@
+"""Ensembles: several models, trained from different seeds or on different data, and what they say on average.
+
+    x = 1/K Σ_k x^k              of energies, forces and virials
+    σ = sqrt(1/K Σ_k (x^k - x)²)                    see `acnn.uncertainty.committee`
+
+This, rather than a posterior of the last layer, is the committee of network and attention models: the last layer knows
+nothing of what the layers before it might have learned instead, and its posterior needs the training data again. An
+ensemble costs K times as much to train and to evaluate, and its mean is more accurate than one of its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from acnn.graph import AtomicGraph
+from acnn.kernels.evaluator import KernelGradients, graph_arrays, n_threads, runs_on, uses_compiled_kernel
+from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+from acnn.models.network_kernel import FloatArray, ModelKernel
+from acnn.models.reference import ReferenceEnergies
+from acnn.potential import PairGradients, Potential
+
+
+class Ensemble(Potential):
+    """The mean of its members.
+
+    Args:
+        members: two models or more of the same elements with the same E0.
+    """
+
+    level = "ensemble"
+    noise = None
+    takes_longer_pairs = True
+
+    def __init__(self, members: Sequence[LinearACE | NetworkACE]) -> None:
+        super().__init__()
+        _require_alike(members)
+        self.members = nn.ModuleList(members)
+        self.elements = members[0].elements
+        self.cutoff = max(member.cutoff for member in members)
+
+    @property
+    def models(self) -> list[LinearACE | NetworkACE]:
+        """The members."""
+        return list(self.members)  # type: ignore[arg-type]
+
+    @property
+    def e0(self) -> ReferenceEnergies:
+        """That of every member."""
+        return self.models[0].e0
+
+    def site_energies(self, graph: AtomicGraph) -> Tensor:
+        """e_i in eV [n_centers], float64."""
+        return torch.stack([member.site_energies(graph) for member in self.models]).mean(dim=0)
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
+        if not runs_on(graph):
+            return super().compiled_gradients(graph, kernel)
+        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
+
+    def energy_kernel(self) -> MeanKernel:
+        """The compiled members."""
+        return MeanKernel([member.energy_kernel() for member in self.models])
+
+
+class MeanKernel:
+    """The mean of several kernels: to be used as an `acnn.kernels.evaluator.EnergyKernel`."""
+
+    def __init__(self, kernels: Sequence[ModelKernel]) -> None:
+        self.kernels = list(kernels)
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
+        species, pair_i, pair_j, vectors = graph_arrays(graph)
+        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), n_threads())
+        return KernelGradients(graph, torch.from_numpy(energies), gradients)
+
+    def write(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+    ) -> None:
+        """As `EnergyKernel.write`."""
+        first, *others = self.kernels
+        first.write(species, pair_i, pair_j, vectors, energies, gradients, threads)
+        of_one = np.empty_like(energies), np.empty_like(gradients)
+        for kernel in others:
+            kernel.write(species, pair_i, pair_j, vectors, *of_one, threads)
+            energies += of_one[0]
+            gradients += of_one[1]
+        energies /= len(self.kernels)
+        gradients /= len(self.kernels)
+
+
+def _require_alike(members: Sequence[LinearACE | NetworkACE]) -> None:
+    if len(members) < 2:
+        raise ValueError(f"an ensemble has two members or more, not {len(members)}")
+    for member in members:
+        if not isinstance(member, LinearACE | NetworkACE):
+            raise ValueError(f"a {type(member).__name__} cannot be a member of an ensemble")
+        if member.elements != members[0].elements:
+            other, first = (", ".join(of.elements) for of in (member, members[0]))
+            raise ValueError(f"members of an ensemble have the same elements, not {first} and {other}")
+        if member.e0.energies != members[0].e0.energies:
+            raise ValueError("members of an ensemble have the same E0: train them from the same linear model")

@@ -1,0 +1,101 @@
+"""Fitting network: from standardized invariants to an energy that vanishes where there are no neighbors.
+
+x     = (D - mean_z) / deviation_z
+f_z   = scale · [skip_z · x + out_z · h] ,   h = g(W2 g(W1 x + b1) + b2) … ,   g(t) = ½ t (1 + t / √(1 + t²))
+e_i   = f_z(D_i) - f_z(0)
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from acnn.models.embedding import algebraic_sigmoid
+from acnn.models.network_specification import NetworkSpecification
+
+
+def gated(t: Tensor) -> Tensor:
+    """g(t) = ½ t (1 + σ(t)): 0 far below zero, t far above, smooth."""
+    return 0.5 * t * (1 + algebraic_sigmoid(t))
+
+
+class FittingNetwork(nn.Module):
+    """Energies of invariants; one network for each element, or one for all with biases and outputs of its own for each.
+
+    Attributes:
+        mean, inverse_deviation: standardization [n_elements, n_invariants], see `standardize`.
+        scale: what one unit of output is, eV.
+    """
+
+    mean: Tensor
+    inverse_deviation: Tensor
+    scale: Tensor
+
+    def __init__(self, specification: NetworkSpecification, n_invariants: int) -> None:
+        super().__init__()
+        self.n_elements, self.shared = len(specification.elements), specification.shares_fitting
+        widths = (n_invariants, *specification.hidden)
+        matrices = 1 if self.shared else self.n_elements
+        self.weights = nn.ParameterList(
+            [_normal(matrices, a, b, deviation=1 / math.sqrt(a)) for a, b in itertools.pairwise(widths)]
+        )
+        self.biases = nn.ParameterList([_normal(self.n_elements, b, deviation=0.1) for b in specification.hidden])
+        self.skip = nn.Parameter(torch.zeros(matrices, n_invariants, dtype=torch.float64))
+        self.out = _normal(self.n_elements, widths[-1], deviation=1 / math.sqrt(widths[-1]))
+        ones = torch.ones(self.n_elements, n_invariants, dtype=torch.float64)
+        self.register_buffer("mean", torch.zeros_like(ones))
+        self.register_buffer("inverse_deviation", ones)
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+
+    def standardize(self, invariants: Tensor, element: Tensor, scale: float) -> None:
+        """Take mean and deviation from invariants [n_centers, n_invariants] of centers of these elements."""
+        for z in range(self.n_elements):
+            own = invariants if self.shared else invariants[element == z]
+            if len(own) > 1:
+                self.mean[z] = own.mean(dim=0)
+                self.inverse_deviation[z] = 1 / own.std(dim=0).clamp(min=1e-3 * float(own.std()) + 1e-12)
+        self.scale.fill_(scale)
+
+    def forward(self, invariants: Tensor, element: Tensor) -> Tensor:
+        """e [n_centers] in eV, in the dtype of the invariants.
+
+        Args:
+            element: element index of every center [n_centers].
+        """
+        energies = torch.zeros_like(invariants[:, 0])
+        for z in range(self.n_elements):
+            centers = torch.nonzero(element == z)[:, 0] if self.n_elements > 1 else None
+            own = invariants if centers is None else invariants[centers]
+            if len(own) == 0:
+                continue
+            values = self._energies(own, z)
+            energies = values if centers is None else energies.index_add(0, centers, values)
+        return energies
+
+    def layers(self, z: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor, Tensor]:
+        """Weights and biases of every hidden layer, the output's weights, and those of the skip connection, for element
+        z: standardization and scale are in them, f_z(D) = skip · D + out · h + a constant."""
+        matrix = 0 if self.shared else z
+        scaled = self.inverse_deviation[z].to(self.skip.dtype)
+        first = scaled[:, None] * self.weights[0][matrix]
+        bias = self.biases[0][z] - self.mean[z].to(self.skip.dtype) @ first
+        rest = [(w[matrix], b[z]) for w, b in zip(self.weights[1:], self.biases[1:], strict=True)]
+        scale = self.scale.to(self.skip.dtype)
+        return [(first, bias), *rest], scale * self.out[z], scale * scaled * self.skip[matrix]
+
+    def _energies(self, invariants: Tensor, z: int) -> Tensor:
+        """f_z(D) - f_z(0)."""
+        dtype = invariants.dtype
+        hidden, out, skip = self.layers(z)
+        (weight, bias), rest = hidden[0], hidden[1:]
+        h, at_zero = torch.addmm(bias.to(dtype), invariants, weight.to(dtype)), bias.to(dtype)[None]
+        for weight, bias in rest:
+            h, at_zero = (torch.addmm(bias.to(dtype), gated(t), weight.to(dtype)) for t in (h, at_zero))
+        return invariants @ skip.to(dtype) + (gated(h) - gated(at_zero)) @ out.to(dtype)
+
+
+def _normal(*shape: int, deviation: float) -> nn.Parameter:
+    return nn.Parameter(deviation * torch.randn(*shape, dtype=torch.float64))

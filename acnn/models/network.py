@@ -1,0 +1,194 @@
+"""Network and attention models: e_i = linear ACE + f_θ(invariants of learnable densities).
+
+The linear part (E0, pair part, ZBL, c·B) is fixed: the network learns the rest. `acnn.models.embedding` and
+`acnn.models.fitting` define the two halves of f_θ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor
+
+from acnn.basis.ace import UnsupportedElementError
+from acnn.graph import AtomicGraph
+from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
+from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
+from acnn.kernels.network import NetworkKernel, with_network
+from acnn.kernels.program import Program
+from acnn.models.embedding import TRANSFORM, Embedding
+from acnn.models.fitting import FittingNetwork
+from acnn.models.linear import LinearACE
+from acnn.models.network_kernel import SumKernel
+from acnn.models.network_specification import NetworkSpecification
+from acnn.models.noise import Noise
+from acnn.models.reference import ReferenceEnergies
+from acnn.potential import PairGradients, Potential
+
+
+class NetworkACE(Potential):
+    """A linear ACE with a network on top.
+
+    Args:
+        specification: of the network.
+        linear: the fixed part, of the same elements.
+        seed: of the initial weights.
+    """
+
+    noise: Noise | None = None
+    takes_longer_pairs = True
+    numbers: Tensor
+
+    def __init__(self, specification: NetworkSpecification, linear: LinearACE, seed: int = 0) -> None:
+        super().__init__()
+        if specification.elements != linear.elements:
+            raise ValueError(
+                "the network and its linear part are for the same elements, not for "
+                f"{', '.join(specification.elements)} and {', '.join(linear.elements)}"
+            )
+        self.specification, self.linear = specification, linear
+        self.elements = specification.elements
+        self.cutoff = max(specification.cutoff, linear.cutoff)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.embedding = Embedding(specification)
+            self.fitting = FittingNetwork(specification, self.embedding.n_invariants)
+        numbers = torch.tensor([atomic_numbers[e] for e in self.elements])
+        self.register_buffer("numbers", numbers, persistent=False)
+        self._compiled: EmbeddingKernel | None = None
+        self._deployed: tuple[list[Tensor], NetworkKernel] | None = None
+
+    @property
+    def level(self) -> str:
+        """What the model is called: "attention" with attention layers, else "network"."""
+        return "attention" if self.specification.layers else "network"
+
+    @property
+    def e0(self) -> ReferenceEnergies:
+        """Of the linear part; the network gives atoms without neighbors exactly 0."""
+        return self.linear.e0
+
+    def weights(self) -> dict[str, Tensor]:
+        """All that training determines, by its name in the module: parameters, standardization, scale; not copied."""
+        parts = {"embedding": self.embedding, "fitting": self.fitting}
+        return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Take what `weights` gave, all of it.
+
+        Raises:
+            ValueError: names or shapes are others.
+        """
+        own = self.weights()
+        if shapes(own) != shapes(weights):
+            wrong = sorted(shapes(own) ^ shapes(weights))[0]
+            raise ValueError(f"these are the weights of another network: {wrong[0]} {list(wrong[1])} does not match")
+        with torch.no_grad():
+            for name, value in weights.items():
+                own[name].copy_(value)
+
+    def site_energies(self, graph: AtomicGraph) -> Tensor:
+        """e_i in eV [n_centers], float64."""
+        return self.linear.site_energies(graph) + self.network_energies(graph, "torch").double()
+
+    def network_energies(self, graph: AtomicGraph, kernel: str | None = None) -> Tensor:
+        """The part that is trained, in the dtype of the graph [n_centers].
+
+        In the compiled kernel it is differentiable as training on forces needs it: see `acnn.kernels.embedding`.
+
+        Args:
+            kernel: as in `Potential.pair_gradients`.
+        """
+        element = self.element_index(graph.species)
+        if runs_on(graph) and uses_compiled_kernel(kernel):
+            invariants = self.embedding_kernel()(graph, self.embedding.theta())
+        else:
+            invariants = self.embedding(graph, element)
+        return self.fitting(invariants, element[: graph.n_centers])
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
+        if not runs_on(graph):
+            return super().compiled_gradients(graph, kernel)
+        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
+
+    def energy_kernel(self) -> SumKernel:
+        """The compiled model, as its weights and coefficients are now."""
+        return SumKernel(self.linear.energy_kernel(), self.network_kernel())
+
+    def network_kernel(self) -> NetworkKernel:
+        """The compiled network, compiled again whenever weights have changed."""
+        weights = list(self.weights().values())
+        if self._deployed is None or not all(map(_same, self._deployed[0], weights)):
+            fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
+            made = NetworkKernel(with_network(self.embedding_kernel().program, self.embedding.theta(), fitting))
+            self._deployed = [value.clone() for value in weights], made
+        return self._deployed[1]
+
+    def embedding_kernel(self) -> EmbeddingKernel:
+        """The compiled embedding, which takes its tables as an argument."""
+        if self._compiled is None:
+            self._compiled = EmbeddingKernel(embedding_program(self.embedding))
+        return self._compiled
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Where it is loaded, the kernel may be another one.
+        return self.__dict__ | {"_compiled": None, "_deployed": None}
+
+    def element_index(self, species: Tensor) -> Tensor:
+        """Index into ``elements`` of atomic numbers."""
+        index = torch.searchsorted(self.numbers, species).clamp(max=len(self.elements) - 1)
+        unknown = self.numbers[index] != species
+        if bool(unknown.any()):
+            raise UnsupportedElementError(species[unknown][0].item(), self.elements)
+        return index
+
+
+class NetworkPart(Potential):
+    """Only what the network adds to the linear part of a model."""
+
+    takes_longer_pairs = True
+
+    def __init__(self, model: NetworkACE) -> None:
+        super().__init__()
+        self.model = model
+        self.elements, self.cutoff = model.elements, model.specification.cutoff
+
+    def site_energies(self, graph: AtomicGraph) -> Tensor:
+        return self.model.network_energies(graph, "torch").double()
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        if not runs_on(graph):
+            return super().compiled_gradients(graph, kernel)
+        return self.model.network_kernel()(graph) if uses_compiled_kernel(kernel) else None
+
+
+def embedding_program(embedding: Embedding) -> Program:
+    """The program of an embedding, without its tables."""
+    s = embedding.specification
+    return compile_embedding(
+        s.elements,
+        s.cutoff,
+        np.array(s.bond_length_matrix()),
+        TRANSFORM,
+        l_max=s.l_max,
+        channels=s.channels,
+        radial_functions=s.radial_functions,
+        heads=s.heads,
+        layers=s.layers,
+        terms=embedding.triples.cpu().numpy(),
+        coefficients=embedding.triple_coefficients.cpu().double().numpy(),
+    )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and torch.equal(one, other)
+
+
+def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
+    """Names with shapes."""
+    return {(name, tuple(value.shape)) for name, value in weights.items()}

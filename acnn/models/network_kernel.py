@@ -1,0 +1,65 @@
+"""A network model on the CPU: the energy program of its linear part writes, the network adds."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acnn.graph import AtomicGraph
+from acnn.kernels.evaluator import EnergyKernel, KernelGradients, graph_arrays, n_threads
+from acnn.kernels.network import NetworkKernel
+
+FloatArray = NDArray[np.float64]
+
+
+class ModelKernel(Protocol):
+    """What evaluates a model on the CPU: `EnergyKernel`, and what has its interface."""
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients: ...
+
+    def write(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+    ) -> None: ...
+
+
+class SumKernel:
+    """Site energies and pair gradients of a linear part and a network: to be used as an `EnergyKernel`.
+
+    Args:
+        linear: of the linear part.
+        network: of the rest.
+    """
+
+    def __init__(self, linear: EnergyKernel, network: NetworkKernel) -> None:
+        self.linear, self.network = linear, network
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        found = self.linear(graph)
+        species, pair_i, pair_j, vectors = graph_arrays(graph)
+        energies, gradients = found.site_energies.numpy(), found.pair_gradients.numpy()
+        self.network.add(species, pair_i, pair_j, vectors, energies, gradients, n_threads(self.linear.threads))
+        return found
+
+    def write(
+        self,
+        species: NDArray[Any],
+        pair_i: NDArray[Any],
+        pair_j: NDArray[Any],
+        vectors: NDArray[Any],
+        energies: FloatArray,
+        gradients: NDArray[Any],
+        threads: int,
+    ) -> None:
+        """As `EnergyKernel.write`."""
+        self.linear.write(species, pair_i, pair_j, vectors, energies, gradients, threads)
+        self.network.add(species, pair_i, pair_j, vectors, energies, gradients, threads)

@@ -1,0 +1,76 @@
+"""What a network or attention model is made of."""
+
+from __future__ import annotations
+
+from ase.data import atomic_numbers
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from acnn.basis.radial import bond_length
+
+INDEPENDENT_ELEMENTS = 4
+"""Up to so many elements every pair of them has radial functions of its own, and every element its fitting network."""
+
+
+class NetworkSpecification(BaseModel):
+    """A complete description of a network or attention model; its weights are not part of it.
+
+    Attributes:
+        elements: chemical symbols, by ascending atomic number.
+        cutoff: r_cut in Å.
+        channels: learnable radial functions per degree, C.
+        l_max: largest degree of the spherical harmonics, L.
+        radial_functions: polynomials that the learnable radial functions are made of, N.
+        order: of the invariants, 2 or 3 (products of a channel with itself).
+        layers: attention layers; 0 is the plain network.
+        heads: attention weights per neighbor and layer, H.
+        hidden: widths of the fitting network.
+        element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
+            gives every pair of elements its own as long as there are at most four elements, and means 4 beyond.
+        bond_lengths: r0 in Å by element, for the distance transform; the default is that of linear ACE.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    elements: tuple[str, ...]
+    cutoff: float = Field(5.0, gt=0, allow_inf_nan=False)
+    channels: int = Field(12, ge=1, le=64)
+    l_max: int = Field(3, ge=0, le=6)
+    radial_functions: int = Field(10, ge=1, le=32)
+    order: int = Field(3, ge=2, le=3)
+    layers: int = Field(1, ge=0, le=4)
+    heads: int = Field(16, ge=1, le=64)
+    hidden: tuple[int, ...] = Field((64, 64), min_length=1)
+    element_channels: int | None = Field(None, ge=1)
+    bond_lengths: dict[str, float] = {}
+
+    @field_validator("elements")
+    @classmethod
+    def _known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [e for e in elements if atomic_numbers.get(e, 0) == 0]
+        if unknown or not elements:
+            raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
+        return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
+
+    @field_validator("hidden")
+    @classmethod
+    def _positive_widths(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
+        if any(width < 1 for width in hidden):
+            raise ValueError(f"widths of hidden layers are positive, not {hidden}")
+        return hidden
+
+    @property
+    def mixed_elements(self) -> int | None:
+        """How many element channels there are; None where every pair of elements has its own functions."""
+        if self.element_channels is None and len(self.elements) > INDEPENDENT_ELEMENTS:
+            return INDEPENDENT_ELEMENTS
+        return self.element_channels
+
+    @property
+    def shares_fitting(self) -> bool:
+        """Whether one fitting network with an embedding of the center's element serves all elements."""
+        return self.mixed_elements is not None
+
+    def bond_length_matrix(self) -> list[list[float]]:
+        """r0 in Å [n_elements, n_elements]; that of a mixed pair is the mean."""
+        own = [self.bond_lengths.get(e, bond_length(e)) for e in self.elements]
+        return [[(a + b) / 2 for b in own] for a in own]

@@ -1,0 +1,63 @@
+"""The spread of an ensemble, and what a model without one says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from acnn.data.dataset import LabeledStructure
+from acnn.data.weights import Weights
+from acnn.graph import batch
+from acnn.models.ensemble import Ensemble
+from acnn.neighbors import atomic_graph
+from acnn.testing import example_structures, random_crystal, random_network
+from acnn.uncertainty import committee_deviations, spread
+from acnn.uncertainty.calibration import predict
+
+ACCURACY = 1e-12
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return Ensemble([random_network(["Si", "C"], seed, layers=seed % 2) for seed in range(3)])
+
+
+@pytest.mark.parametrize("kernel", ["auto", "torch"])
+def test_deviations_are_those_of_the_members_from_their_mean(ensemble, kernel):
+    graph = batch([atomic_graph(atoms, ensemble.cutoff) for atoms in example_structures().values()])
+    found = committee_deviations(ensemble, graph, kernel)
+    members = [member.pair_gradients(graph, kernel) for member in ensemble.models]
+    mean = ensemble.pair_gradients(graph, kernel)
+    for quantity in ("energies", "site_energies", "forces", "virials"):
+        expected = torch.stack([getattr(one, quantity) for one in members]) - getattr(mean, quantity)
+        scale = ACCURACY * float(expected.abs().max().clamp(min=1.0))
+        assert (getattr(found, quantity) - expected).abs().max() < scale, quantity
+        assert getattr(found, quantity).mean(dim=0).abs().max() < scale, quantity
+    assert torch.equal(found.forces_std, spread(found.forces))
+    energies = committee_deviations(ensemble, graph, kernel, forces=False)
+    assert energies.forces is None
+    assert torch.equal(energies.energies, found.energies)
+
+
+def test_equal_members_do_not_spread():
+    model = random_network(["Si", "C"])
+    graph = atomic_graph(random_crystal(["Si", "C"]), model.cutoff)
+    assert not committee_deviations(Ensemble([model, model]), graph).forces_std.any()
+
+
+def test_predictions_have_no_noise_of_their_own(ensemble):
+    atoms = random_crystal(["Si", "C"])
+    labels = (1.0, np.zeros((len(atoms), 3)), None)
+    structure = LabeledStructure(atoms, *labels, "default", Weights(30.0, 1.0, 1.0), "one")
+    predicted = predict(ensemble, [structure])
+    assert set(predicted) == {"energy", "forces"}
+    assert not predicted["forces"].has_noise
+    assert predicted["forces"].epistemic.min() > 0
+
+
+def test_a_network_without_committee_says_what_to_do():
+    model = random_network(["Si"])
+    graph = atomic_graph(random_crystal(["Si"]), model.cutoff)
+    with pytest.raises(ValueError, match="no committee: train it with several seeds, and use acnn ensemble"):
+        committee_deviations(model, graph)
