@@ -9,6 +9,7 @@ import typer
 
 from acnn.cli.check import check
 from acnn.cli.demo import demo
+from acnn.cli.ensemble import ensemble
 from acnn.cli.evaluate import evaluate
 from acnn.cli.example_data import example_data
 from acnn.cli.export import export
@@ -16,6 +17,7 @@ from acnn.cli.fit import fit
 from acnn.cli.info import info
 from acnn.cli.lammps import lammps
 from acnn.cli.report import report
+from acnn.cli.train import train
 
 app = typer.Typer(
     name="acnn",
@@ -45,7 +47,7 @@ def main(
     """Options before the command."""
 
 
-for command in (fit, evaluate, report, info, check, export, demo):
+for command in (fit, train, ensemble, evaluate, report, info, check, export, demo):
     app.command()(command)
 app.command("example-data")(example_data)
 app.add_typer(lammps, name="lammps")

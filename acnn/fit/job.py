@@ -108,13 +108,13 @@ def run_fit(
     datasets = _with_holdout(_read(settings, weights), settings)
     train = datasets["train"]
     elements = settings.elements or train.elements
-    _require_elements(datasets, elements)
-    _require_config_types(weights, train)
+    require_elements(datasets, elements)
+    require_config_types(weights, train)
     specification = settings.specification(elements)
     energies, source, warnings = reference_energies(settings, train, specification)
     warnings += left_out_notes(datasets)
     on_data(datasets, warnings)
-    _require_memory(specification.n_functions)
+    require_memory(specification.n_functions)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     candidates: list[Candidate] = []
     if settings.select:
@@ -223,7 +223,8 @@ def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
     }
 
 
-def _require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:
+def require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:
+    """No structure has another element than the model."""
     for dataset in datasets.values():
         for structure in dataset:
             foreign = sorted(set(structure.atoms.symbols) - set(elements))
@@ -234,7 +235,8 @@ def _require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -
                 )
 
 
-def _require_config_types(weights: WeightTable, train: Dataset) -> None:
+def require_config_types(weights: WeightTable, train: Dataset) -> None:
+    """Weights are given for config types that are there."""
     unused = sorted(set(weights) - {DEFAULT} - set(train.config_types))
     if unused:
         raise SettingsError(
@@ -243,7 +245,7 @@ def _require_config_types(weights: WeightTable, train: Dataset) -> None:
         )
 
 
-def _require_memory(n_functions: int) -> None:
+def require_memory(n_functions: int) -> None:
     """The triangular factor, three blocks of rows and their factorization take about 64 p² bytes."""
     needed = 64 * n_functions**2
     if needed > available_bytes():

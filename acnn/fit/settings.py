@@ -197,7 +197,8 @@ def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
     raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {e0!r}")
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path, example: str) -> dict[str, Any]:
+    """The settings in a YAML file; the example is for who wrote something else into it."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -205,8 +206,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise SettingsError(f"{path} must map settings to values, such as 'cutoff: 5.5'")
-    named = {str(key).replace("-", "_"): value for key, value in values.items()}
+        raise SettingsError(f"{path} must map settings to values, such as {example!r}")
+    return {str(key).replace("-", "_"): value for key, value in values.items()}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    named = read_mapping(path, "cutoff: 5.5")
     for key in named:
         if key not in KEYS:
             likely = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]

@@ -1,0 +1,118 @@
+"""acnn train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.markup import escape
+
+from acnn.cli.display import announce, console, error_table, one_sentence_errors, warn
+from acnn.cli.plots import has_matplotlib
+from acnn.cli.training_display import tell_start, training_display, training_plot
+from acnn.fit.settings import SettingsError
+from acnn.train.job import TrainReport, Watcher, run_training
+from acnn.train.processes import joined_processes
+from acnn.train.settings import TrainSettings
+from acnn.train.settings_file import read_train_settings
+
+
+def _option(help_text: str, *names: str, **keywords: Any) -> Any:
+    return typer.Option(*names, help=help_text, show_default=False, **keywords)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file of settings, see examples/train.yaml.", show_default=False)],
+    output: Annotated[Path | None, _option("Model file to write, MODEL.acnn (output.model).", "--output", "-o")] = None,
+    epochs: Annotated[int | None, _option("Passes over the data (training.epochs).")] = None,
+    start: Annotated[
+        Path | None,
+        _option("Go on from a trained model, on these data: fine-tuning, also with new elements (from).", "--from"),
+    ] = None,
+    linear: Annotated[
+        Path | None, _option("Fixed linear part, of acnn fit; without it a small one is fitted first (linear).")
+    ] = None,
+    resume: Annotated[bool, _option("Go on from the checkpoint of a killed training, if there is one.")] = False,
+    overwrite: Annotated[bool, _option("Start anew although there is a checkpoint of an unfinished training.")] = False,
+    seed: Annotated[int | None, _option("Of weights, batches and validation share (training.seed).")] = None,
+    device: Annotated[str | None, _option("cpu, cuda, cuda:1 (training.device).")] = None,
+    threads: Annotated[int | None, _option("Of the processor (training.threads).")] = None,
+    json: Annotated[Path | None, _option("Write sizes, seconds and errors as JSON (output.json).")] = None,
+    change: Annotated[
+        list[str] | None, _option("Any other setting: --set model.channels=16 --set training.loss.forces=2.", "--set")
+    ] = None,
+) -> None:
+    """Train a network or attention potential on labeled structures.
+
+    The model is a linear ACE potential, which is fitted first or taken from a file, and a network that learns what it
+    leaves. Five lines of settings are enough:
+
+        data: {train: train.xyz, validation: 0.1, test: test.xyz}
+
+        model: {level: attention, cutoff: 5.0}
+
+        training: {epochs: 200}
+
+        output: si.acnn
+
+    The best model by validation errors is written to si.acnn, the log to si.csv, the learning curve to
+    si.training.png, and the state after every epoch to si.checkpoint, from which --resume goes on with the same
+    numbers.
+
+    On many processors or GPUs: torchrun --nproc-per-node 2 -m acnn train …
+    """
+    given = {
+        "output.model": output,
+        "training.epochs": epochs,
+        "from": start,
+        "linear": linear,
+        "training.seed": seed,
+        "training.device": device,
+        "training.threads": threads,
+        "output.json": json,
+    }
+    with one_sentence_errors():
+        changes = dict(_parsed(text) for text in change or ())
+        settings = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
+        with joined_processes(settings.training.device) as processes:
+            try:
+                report = _run(settings, resume, overwrite, processes)
+            except KeyboardInterrupt:
+                warn(f"interrupted: {settings.output.model} is the best model so far; --resume goes on")
+                raise typer.Exit(130) from None
+            if processes.is_root:
+                _print_report(settings, report)
+
+
+def _parsed(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--set takes NAME=VALUE, such as model.channels=16, not {text!r}")
+    return name.strip(), yaml.safe_load(value)
+
+
+def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any) -> TrainReport:
+    if not processes.is_root:
+        return run_training(settings, Watcher(), resume, overwrite, processes)
+    with training_display(settings.training.epochs) as (stage, on_epoch):
+        return run_training(settings, Watcher(stage, announce, tell_start, on_epoch), resume, overwrite, processes)
+
+
+def _print_report(settings: TrainSettings, report: TrainReport) -> None:
+    """Error tables, then what was trained and at what cost."""
+    for name, table in report.errors.items():
+        console.print(error_table(name, table.as_dict()))
+    output, metrics = settings.output, report.metrics()
+    written = [output.model, output.log_file, output.json_file]
+    if has_matplotlib():
+        training_plot(output.log_file, output.plot_file)
+        written.append(output.plot_file)
+    score = "" if metrics["best_score"] is None else f", score {metrics['best_score']:.2f}"
+    console.print(
+        f"best of {metrics['epochs']} epochs: {metrics['best_epoch']}{score}; {metrics['n_parameters']} parameters, "
+        f"{metrics['train_seconds']:.1f} s, {metrics['seconds_per_epoch']:.2f} s per epoch\n"
+        f"wrote {escape(', '.join(str(path) for path in written if path))}",
+        highlight=False,
+    )

@@ -1,0 +1,117 @@
+"""What ``acnn train`` shows: what is trained, a live line or plain lines, the learning curve of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from acnn.cli.display import console, errors, warn
+from acnn.cli.plots import figure_with_axes
+from acnn.fit.progress import Stage
+from acnn.train.errors import Errors
+from acnn.train.log import ERRORS, rows
+from acnn.train.start import Start
+from acnn.train.trainer import Course, EpochRecord, Trainer
+
+PLAIN_LINES = 100
+"""About so many lines of a training are printed where there is no terminal."""
+
+OnEpoch = Callable[[EpochRecord, Course], None]
+
+
+def tell_start(start: Start, trainer: Trainer) -> None:
+    """Notes, sizes and how the training goes about it."""
+    for warning in start.warnings:
+        warn(warning)
+    s, store, model = trainer.settings, trainer.train, start.model
+    parameters = sum(p.numel() for p in trainer.parameters)
+    lines = [
+        *start.notes,
+        f"{model.level}: {model.embedding.n_invariants} invariants, {parameters} parameters, {s.precision} on "
+        f"{store.species.device}",
+        f"{len(store)} structures, {int(store.atoms.sum())} atoms, {int(store.pairs.sum())} pairs; "
+        f"{trainer.n_batches} steps per epoch, {s.epochs} epochs\n",
+    ]
+    console.print("\n".join(map(escape, lines)), highlight=False)
+
+
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """Loss, errors on validation, learning rate and time of an epoch."""
+    mark = " *" if record.is_best and record.errors else ""
+    cells = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}", f"loss {record.loss:.4g}"]
+    if record.errors is not None:
+        cells.append(_errors(record.errors) + mark)
+    return "  ".join([*cells, f"rate {record.learning_rate:.1e}", f"{record.seconds:.2f} s/epoch"])
+
+
+def _errors(found: Errors) -> str:
+    energy, forces = found["energy_rmse"], found["forces_rmse"]
+    cells = [f"{energy:.2f} meV/atom"] if energy is not None else []
+    return ", ".join(cells + ([f"{forces:.1f} meV/Å"] if forces is not None else [])) or "no labels"
+
+
+def time_left(course: Course, epochs: int) -> str:
+    """At the mean speed so far."""
+    seconds = round(course.seconds / max(course.epoch, 1) * (epochs - course.epoch))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+
+
+@contextmanager
+def training_display(epochs: int) -> Iterator[tuple[Stage, OnEpoch]]:
+    """Bars of the stages, and a live line of the epochs, on a terminal; about a hundred plain lines elsewhere.
+
+    Errors are RMSE on validation, * where the score is the best so far.
+    """
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as progress:
+
+        def stage(name: str, total: int) -> Callable[[], None]:
+            task = progress.add_task(escape(name), total=total)
+            return lambda: progress.advance(task)
+
+        yield stage, _live(epochs, progress) if errors.is_terminal else _plain(epochs)
+
+
+def _plain(epochs: int) -> OnEpoch:
+    every = max(1, epochs // PLAIN_LINES)
+
+    def on_epoch(record: EpochRecord, course: Course) -> None:
+        if record.epoch % every == 0 or record.epoch <= 3 or course.finished:
+            print(f"{epoch_line(record, epochs)}  {time_left(course, epochs)}", flush=True)
+
+    return on_epoch
+
+
+def _live(epochs: int, progress: Progress) -> OnEpoch:
+    tasks: list[TaskID] = []
+
+    def on_epoch(record: EpochRecord, course: Course) -> None:
+        if not tasks:
+            tasks.append(progress.add_task("", total=epochs))
+        line = f"{epoch_line(record, epochs)}  {time_left(course, epochs)}"
+        progress.update(tasks[0], completed=record.epoch, description=escape(line))
+
+    return on_epoch
+
+
+def training_plot(log: Path, path: Path) -> None:
+    """Loss, and RMSE of energies and forces on the validation structures, against the epoch."""
+    table = list(rows(log))
+    panels = [("loss", ["loss", "energy loss", "forces loss", "virial loss"])]
+    names = {q: ERRORS[f"{q}_rmse"] for q in ("energy", "forces")}
+    panels += [(name.removeprefix("validation "), [name]) for name in names.values() if any(row[name] for row in table)]
+    with figure_with_axes((3.3 * len(panels), 3.0), 1, len(panels)) as (figure, axes):
+        for axis, (label, columns) in zip(axes[0], panels, strict=True):
+            for column in columns:
+                points = np.array([[float(row["epoch"]), float(row[column])] for row in table if row[column]])
+                if (points[:, 1] > 0).any():
+                    axis.semilogy(*points.T, linewidth=1, label=column.removesuffix(" loss"))
+            axis.set_xlabel("epoch")
+            axis.set_ylabel(label)
+        axes[0, 0].legend(frameon=False)
+        figure.savefig(path, dpi=200)

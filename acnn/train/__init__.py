@@ -1,0 +1,1 @@
+"""Training of network and attention models."""

@@ -1,0 +1,65 @@
+"""Data of a training: training, validation and test structures, and what identifies them and the settings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from acnn.data.dataset import Dataset, read_dataset
+from acnn.data.splits import holdout
+from acnn.fit.checkpoint import fingerprint
+from acnn.fit.job import require_config_types
+from acnn.fit.linear import chosen
+from acnn.fit.settings import SettingsError
+from acnn.train.settings import TrainSettings
+
+
+def read_data(settings: TrainSettings) -> dict[str, Dataset]:
+    """Training, validation and test structures, as far as there are."""
+    data = settings.data
+    weights = data.weight_table()
+    paths = {"train": data.train, "validation": data.validation, "test": data.test}
+    datasets = {
+        name: read_dataset(
+            path,
+            energy_key=data.energy_key,
+            forces_key=data.forces_key,
+            virial_key=data.virial_key,
+            stress_key=data.stress_key,
+            weights=weights,
+            max_force=data.max_force,
+        )
+        for name, path in paths.items()
+        if isinstance(path, Path)
+    }
+    require_config_types(weights, datasets["train"])
+    if isinstance(data.validation, float):
+        train = datasets["train"]
+        held = holdout(train.structures, data.validation, settings.training.seed)
+        parts = {"train": ~held, "validation": held}
+        datasets |= {n: replace(train, structures=tuple(chosen(train.structures, w))) for n, w in parts.items()}
+    return {name: datasets[name] for name in paths if name in datasets}
+
+
+def fingerprints(settings: TrainSettings, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+    """All that the numbers of a training depend on, by names for messages."""
+    sets = {name: "".join(map(fingerprint, d)) for name, d in datasets.items() if name != "test"}
+    return {
+        "data": {name: hashlib.sha256(text.encode()).hexdigest()[:24] for name, text in sets.items()},
+        "data.e0": settings.data.e0,
+        "model": settings.model.model_dump(mode="json"),
+        "linear": _file_mark(settings.linear) if isinstance(settings.linear, Path) else settings.linear,
+        "from": _file_mark(settings.start),
+        "training": settings.training.model_dump(mode="json", exclude={"threads", "device"}),
+    }
+
+
+def _file_mark(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        raise SettingsError(f"{path}: there is no such model file")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:24]

@@ -1,0 +1,242 @@
+"""The whole of ``acnn train``: read, prepare, train epoch by epoch, write the best model, measure its errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from acnn.data.dataset import Dataset
+from acnn.fit.job import left_out_notes, require_elements
+from acnn.fit.metrics import ErrorTable, evaluate
+from acnn.fit.progress import Stage, silent
+from acnn.graph import dtype_of
+from acnn.io.model_file import (
+    load_model,
+    model_from_bytes,
+    model_to_bytes,
+    require_writable,
+    save_model,
+    write_atomically,
+)
+from acnn.models.network import NetworkACE
+from acnn.train.average import replaced
+from acnn.train.batches import structure_store
+from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
+from acnn.train.data import fingerprints, read_data
+from acnn.train.log import TrainingLog
+from acnn.train.processes import ALONE, Processes
+from acnn.train.settings import TrainSettings
+from acnn.train.start import Start, new_model, standardize
+from acnn.train.trainer import Course, EpochRecord, Trainer
+from acnn.train.transfer import continued_model
+
+SAVE_EVERY = 20.0
+"""Seconds between two writings of the best model; the checkpoint has it after every epoch."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What is told while a training runs."""
+
+    stage: Stage = silent
+    on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None
+    on_start: Callable[[Start, Trainer], None] = lambda start, trainer: None
+    on_epoch: Callable[[EpochRecord, Course], None] = lambda record, course: None
+
+
+@dataclass
+class TrainReport:
+    """A finished training."""
+
+    settings: TrainSettings
+    datasets: dict[str, Dataset]
+    model: NetworkACE
+    course: Course
+    notes: list[str]
+    errors: dict[str, ErrorTable] = field(default_factory=dict)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def metrics(self) -> dict[str, Any]:
+        """What ``--json`` writes: meV/atom, eV/Å, seconds."""
+        return {
+            "level": self.model.level,
+            "n_parameters": self.n_parameters,
+            "n_basis": self.model.linear.basis.n_functions,
+            "epochs": self.course.epoch,
+            "best_epoch": self.course.best_epoch,
+            "best_score": self.course.best,
+            "train_seconds": self.course.seconds,
+            "seconds_per_epoch": self.course.seconds / max(self.course.epoch, 1),
+            "reference_energies": self.model.e0.energies,
+            **{name: table.as_dict() for name, table in self.errors.items()},
+        }
+
+    def provenance(self) -> dict[str, Any]:
+        """What the model file remembers of its making."""
+        return {
+            "acnn_version": version("acnn"),
+            "data": {
+                name: {
+                    "file": Path(d.source).name,
+                    "sha256": d.sha256,
+                    "structures": len(d),
+                    "atoms": d.n_atoms,
+                    "left_out": d.left_out,
+                    "keys": d.keys,
+                }
+                for name, d in self.datasets.items()
+            },
+            "settings": self.settings.model_dump(mode="json", by_alias=True, exclude={"output"}),
+            "notes": self.notes,
+            **self.metrics(),
+        }
+
+
+def run_training(
+    settings: TrainSettings,
+    watcher: Watcher = Watcher(),
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+) -> TrainReport:
+    """Train and write; all ``processes`` of a job make the same call, rank 0 tells and writes."""
+    if not processes.is_root:
+        watcher = Watcher()
+    output, data = settings.output, settings.data
+    inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
+    inputs += [settings.linear] if isinstance(settings.linear, Path) else []
+    require_writable(
+        [output.model, output.log_file, output.checkpoint_file, output.plot_file, output.json_file], inputs
+    )
+    found = _checkpoint(settings, resume, overwrite)
+    datasets = read_data(settings)
+    marks = fingerprints(settings, datasets)
+    if found is not None:
+        found.require(marks, output.checkpoint_file)
+    watcher.on_data(datasets, left_out_notes(datasets))
+    with using_threads(settings.training.threads):
+        start = _start(settings, datasets, found, watcher.stage)
+        trainer = _trainer(settings, start, datasets, watcher.stage, processes)
+        content = model_to_bytes(start.model) if found is None else found.model
+        if found is not None:
+            restore(trainer, found)
+        report = TrainReport(settings, datasets, start.model, trainer.course, start.notes)
+        watcher.on_start(start, trainer)
+        _train(trainer, report, watcher, content, marks)
+        if processes.is_root:
+            report.model = _network(load_model(output.model), str(output.model))
+            for name, dataset in datasets.items():
+                advance = watcher.stage(f"errors on {name}", len(dataset))
+                report.errors[name] = evaluate(report.model, dataset.structures, advance)
+            save_model(report.model, output.model, report.provenance())
+            if output.json_file:
+                write_atomically(output.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
+    return report
+
+
+def _train(trainer: Trainer, report: TrainReport, watcher: Watcher, content: bytes, marks: Mapping[str, Any]) -> None:
+    """Epochs until it is over; log and checkpoint after each, the best model now and then and at the end."""
+    output, is_root, course = report.settings.output, trainer.processes.is_root, trainer.course
+    log = TrainingLog(output.log_file, course.epoch) if is_root else None
+    saved, last = False, 0.0
+    try:
+        while not (course.finished or trainer.is_over):
+            record = trainer.run_epoch()
+            course.finished = trainer.is_over
+            if log is None:
+                continue
+            log.add(record, course.seconds)
+            checkpoint_of(trainer, content, marks).write(output.checkpoint_file)
+            watcher.on_epoch(record, course)
+            saved = saved and not record.is_best
+            if not saved and time.monotonic() - last > SAVE_EVERY:
+                save_best(trainer, report)
+                saved, last = True, time.monotonic()
+    finally:
+        if is_root and course.epoch and not saved:
+            save_best(trainer, report)
+
+
+def save_best(trainer: Trainer, report: TrainReport) -> None:
+    """Write the model with the best averaged weights."""
+    with replaced(trainer.parameters, trainer.best):
+        save_model(trainer.model, report.settings.output.model, report.provenance())
+
+
+def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> TrainingCheckpoint | None:
+    """The checkpoint to go on from; None to start anew.
+
+    Raises:
+        TrainingCheckpointError: there is an unfinished training, and nobody said what to do with it.
+    """
+    path = settings.output.checkpoint_file
+    if not path.is_file() or overwrite:
+        return None
+    if resume:
+        return TrainingCheckpoint.read(path)
+    course = TrainingCheckpoint.read(path).course
+    if not course.finished:
+        raise TrainingCheckpointError(
+            f"{path} holds {course.epoch} epochs of an unfinished training: --resume goes on with it, --overwrite "
+            "starts anew"
+        )
+    return None
+
+
+def _start(
+    settings: TrainSettings, datasets: Mapping[str, Dataset], found: TrainingCheckpoint | None, stage: Stage
+) -> Start:
+    if found is not None:
+        name = str(settings.output.checkpoint_file)
+        model = _network(model_from_bytes(found.model, name), name)
+        return Start(model, False, [f"resumed after epoch {found.course.epoch}"])
+    make = new_model if settings.start is None else continued_model
+    return make(settings, datasets["train"], settings.model.elements or datasets["train"].elements, stage)
+
+
+def _network(model: object, name: str) -> NetworkACE:
+    if not isinstance(model, NetworkACE):
+        raise ValueError(f"{name} is not a network or attention model")
+    return model
+
+
+def _trainer(
+    settings: TrainSettings, start: Start, datasets: Mapping[str, Dataset], stage: Stage, processes: Processes
+) -> Trainer:
+    training, model = settings.training, start.model
+    require_elements(dict(datasets), model.elements)
+    dtype, device = dtype_of(training.precision), processes.device(training.device)
+    stores = {
+        name: structure_store(model, dataset.structures, dtype, stage(f"neighbors of {name}", len(dataset)))
+        for name, dataset in datasets.items()
+        if name != "test"
+    }
+    if start.is_new:
+        standardize(model, stores["train"], training.seed)
+    model.to(device)
+    on_device = {name: store.to(device) for name, store in stores.items()}
+    rate = training.rate(fine_tuning=settings.start is not None)
+    return Trainer(model, on_device["train"], on_device.get("validation"), training, rate, processes)
+
+
+@contextmanager
+def using_threads(n: int | None) -> Iterator[None]:
+    """Inside, torch uses so many threads; None leaves it to torch."""
+    before = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,54 @@
+"""The log of a training: one line of a CSV file for every epoch, units in its header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from acnn.train.errors import MEASURES, QUANTITIES, UNITS
+from acnn.train.trainer import EpochRecord
+
+LOSSES = ("loss", "energy loss", "forces loss", "virial loss")
+ERRORS = {f"{q}_{m}": f"validation {q} {m.upper()} ({UNITS[q]})" for q in QUANTITIES for m in MEASURES}
+COLUMNS = (
+    *("epoch", *LOSSES),
+    *ERRORS.values(),
+    *("score", "learning rate", "energy weight", "forces weight", "virial weight", "gradient norm", "time (s)"),
+)
+
+
+class TrainingLog:
+    """Appends to a CSV file.
+
+    Args:
+        epoch: the lines after this epoch of an earlier run are dropped; 0 begins a new file.
+    """
+
+    def __init__(self, path: Path, epoch: int = 0) -> None:
+        self.path = path
+        kept = [row for row in rows(path) if int(row["epoch"]) <= epoch] if epoch and path.is_file() else []
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="")
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def add(self, record: EpochRecord, seconds: float) -> None:
+        """The line of an epoch, ``seconds`` after the start of the training."""
+        errors = record.errors or {}
+        values = [record.epoch, record.loss, *record.parts]
+        line = [*values, *(errors.get(key) for key in ERRORS), record.score, record.learning_rate, *record.weights]
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow([_text(value) for value in [*line, record.gradient_norm, seconds]])
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """The lines of a log by column; what a kill left unfinished is not one."""
+    with path.open(newline="", encoding="utf-8") as file:
+        yield from (row for row in csv.DictReader(file) if row.get(COLUMNS[-1]) and row["epoch"].isdecimal())

@@ -1,0 +1,71 @@
+"""The loss of a training step.
+
+    L = Σ_q w_q / n̄_q Σ_k ω_k ρ_q(Δ_k) ,   q = energy, forces, virial
+
+over the labels k of a batch, with the errors Δ
+
+    energy   (E - E_ref) / N         eV/atom    one for each structure of N atoms
+    forces   F - F_ref               eV/Å       three for each atom
+    virial   (W - W_ref) / N         eV/atom    nine for each structure
+
+w_q are the weights of the loss, which change with the epoch; ω_k those of a structure, by config type; n̄_q is the mean
+number of labels in a batch, so that the mean of L over the batches of an epoch is the mean over the data, whatever the
+batches. ρ is the square, or Huber's function with the same curvature at zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from acnn.potential import PairGradients
+
+
+class Labels(NamedTuple):
+    """What a batch of S structures with A atoms should come out as; ω is 0 where there is no label.
+
+    Attributes:
+        energies: eV [S], float64.
+        forces: eV/Å [A, 3].
+        virials: eV [S, 3, 3].
+        n_atoms: of each structure, float64 [S].
+        energy_weights, virial_weights: ω [S].
+        force_weights: ω [A].
+    """
+
+    energies: Tensor
+    forces: Tensor
+    virials: Tensor
+    n_atoms: Tensor
+    energy_weights: Tensor
+    force_weights: Tensor
+    virial_weights: Tensor
+
+
+class Deltas(NamedTuple):
+    """Where Huber's function turns from a square into a line: eV/atom, eV/Å, eV/atom; None: never."""
+
+    energy: float | None = None
+    forces: float | None = None
+    virial: float | None = None
+
+
+def penalty(error: Tensor, delta: float | None) -> Tensor:
+    """ρ(Δ) = Δ², or for |Δ| > δ: 2 δ |Δ| - δ²."""
+    if delta is None:
+        return error.square()
+    size = error.abs()
+    return torch.where(size <= delta, error.square(), 2 * delta * size - delta**2)
+
+
+def penalties(found: PairGradients, labels: Labels, deltas: Deltas, with_virials: bool = True) -> Tensor:
+    """Σ_k ω_k ρ_q(Δ_k) of energies, forces and virials [3], float64."""
+    energy = penalty((found.energies - labels.energies) / labels.n_atoms, deltas.energy) @ labels.energy_weights
+    forces = penalty(found.forces - labels.forces, deltas.forces).sum(dim=1) @ labels.force_weights
+    if not with_virials:
+        return torch.stack([energy, forces.double(), torch.zeros_like(energy)])
+    per_atom = (found.virials - labels.virials) / labels.n_atoms[:, None, None].to(labels.virials.dtype)
+    virial = penalty(per_atom, deltas.virial).sum(dim=(1, 2)) @ labels.virial_weights
+    return torch.stack([energy, forces.double(), virial.double()])

@@ -1,0 +1,105 @@
+"""What changes while a model is trained: the learning rate and the weights of the loss, as functions of the epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Point = tuple[float, float]
+
+
+def epoch_of(when: float, epochs: int) -> float:
+    """A place in the training, as an epoch: numbers up to 1 are shares of all epochs."""
+    return when * epochs if when <= 1 else when
+
+
+class Schedule(BaseModel):
+    """A number that changes with the epoch.
+
+    Attributes:
+        steps: points (when, value): each value holds from its epoch on.
+        ramp: points (when, value): straight lines between them, constant before the first and after the last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: tuple[Point, ...] | None = None
+    ramp: tuple[Point, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        """A plain number is a schedule that never changes."""
+        return {"steps": [(0.0, value)]} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @field_validator("steps", "ramp")
+    @classmethod
+    def _sound(cls, points: tuple[Point, ...] | None) -> tuple[Point, ...] | None:
+        if points is not None and not (points and all(w >= 0 and 0 <= v < math.inf for w, v in points)):
+            raise ValueError("a schedule is a list of [when, value], both at least 0")
+        return points
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Schedule:
+        if (self.steps is None) == (self.ramp is None):
+            raise ValueError("a schedule is a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}")
+        return self
+
+    def at(self, epoch: float, epochs: int) -> float:
+        """The value at an epoch of so many."""
+        points = sorted((epoch_of(when, epochs), value) for when, value in self.steps or self.ramp or ())
+        if self.ramp is not None:
+            return float(np.interp(epoch, [start for start, _ in points], [value for _, value in points]))
+        return ([value for start, value in points if start <= epoch] or [points[0][1]])[-1]
+
+    @property
+    def largest(self) -> float:
+        return max(value for _, value in self.steps or self.ramp or ())
+
+
+class LearningRate(BaseModel):
+    """The learning rate at time t, in epochs of a training of T epochs; a warm-up of w epochs rises linearly to it.
+
+    cosine:       η_T + (η - η_T) ½ [1 + cos(π s)] ,  s = (t - w) / (T - w)
+    exponential:  η (η_T / η)^s
+    plateau:      η · factor^k after k waits of ``wait`` epochs without a better validation score, never below η_T
+    constant:     η
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: Literal["cosine", "exponential", "plateau", "constant"]
+    start: float = Field(gt=0)
+    final: float = Field(gt=0)
+    warmup: float = Field(ge=0)
+    factor: float = Field(0.5, gt=0, lt=1)
+    wait: int = Field(20, ge=1)
+
+    def at(self, epoch: float, epochs: int, reductions: int = 0) -> float:
+        """η(t); ``reductions`` is the k of the plateau."""
+        warmup = epoch_of(self.warmup, epochs)
+        if epoch < warmup:
+            return self.start * (epoch + 1e-2 * warmup) / (1.01 * warmup)
+        done = min(1.0, (epoch - warmup) / max(epochs - warmup, 1e-9))
+        if self.shape == "cosine":
+            return self.final + (self.start - self.final) * 0.5 * (1 + math.cos(math.pi * done))
+        if self.shape == "exponential":
+            return self.start * (self.final / self.start) ** done
+        if self.shape == "plateau":
+            return max(self.final, self.start * self.factor**reductions)
+        return self.start
+
+
+def reductions(scores: Sequence[float], wait: int) -> int:
+    """How often a plateau lowers the rate: once for every ``wait`` scores in a row that are no better than the best."""
+    found, best, waited = 0, math.inf, 0
+    for score in scores:
+        waited = 0 if score < best else waited + 1
+        best = min(best, score)
+        if waited == wait:
+            found, waited = found + 1, 0
+    return found

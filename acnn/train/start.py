@@ -1,0 +1,159 @@
+"""The model before its first step: linear part, random network, standardization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import Dataset
+from acnn.fit.linear import fit_linear
+from acnn.fit.progress import Stage, silent
+from acnn.fit.reference import reference_energies
+from acnn.fit.settings import SettingsError
+from acnn.io.model_file import load_model
+from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
+from acnn.train.batches import Batch, StructureStore
+from acnn.train.errors import network_gradients
+from acnn.train.settings import TrainSettings
+
+LINEAR_SIZES = ((2, 10.0), (2, 8.0), (2, 6.0), (2, 5.0), (1, 8.0), (1, 6.0), (1, 4.0))
+"""Order and total degree of a linear part nobody chose: the first of at most so many functions."""
+MOST_LINEAR_FUNCTIONS = 400
+MOST_ELEMENTS_OF_A_FIT = 4
+"""With more, only a linear part that was asked for is fitted."""
+SAMPLE_CENTERS = 4000
+
+
+@dataclass
+class Start:
+    """A model to train.
+
+    Attributes:
+        is_new: its network is random and its invariants are not standardized.
+        notes: what was done, a sentence each.
+        warnings: makeshifts.
+    """
+
+    model: NetworkACE
+    is_new: bool
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def new_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
+    """A random network on a linear part that is read or fitted."""
+    warnings: list[str] = []
+    if isinstance(settings.linear, Path):
+        linear, notes = read_linear(settings), [f"linear part: {settings.linear}"]
+    elif settings.linear is None or (not settings.linear and len(elements) > MOST_ELEMENTS_OF_A_FIT):
+        linear, notes, warnings = without_functions(settings, train, elements)
+    else:
+        linear, notes, warnings = fitted_linear(settings, train, elements, stage)
+    model = NetworkACE(settings.model.specification(linear.elements), linear, settings.training.seed)
+    return Start(model, True, notes, warnings)
+
+
+def read_linear(settings: TrainSettings) -> LinearACE:
+    """The linear model of a file."""
+    path = str(settings.linear)
+    linear = load_model(path)
+    if not isinstance(linear, LinearACE):
+        raise SettingsError(f"{path} is not a linear model: train it further with 'from', or give one of acnn fit")
+    if settings.data.e0 is not None:
+        raise SettingsError(f"E0 is that of {path}: leave out data.e0")
+    return linear
+
+
+def without_functions(
+    settings: TrainSettings, train: Dataset, elements: tuple[str, ...]
+) -> tuple[LinearACE, list[str], list[str]]:
+    """E0 and screened nuclear repulsion alone: with many elements, some pairs of them are hardly in the data, and a fit
+    would make something up for these."""
+    cutoff = settings.model.cutoff
+    least = {"elements": elements, "order": 1, "total_degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
+    specification = BasisSpecification.model_validate(least)
+    energies, source, warnings = reference_energies(settings.linear_fit(cutoff), train, specification)
+    note = f"linear part: none, but E0 from {source} and nuclear repulsion (ZBL)"
+    return LinearACE(specification, energies, zbl=True), [note], warnings
+
+
+def fitted_linear(
+    settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent
+) -> tuple[LinearACE, list[str], list[str]]:
+    """A linear model fitted to the training data, what was done, and warnings."""
+    fit = settings.linear_fit(settings.model.cutoff)
+    if not {"order", "degree"} & set(settings.linear if isinstance(settings.linear, dict) else ()):
+        order, degree = linear_size(settings, elements)
+        fit = fit.model_copy(update={"order": order, "degree": degree})
+    specification = fit.specification(elements)
+    energies, source, warnings = reference_energies(fit, train, specification)
+    found = fit_linear(
+        specification,
+        train.structures,
+        energies,
+        fit.make_solver(),
+        fit.make_prior(),
+        zbl=fit.zbl,
+        repulsion_weight=fit.repulsion,
+        kernel=fit.kernel,
+        advance=stage(f"linear part, {specification.n_functions} functions", len(train)),
+    )
+    note = (
+        f"linear part: order {fit.order}, {specification.n_functions} functions, fitted in {found.seconds:.1f} s; "
+        f"E0 from {source}"
+    )
+    return found.model, [note], warnings + list(found.solution.warnings)
+
+
+def linear_size(settings: TrainSettings, elements: tuple[str, ...]) -> tuple[int, float]:
+    """Order and total degree of a small basis: the network is there for the rest."""
+    fit = settings.linear_fit(settings.model.cutoff)
+    for order, degree in LINEAR_SIZES:
+        specification = fit.model_copy(update={"order": order, "degree": degree}).specification(elements)
+        if specification.n_functions <= MOST_LINEAR_FUNCTIONS:
+            return order, degree
+    return LINEAR_SIZES[-1]
+
+
+def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
+    """Standardize the invariants over some thousand centers of the data, and choose the scale of the output.
+
+    The scale is the ratio of the RMS of the forces to be learned to that of the forces of the untrained network of
+    scale 1 eV, so that training starts with forces of the right size and learning rates mean the same in all materials;
+    without forces it is the ratio of the deviations of energies per atom.
+    """
+    batch = _sample(store, seed)
+    element = model.element_index(batch.graph.species)
+    double = batch.graph.to(dtype=torch.float64)
+    with torch.no_grad():
+        model.fitting.standardize(model.embedding(double, element), element, 1.0)
+    model.fitting.scale.fill_(_scale(model, batch._replace(graph=double)))
+
+
+def _sample(store: StructureStore, seed: int) -> Batch:
+    order = torch.randperm(len(store), generator=torch.Generator().manual_seed(seed)).to(store.atoms.device)
+    atoms = torch.cumsum(store.atoms[order], 0)
+    return store.batch(order[: 1 + int((atoms < SAMPLE_CENTERS).sum())])
+
+
+def _scale(model: NetworkACE, batch: Batch) -> float:
+    found, labels = network_gradients(model, batch), batch.labels
+    known = labels.force_weights > 0
+    if bool(known.any()):
+        return _ratio(_rms(labels.forces[known]), _rms(found.forces[known]))
+    known = labels.energy_weights > 0
+    per_atom = (labels.energies[known] / labels.n_atoms[known], found.energies[known] / labels.n_atoms[known])
+    return _ratio(*(_rms(energies - energies.mean()) for energies in per_atom))
+
+
+def _rms(values: Tensor) -> float:
+    return float(values.double().square().mean().sqrt()) if values.numel() else 0.0
+
+
+def _ratio(wanted: float, found: float) -> float:
+    return wanted / found if wanted > 0 and found > 0 else 1.0

@@ -1,0 +1,253 @@
+"""The training loop: batches, gradients of a loss of forces, AdamW, moving average, validation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from acnn.models.network import NetworkACE
+from acnn.train.average import MovingAverage, replaced
+from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
+from acnn.train.errors import Errors, network_errors, network_gradients, score
+from acnn.train.loss import Deltas, penalties
+from acnn.train.processes import ALONE, Processes
+from acnn.train.schedule import LearningRate, reductions
+from acnn.train.settings import TrainingSettings
+
+MEMORY_OF_NORMS = 0.05
+"""Share of the newest gradient in the running mean of their norms."""
+
+
+class TrainingError(ValueError):
+    """A training that cannot go on, said in one sentence."""
+
+
+class StepLoss(nn.Module):
+    """The loss of a batch as a module, so that `DistributedDataParallel` sees the double backward in its forward."""
+
+    def __init__(self, model: NetworkACE, deltas: Deltas, with_virials: bool, processes: Processes) -> None:
+        super().__init__()
+        self.model, self.deltas, self.with_virials, self.processes = model, deltas, with_virials, processes
+
+    def forward(self, batch: Batch, factors: Tensor) -> tuple[Tensor, Tensor]:
+        """L and its three parts, detached.
+
+        Args:
+            factors: w_q / n̄_q [3].
+        """
+        if batch.graph.n_pairs == 0:  # the share of a process may be empty
+            nothing = torch.zeros_like(factors)
+            return self._of_all_parameters(nothing.sum()), nothing
+        found = network_gradients(self.model, batch, create_graph=True)
+        parts = factors * penalties(found, batch.labels, self.deltas, self.with_virials)
+        return self._of_all_parameters(parts.sum()), parts.detach()
+
+    def _of_all_parameters(self, loss: Tensor) -> Tensor:
+        """Times the number of processes, because gradients are averaged; each process must use every parameter."""
+        if self.processes.size == 1:
+            return loss
+        return loss * self.processes.size + sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad)
+
+
+@dataclass
+class Course:
+    """How far a training has come: epochs done, validation scores (None: not validated), seconds."""
+
+    epoch: int = 0
+    scores: list[float | None] = field(default_factory=list)
+    seconds: float = 0.0
+    finished: bool = False
+
+    @property
+    def validated(self) -> list[float]:
+        return [value for value in self.scores if value is not None]
+
+    @property
+    def best(self) -> float | None:
+        """The smallest score."""
+        return min(self.validated, default=None)
+
+    @property
+    def best_epoch(self) -> int:
+        """Its epoch, counted from 1; without validation the last one."""
+        return self.epoch if self.best is None else 1 + self.scores.index(self.best)
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of the log.
+
+    Attributes:
+        loss, parts: mean over batches, and what energies, forces and virials contribute.
+        weights: w_q of this epoch.
+        errors: of the validation with averaged weights, None if there was none after this epoch.
+        gradient_norm: running mean.
+    """
+
+    epoch: int
+    loss: float
+    parts: tuple[float, float, float]
+    weights: tuple[float, float, float]
+    errors: Errors | None
+    score: float | None
+    is_best: bool
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+
+
+class Trainer:
+    """Trains the network of a model epoch by epoch.
+
+    Args:
+        model: on its device; its trainable parameters take the dtype of the stores.
+        train, validation: structures.
+        rate: learning rate.
+    """
+
+    def __init__(
+        self,
+        model: NetworkACE,
+        train: StructureStore,
+        validation: StructureStore | None,
+        settings: TrainingSettings,
+        rate: LearningRate,
+        processes: Processes = ALONE,
+    ) -> None:
+        self.model, self.train, self.validation = model, train, validation
+        self.settings, self.rate, self.processes = settings, rate, processes
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
+        for parameter in self.parameters:
+            parameter.data = parameter.data.to(train.pair_vectors.dtype)
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=rate.start, betas=settings.betas, foreach=True)
+        self.average = MovingAverage(self.parameters, settings.decay(self.n_batches))
+        self.best = [tensor.clone() for tensor in self.average.tensors]
+        self.norm = torch.zeros((), dtype=train.pair_vectors.dtype, device=train.pair_vectors.device)
+        self.steps, self.course = 0, Course()
+        self.mean_counts = [max(count, 1) / self.n_batches for count in train.label_counts]
+        loss = StepLoss(model, settings.loss.make_deltas(), train.label_counts[2] > 0, processes)
+        self.loss: nn.Module = DistributedDataParallel(loss, broadcast_buffers=False) if processes.size > 1 else loss
+        self._atoms, self._pairs = train.atoms.cpu(), train.pairs.cpu()
+
+    @property
+    def n_batches(self) -> int:
+        """Steps of an epoch."""
+        return n_batches(self.train.atoms, self.settings.batch_atoms)
+
+    def run_epoch(self) -> EpochRecord:
+        """One pass over the data, and the validation that is due."""
+        start = time.perf_counter()
+        epoch, settings = self.course.epoch, self.settings
+        weights = [getattr(settings.loss, q).at(epoch, settings.epochs) for q in ("energy", "forces", "virial")]
+        parts = self._pass(epoch, weights)
+        if not all(map(math.isfinite, parts)):
+            raise TrainingError(
+                f"the loss is not finite after epoch {epoch + 1}: lower training.learning_rate, now {self.rate.start:g}"
+            )
+        self.course.epoch += 1
+        errors, found, is_best = self._validate()
+        seconds = time.perf_counter() - start
+        self.course.seconds += seconds
+        return EpochRecord(
+            epoch=self.course.epoch,
+            loss=sum(parts),
+            parts=(parts[0], parts[1], parts[2]),
+            weights=(weights[0], weights[1], weights[2]),
+            errors=errors,
+            score=found,
+            is_best=is_best,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            gradient_norm=float(self.norm),
+            seconds=seconds,
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """All epochs are done, or there has been no better score for too long."""
+        patience = self.settings.patience
+        waited = self.course.epoch - self.course.best_epoch
+        return self.course.epoch >= self.settings.epochs or (patience is not None and waited >= patience)
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Weight decay is for the matrices of the fitting network alone."""
+        is_matrix = [name.startswith(("fitting.weights", "fitting.skip")) for name in self.names]
+        return [
+            {
+                "params": [p for p, matrix in zip(self.parameters, is_matrix, strict=True) if matrix == decays],
+                "weight_decay": self.settings.weight_decay if decays else 0.0,
+            }
+            for decays in (True, False)
+        ]
+
+    def _pass(self, epoch: int, weights: Sequence[float]) -> list[float]:
+        """Steps over all batches; the mean parts of the loss."""
+        scaled = [weight / count for weight, count in zip(weights, self.mean_counts, strict=True)]
+        factors = torch.tensor(scaled, dtype=torch.float64, device=self.train.species.device)
+        batches = shuffled_batches(self._atoms, self.settings.batch_atoms, self.settings.seed, epoch)
+        sums = torch.zeros_like(factors)
+        lowered = reductions(self.course.validated, self.rate.wait) if self.rate.shape == "plateau" else 0
+        for position, batch in enumerate(batches):
+            rate = self.rate.at(epoch + position / len(batches), self.settings.epochs, lowered)
+            sums += self._step(self._share(batch), factors, rate)
+        return (self.processes.total(sums) / self.n_batches).tolist()
+
+    def _share(self, batch: Tensor) -> Tensor:
+        """The structures of a batch that this process takes."""
+        share = cut(batch, self._pairs, self.processes.size)[self.processes.rank] if self.processes.size > 1 else batch
+        return share.to(self.train.species.device)
+
+    def _step(self, structures: Tensor, factors: Tensor, rate: float) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=False)
+        loss, parts = self.loss(self.train.batch(structures), factors)
+        loss.backward(inputs=self.parameters)  # the kernel has no second derivatives of positions
+        self._clip()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.steps += 1
+        self.average.update(self.parameters, self.steps)
+        return parts
+
+    def _clip(self) -> None:
+        """Shorten a gradient much longer than the running mean, which then follows slowly."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self.steps == 0:
+            self.norm.copy_(norm)
+        if self.settings.clip is not None:
+            factor = torch.clamp(self.settings.clip * self.norm / (norm + 1e-30), max=1.0)
+            torch._foreach_mul_(gradients, factor)
+            norm = norm * factor
+        self.norm.lerp_(norm, MEMORY_OF_NORMS)
+
+    def _validate(self) -> tuple[Errors | None, float | None, bool]:
+        """Errors and score with the averaged weights, and whether these are the best so far, which are kept."""
+        epoch, every = self.course.epoch, self.settings.validate_every
+        if self.validation is None:
+            self.course.scores.append(None)
+            self._keep()
+            return None, None, True
+        if epoch % every and epoch < self.settings.epochs:
+            self.course.scores.append(None)
+            return None, None, False
+        with replaced(self.parameters, self.average.tensors):
+            errors = network_errors(self.model, self.validation, self.processes)
+        selection = self.settings.selection
+        found = score(errors, selection.model_dump(exclude={"measure"}), selection.measure)
+        is_best = self.course.best is None or found < self.course.best
+        self.course.scores.append(found)
+        if is_best:
+            self._keep()
+        return errors, found, is_best
+
+    def _keep(self) -> None:
+        for kept, tensor in zip(self.best, self.average.tensors, strict=True):
+            kept.copy_(tensor)

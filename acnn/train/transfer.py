@@ -1,0 +1,197 @@
+"""Going on from a trained model: on other data, and with elements it does not know.
+
+A new element starts as the copy of the nearest known one in the periodic table: its network weights, radial functions
+and standardization. Then those functions of the linear part that see the new elements are fitted to what E0, the known
+functions and the network leave, and all weights of the network are trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from torch import Tensor
+
+from acnn.basis.ace import ACEBasis
+from acnn.basis.coupling import n_invariants
+from acnn.basis.radial import bond_length
+from acnn.basis.specification import BasisSpecification, grouped
+from acnn.data.dataset import Dataset, LabeledStructure, isolated_atom_energies
+from acnn.fit.accumulation import accumulate
+from acnn.fit.assembly import Assembler, repulsion_rows
+from acnn.fit.factorization import StreamingQR
+from acnn.fit.job import require_memory
+from acnn.fit.progress import Stage, silent
+from acnn.fit.settings import SettingsError, explicit_energies
+from acnn.io.model_file import load_model
+from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE, NetworkPart
+from acnn.models.network_specification import NetworkSpecification
+from acnn.neighbors import atomic_graph
+from acnn.ranks import ALONE
+from acnn.train.settings import TrainSettings
+from acnn.train.start import Start
+
+NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
+FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]
+
+
+def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
+    """The trained model of ``from``, with further elements where the data have them."""
+    model = load_model(str(settings.start))
+    if not isinstance(model, NetworkACE):
+        raise SettingsError(f"{settings.start} is a linear model: give it as 'linear', not as 'from'")
+    different = settings.model.differences(model.specification)
+    if different:
+        raise SettingsError(f"{settings.start} has another {', '.join(different)}: leave it out of 'model'")
+    new = tuple(e for e in elements if e not in model.elements)
+    if not new:
+        if settings.data.e0 is not None:
+            raise SettingsError(f"E0 is that of {settings.start}: leave out data.e0")
+        return Start(model, False, [f"goes on from {settings.start}: weights, standardization, linear part kept"])
+    twins = {e: nearest_element(e, model.elements) for e in new}
+    energies = new_reference_energies(settings, train, extended_model(model, twins, dict.fromkeys(new, 0.0)), new)
+    extended = extended_model(model, twins, energies)
+    known = ", ".join(f"{e} starts as {twin} (E0 {energies[e]:.4f} eV)" for e, twin in twins.items())
+    note = f"goes on from {settings.start} of {', '.join(model.elements)}: {known}; all else kept"
+    if bool(model.linear.coefficients.any()):
+        fit_new_functions(settings, extended, model.elements, train, stage)
+        functions = extended.linear.basis.n_functions - model.linear.basis.n_functions
+        note += f", and the {functions} functions of the linear part that see new elements are fitted"
+    return Start(extended, False, [note])
+
+
+def nearest_element(element: str, known: Sequence[str]) -> str:
+    """The known element with the fewest steps to it through periods and groups; of several, by bond length."""
+    period, group = periodic_place(element)
+
+    def distance(other: str) -> tuple[int, float]:
+        places = periodic_place(other)
+        return abs(places[0] - period) + abs(places[1] - group), abs(bond_length(other) - bond_length(element))
+
+    return min(known, key=distance)
+
+
+def periodic_place(element: str) -> tuple[int, int]:
+    """Period and group 1 … 18; lanthanides and actinides count as group 3."""
+    number = atomic_numbers[element]
+    period = int(np.searchsorted(NOBLE_GASES, number))
+    from_start, from_end = number - (0, *NOBLE_GASES)[period], NOBLE_GASES[period] - number
+    return period + 1, from_start if from_start <= 2 and from_end else max(3, 18 - from_end)
+
+
+def new_reference_energies(
+    settings: TrainSettings, train: Dataset, extended: NetworkACE, new: tuple[str, ...]
+) -> dict[str, float]:
+    """E0 in eV of new elements: given, of isolated atoms, or by least squares.
+
+    Args:
+        extended: with E0 = 0 of the new elements; least squares fit what it leaves of the energies.
+    """
+    given = explicit_energies(settings.data.e0) if settings.data.e0 is not None else None
+    if given is not None and set(given) != set(new):
+        raise SettingsError(f"data.e0 must give the new elements, {', '.join(new)}, and no other")
+    isolated = given if given is not None else isolated_atom_energies(train, extended.cutoff)
+    if all(e in isolated for e in new):
+        return {e: isolated[e] for e in new}
+    if settings.data.e0 == "isolated":
+        raise SettingsError(f"the training data hold no isolated atom of {', '.join(set(new) - set(isolated))}")
+    labeled = [s for s in train if s.energy is not None and set(new) & set(s.atoms.symbols)]
+    if not labeled:
+        raise SettingsError(f"the training data hold no energy to find E0 of {', '.join(new)}: give data.e0")
+    counts = np.array([[np.sum(s.atoms.symbols == e) for e in new] for s in labeled], dtype=float)
+    found = [float(extended.pair_gradients(atomic_graph(s.atoms, extended.cutoff)).energies[0]) for s in labeled]
+    left = np.array([s.energy for s in labeled]) - np.array(found)
+    return dict(zip(new, np.linalg.lstsq(counts, left, rcond=None)[0].tolist(), strict=True))
+
+
+def extended_model(model: NetworkACE, twins: dict[str, str], energies: dict[str, float]) -> NetworkACE:
+    """The model with further elements, which the network takes for their twins and the linear part ignores."""
+    elements = tuple(sorted({*model.elements, *twins}, key=lambda e: atomic_numbers[e]))
+    linear = extended_linear(model.linear, elements, energies)
+    specification = NetworkSpecification(**{**model.specification.model_dump(), "elements": elements})
+    if specification.mixed_elements != model.specification.mixed_elements:
+        raise SettingsError(
+            f"a model with radial functions for each pair of {len(model.elements)} elements cannot be extended to "
+            f"{len(elements)}: train one with model.element_channels: 4 first"
+        )
+    extended = NetworkACE(specification, linear)
+    sources = torch.tensor([model.elements.index(twins.get(e, e)) for e in elements])
+    own = extended.weights()
+    extended.set_weights({name: _extended(old, own[name], sources) for name, old in model.weights().items()})
+    return extended
+
+
+def _extended(old: Tensor, new: Tensor, sources: Tensor) -> Tensor:
+    """Rows of the elements' sources, along all axes that grow with the number of elements."""
+    for axis, (before, after) in enumerate(zip(old.shape, new.shape, strict=True)):
+        old = old if before == after else old.index_select(axis, sources)
+    return old
+
+
+def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict[str, float]) -> LinearACE:
+    """With further elements; functions that see them have the coefficient 0."""
+    fields = linear.basis.specification.model_dump()
+    specification = BasisSpecification.model_validate({**fields, "elements": elements})
+    require_memory(specification.n_functions)
+    basis = ACEBasis(specification)
+    old = dict(zip(function_keys(linear.basis), linear.coefficients.tolist(), strict=True))
+    coefficients = torch.tensor([old.get(key, 0.0) for key in function_keys(basis)], dtype=torch.float64)
+    return LinearACE(basis, {**linear.e0.energies, **energies}, coefficients, linear.zbl is not None)
+
+
+def function_keys(basis: ACEBasis) -> list[FunctionKey]:
+    """What each column is, whatever other elements there are: its elements, center first; its (z, n, l); a count."""
+    names = basis.elements
+    keys: list[FunctionKey] = []
+    for element, block in zip(names, basis.by_element, strict=True):
+        for multiset in block.multisets:
+            channels = tuple((names[c.z], c.n, c.l) for c in multiset)
+            found = (element, *(name for name, _, _ in channels))
+            keys += [(found, channels, copy) for copy in range(n_invariants(grouped(multiset)))]
+    for a, b in basis.pair_columns:
+        numbers = range(1, basis.specification.n_pair_functions + 1)
+        keys += [((names[a], names[b]), (("pair", n, 0),), 0) for n in numbers]
+    return keys
+
+
+def fit_new_functions(
+    settings: TrainSettings, model: NetworkACE, known: Sequence[str], train: Dataset, stage: Stage = silent
+) -> None:
+    """Coefficients of the functions that see new elements, from what all other parts of the model leave.
+
+    With the factor R of all columns and its target z, ‖z - R_old c_old - R_new c_new‖² is a problem of the new ones.
+    """
+    linear, fit = model.linear, settings.linear_fit(model.linear.cutoff)
+    structures = [without_network(model, s) for s in train if set(s.atoms.symbols) - set(known)]
+    assemble = Assembler(linear, fit.kernel)
+    advance = stage("linear part of new elements", len(structures))
+    reduced = accumulate(assemble, structures, ALONE, None, advance).result()
+    is_new = np.array([bool(set(elements) - set(known)) for elements, _, _ in function_keys(linear.basis)])
+    coefficients = linear.coefficients.detach().numpy()
+    rows = StreamingQR(int(is_new.sum()))
+    rows.add(reduced.factor[:, is_new], reduced.target - reduced.factor @ coefficients)
+    rows.add(np.zeros((1, rows.n_columns)), np.array([reduced.residual]))
+    rows.n_rows = reduced.n_rows
+    if fit.repulsion > 0:
+        repulsion, targets = repulsion_rows(linear, assemble.rows, fit.repulsion)
+        ours = repulsion[:, is_new].any(axis=1)
+        rows.add(repulsion[ours][:, is_new], targets[ours])
+    gamma = fit.make_prior()([nl for _, nl in linear.basis.labels()])[is_new]
+    solution = fit.make_solver().solve(rows.result(), gamma)
+    linear.coefficients.data[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)
+
+
+def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:
+    """The structure with labels less what the network gives."""
+    found = NetworkPart(model).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
+    energy, forces, virial = structure.energy, structure.forces, structure.virial
+    return replace(
+        structure,
+        energy=None if energy is None else energy - float(found.energies[0]),
+        forces=None if forces is None else forces - found.forces.numpy(),
+        virial=None if virial is None else virial - found.virials[0].numpy(),
+    )

@@ -1,0 +1,204 @@
+"""`run_training` from files to files; a killed training goes on with the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import ase.io
+import pytest
+import torch
+
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import read_dataset
+from acnn.fit.metrics import evaluate
+from acnn.fit.settings import SettingsError
+from acnn.io.model_file import load_model, read_header, save_model
+from acnn.models.linear import LinearACE
+from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
+from acnn.train.job import Watcher, run_training
+from acnn.train.settings import TrainSettings
+from acnn.train.trainer import Course, EpochRecord
+
+MakeSettings = Callable[..., TrainSettings]
+
+
+class Killed(Exception):
+    """What a kill is to a test."""
+
+
+def killer(epoch: int) -> Watcher:
+    def on_epoch(record: EpochRecord, course: Course) -> None:
+        if record.epoch == epoch:
+            raise Killed
+
+    return Watcher(on_epoch=on_epoch)
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "time (s)"} for row in csv.DictReader(file)]
+
+
+def test_it_writes_model_log_checkpoint_and_metrics(make_settings: MakeSettings, copper: Path, tmp_path: Path) -> None:
+    settings = make_settings(output={"json": tmp_path / "m.json"}, data={"test": copper})
+    report = run_training(settings)
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    header = read_header(settings.output.model)
+    assert header["kind"] == metrics["level"] == "attention"
+    assert metrics["epochs"] == 4
+    assert header["provenance"]["settings"]["training"]["batch_atoms"] == 12
+    again = evaluate(load_model(settings.output.model), read_dataset(copper).structures).as_dict()
+    assert again["total"]["forces_rmse"] == pytest.approx(metrics["test"]["total"]["forces_rmse"], rel=1e-9)
+    log = lines(settings.output.log_file)
+    assert [row["epoch"] for row in log] == ["1", "2", "3", "4"]
+    assert float(log[metrics["best_epoch"] - 1]["score"]) == pytest.approx(metrics["best_score"], rel=1e-4)
+    assert "validation forces RMSE (meV/Å)" in log[0]
+    assert report.course.finished
+
+
+def test_the_best_model_is_saved(make_settings: MakeSettings) -> None:
+    """Its errors on the validation structures are those of the best line of the log."""
+    settings = make_settings(training={"epochs": 6, "learning_rate": 0.05})
+    report = run_training(settings)
+    best = lines(settings.output.log_file)[report.course.best_epoch - 1]
+    found = report.errors["validation"].as_dict()["total"]
+    assert found["forces_rmse"] is not None
+    assert 1000 * found["forces_rmse"] == pytest.approx(float(best["validation forces RMSE (meV/Å)"]), rel=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_killed_training_goes_on_with_the_same_numbers(
+    make_settings: MakeSettings, tmp_path: Path, epoch: int, schedule: str
+) -> None:
+    training = {"schedule": schedule, "plateau_wait": 1, "epochs": 5}
+    whole = make_settings(training=training, output={"model": tmp_path / "whole.acnn"})
+    run_training(whole)
+    settings = make_settings(training=training)
+    with pytest.raises(Killed):
+        run_training(settings, killer(epoch))
+    run_training(settings, resume=True)
+    assert lines(settings.output.log_file) == lines(whole.output.log_file)
+    ends = [TrainingCheckpoint.read(s.output.checkpoint_file) for s in (settings, whole)]
+    assert ends[0].course.scores == ends[1].course.scores
+    assert ends[0].tensors.keys() == ends[1].tensors.keys()
+    for name, tensor in ends[0].tensors.items():
+        assert torch.equal(tensor, ends[1].tensors[name]), name
+    models = [load_model(s.output.model).state_dict() for s in (settings, whole)]
+    assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
+
+
+def test_a_log_ahead_of_its_checkpoint_is_cut(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with pytest.raises(Killed):
+        run_training(settings, killer(2))
+    with settings.output.log_file.open("a") as file:
+        file.write("3,0.1,unfinished")
+    run_training(settings, resume=True)
+    assert [row["epoch"] for row in lines(settings.output.log_file)] == ["1", "2", "3", "4"]
+
+
+def test_a_killed_training_leaves_its_best_model(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with pytest.raises(Killed):
+        run_training(settings, killer(3))
+    assert load_model(settings.output.model).elements == ("Cu",)
+
+
+def test_an_unfinished_training_is_not_overwritten_unasked(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with pytest.raises(Killed):
+        run_training(settings, killer(2))
+    with pytest.raises(TrainingCheckpointError, match=r"holds 2 epochs of an unfinished training: --resume"):
+        run_training(settings)
+    assert run_training(settings, overwrite=True).course.epoch == 4
+    assert run_training(settings).course.epoch == 4  # over a finished one
+
+
+def test_resume_without_a_checkpoint_begins(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    assert run_training(settings, resume=True).course.epoch == 4
+    assert run_training(settings, resume=True).course.epoch == 4  # nothing left to do
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"training": {"epochs": 9}}, "training.epochs"),
+        ({"model": {"channels": 2}}, "model.channels"),
+        ({"data": {"validation": 0.4}}, "data.train"),
+        ({"linear": {"pair_degree": 4}}, "linear.pair_degree"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused(make_settings: MakeSettings, changes: dict, named: str) -> None:
+    with pytest.raises(Killed):
+        run_training(make_settings(), killer(2))
+    with pytest.raises(TrainingCheckpointError, match=f"another .*{named}"):
+        run_training(make_settings(**changes), resume=True)
+
+
+def test_what_is_no_checkpoint_is_refused(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    settings.output.checkpoint_file.write_bytes(b"something else")
+    with pytest.raises(TrainingCheckpointError, match="not a checkpoint of acnn train"):
+        run_training(settings, resume=True)
+
+
+def test_training_without_validation_keeps_the_last_epoch(make_settings: MakeSettings) -> None:
+    report = run_training(make_settings(data={"validation": None}))
+    assert set(report.errors) == {"train"}
+    assert report.course.best_epoch == 4
+
+
+def test_validation_every_other_epoch(make_settings: MakeSettings) -> None:
+    report = run_training(make_settings(training={"validate_every": 2}))
+    assert [score is None for score in report.course.scores] == [True, False, True, False]
+
+
+def test_missing_labels_are_not_learned(make_settings: MakeSettings, copper: Path, tmp_path: Path) -> None:
+    """Energies without forces, forces without energies, no virials."""
+    atoms = ase.io.read(copper, index=":")
+    for k, a in enumerate(atoms):
+        a.info.pop("REF_virial", None)
+        if k % 3 == 1:
+            del a.arrays["REF_forces"]
+        if k % 3 == 2:
+            del a.info["REF_energy"]
+    ase.io.write(tmp_path / "some.xyz", atoms)
+    report = run_training(make_settings(data={"train": tmp_path / "some.xyz", "forces_key": "REF_forces"}))
+    assert math.isfinite(report.course.best or math.nan)
+    assert report.errors["train"].as_dict()["total"]["virial_rmse"] is None
+
+
+def test_a_fitted_linear_model_is_the_start(make_settings: MakeSettings, tmp_path: Path) -> None:
+    linear = LinearACE(BasisSpecification(elements=("Cu",), order=2, total_degree=4, cutoff=4.5), {"Cu": 3.5})
+    linear.coefficients.data += 0.01
+    save_model(linear, tmp_path / "linear.acnn")
+    report = run_training(make_settings(linear=tmp_path / "linear.acnn"))
+    assert torch.equal(report.model.linear.coefficients, linear.coefficients)
+    assert report.model.cutoff == 4.5
+
+
+def test_network_level_has_no_attention(make_settings: MakeSettings) -> None:
+    report = run_training(make_settings(model={"level": "network"}, training={"precision": "float64"}))
+    assert report.model.level == "network"
+
+
+def test_a_network_is_no_linear_part(make_settings: MakeSettings, tmp_path: Path) -> None:
+    settings = make_settings()
+    run_training(settings)
+    with pytest.raises(SettingsError, match="not a linear model"):
+        run_training(make_settings(linear=settings.output.model, output={"model": tmp_path / "n.acnn"}))
+
+
+def test_no_linear_part(make_settings: MakeSettings) -> None:
+    report = run_training(make_settings(linear=None))
+    assert "linear part: none" not in report.notes[0]  # left out of the settings: fitted
+    report = run_training(make_settings().model_copy(update={"linear": None}))
+    assert "linear part: none, but E0 from isolated atoms" in report.notes[0]
+    assert report.model.linear.zbl is not None
+    assert not report.model.linear.coefficients.any()

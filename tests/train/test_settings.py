@@ -1,0 +1,92 @@
+"""Settings: few are needed, wrong ones are a sentence, the command line wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from acnn.fit.settings import SettingsError
+from acnn.models.network_specification import NetworkSpecification
+from acnn.train.settings_file import read_train_settings, train_settings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train.yaml"
+LEAST = {"data": "train.xyz", "output": "m.acnn"}
+
+
+def test_two_lines_are_enough() -> None:
+    settings = train_settings(LEAST)
+    assert settings.data.train == Path("train.xyz")
+    assert settings.output.checkpoint_file == Path("m.checkpoint")
+    assert settings.output.log_file == Path("m.csv")
+    specification = settings.model.specification(("Si",))
+    assert specification == NetworkSpecification(elements=("Si",))  # type: ignore[call-arg]
+
+
+def test_levels() -> None:
+    network = train_settings({**LEAST, "model": {"level": "network"}}).model.specification(("Si",))
+    assert network.layers == 0
+    with pytest.raises(SettingsError, match="'network' does not have 2 attention layers"):
+        train_settings({**LEAST, "model": {"level": "network", "layers": 2}})
+    with pytest.raises(SettingsError, match="'attention' does not have 0 attention layers"):
+        train_settings({**LEAST, "model": {"layers": 0}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"modle": {}}, "unknown key 'modle': did you mean 'model'?"),
+        ({"frm": "x"}, "unknown key 'frm': did you mean 'from'?"),
+        ({"data": {"train": "a", "validaton": 0.1}}, "unknown key 'data.validaton': did you mean 'validation'?"),
+        ({"model": {"chanels": 3}}, "unknown key 'model.chanels': did you mean 'channels'?"),
+        ({"training": {"loss": {"enrgy": 1}}}, "unknown key 'training.loss.enrgy': did you mean 'energy'?"),
+        ({"training": {"loss": {"energy": {"step": [[0, 1]]}}}}, "unknown key 'training.loss.energy.step': .*'steps'"),
+        ({"linear": {"ordr": 2}}, "linear: unknown key 'ordr': did you mean 'order'?"),
+        ({"linear": {"order": 12}}, "linear: order = 12: Input should be less"),
+        ({"training": {"epochs": 0}}, "training.epochs = 0: Input should be greater"),
+        ({"training": {"loss": {"deltas": {"forces": 1}}}}, "deltas belong to kind: huber"),
+        ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
+        ({"data": {"train": "a", "validation": 2.0}}, "data.validation = 2.0: .* a share between 0 and 1"),
+        ({"data": {"train": "a", "validation": None}, "training": {"patience": 3}}, "look at validation errors"),
+        ({"from": "a.acnn", "linear": "b.acnn"}, "keeps its linear part"),
+    ],
+)
+def test_wrong_settings_are_a_sentence(changes: dict, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        train_settings({**LEAST, **changes})
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(SettingsError, match="'data' is missing; 'output' is missing"):
+        train_settings({})
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("data: t.xyz\noutput: m.acnn\ntraining: {epochs: 7, seed: 3}\n")
+    given = {"training.epochs": 9, "output.json": Path("j.json"), "data.test": Path("x.xyz"), "model.channels": 2}
+    settings = read_train_settings(tmp_path / "c.yaml", given)
+    assert (settings.training.epochs, settings.training.seed, settings.model.channels) == (9, 3, 2)
+    assert (settings.output.model, settings.output.json_file) == (Path("m.acnn"), Path("j.json"))
+    assert (settings.data.train, settings.data.test) == (Path("t.xyz"), Path("x.xyz"))
+
+
+def test_learning_rates_of_new_and_further_training() -> None:
+    training = train_settings(LEAST).training
+    assert training.rate(fine_tuning=False).start == 0.005
+    assert training.rate(fine_tuning=True).start == 0.001
+    assert training.rate(fine_tuning=True).final == pytest.approx(1e-5)
+
+
+def test_the_average_remembers_a_fiftieth_of_the_steps() -> None:
+    assert train_settings({**LEAST, "training": {"epochs": 100}}).training.decay(10) == pytest.approx(1 - 1 / 20)
+    assert train_settings({**LEAST, "training": {"epochs": 1}}).training.decay(10) == 0
+    assert train_settings({**LEAST, "training": {"ema": 0.9}}).training.decay(10) == 0.9
+
+
+def test_the_example_is_valid() -> None:
+    settings = read_train_settings(EXAMPLE, {})
+    written = yaml.safe_load(EXAMPLE.read_text())
+    assert settings.training.epochs == written["training"]["epochs"]
+    assert settings.model.specification(("Cu",)).hidden == tuple(written["model"]["hidden"])

@@ -1,0 +1,173 @@
+"""Fine-tuning, and further elements for a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ase
+import ase.io
+import pytest
+import torch
+
+from acnn.basis.ace import ACEBasis
+from acnn.data.dataset import read_dataset
+from acnn.fit.metrics import evaluate
+from acnn.fit.settings import SettingsError
+from acnn.io.model_file import load_model, save_model
+from acnn.models.network import NetworkACE
+from acnn.testing import evaluate as predict
+from acnn.testing import random_crystal, random_model
+from acnn.train.job import run_training
+from acnn.train.settings import TrainSettings
+from acnn.train.transfer import extended_linear, extended_model, function_keys, nearest_element, periodic_place
+
+MakeSettings = Callable[..., TrainSettings]
+
+
+@pytest.fixture
+def trained(make_settings: MakeSettings, tmp_path: Path) -> Path:
+    """A model of copper."""
+    settings = make_settings(output={"model": tmp_path / "first.acnn"}, linear={"order": 2, "degree": 4})
+    run_training(settings)
+    return settings.output.model
+
+
+def further(make_settings: MakeSettings, start: Path, **changes: object) -> TrainSettings:
+    return make_settings(**{"from": start, "linear": None, "model": None, **changes})
+
+
+def test_fine_tuning_starts_where_training_ended(make_settings: MakeSettings, trained: Path) -> None:
+    first = load_model(trained)
+    report = run_training(further(make_settings, trained, training={"learning_rate": 1e-30, "epochs": 1}))
+    assert isinstance(first, NetworkACE)
+    for name, value in first.weights().items():
+        assert report.model.weights()[name].numpy() == pytest.approx(value.numpy(), rel=1e-6)
+    assert torch.equal(report.model.linear.coefficients, first.linear.coefficients)
+    assert "goes on from" in report.notes[0]
+
+
+def test_fine_tuning_learns(make_settings: MakeSettings, trained: Path, copper: Path) -> None:
+    structures = read_dataset(copper).structures
+    before = evaluate(load_model(trained), structures).as_dict()["total"]["forces_rmse"]
+    report = run_training(further(make_settings, trained, training={"epochs": 10}, data={"validation": None}))
+    after = report.errors["train"].as_dict()["total"]["forces_rmse"]
+    assert after < before  # type: ignore[operator]
+
+
+def test_another_shape_than_the_trained_one_is_refused(make_settings: MakeSettings, trained: Path) -> None:
+    with pytest.raises(SettingsError, match="has another channels: leave it out"):
+        run_training(make_settings(**{"from": trained, "linear": None, "model": {"channels": 4}}))
+    with pytest.raises(SettingsError, match=r"leave out data\.e0"):
+        run_training(further(make_settings, trained, data={"e0": "Cu=1.0"}))
+
+
+def test_a_linear_model_is_not_trained_further(make_settings: MakeSettings, tmp_path: Path) -> None:
+    save_model(random_model(("Cu",)), tmp_path / "linear.acnn")
+    with pytest.raises(SettingsError, match="give it as 'linear'"):
+        run_training(further(make_settings, tmp_path / "linear.acnn"))
+
+
+@pytest.mark.parametrize("formulation", ["pure2b", "canonical", "self_interacting"])
+def test_known_functions_are_found_again(formulation: str) -> None:
+    """The extended linear part gives structures of known elements the same energies, forces and virials."""
+    linear = random_model(("Si", "Cu"), order=3, total_degree=5.0, formulation=formulation)
+    extended = extended_linear(linear, ("Al", "Si", "Cu"), {"Al": -1.0})
+    known, more = function_keys(linear.basis), function_keys(extended.basis)
+    assert len(set(more)) == len(more) == extended.basis.n_functions
+    assert set(known) < set(more)
+    crystal = random_crystal(("Si", "Cu"))
+    before, after = predict(linear, [crystal]), predict(extended, [crystal])
+    assert after.site_energies.numpy() == pytest.approx(before.site_energies.numpy(), abs=1e-10)
+    assert after.forces.numpy() == pytest.approx(before.forces.numpy(), abs=1e-10)
+
+
+@pytest.mark.parametrize("element_channels", [None, 2])
+def test_a_new_element_starts_as_its_twin(
+    make_settings: MakeSettings, tmp_path: Path, element_channels: int | None
+) -> None:
+    model = make_settings(model={"element_channels": element_channels}).model
+    old = NetworkACE(model.specification(("Si", "Cu")), random_model(("Si", "Cu"), order=2), seed=4)
+    torch.manual_seed(0)
+    old.fitting.skip.data.normal_()
+    new = extended_model(old, {"Al": "Cu"}, {"Al": -1.0})
+    crystal = random_crystal(("Si", "Cu"))
+    before, after = predict(old, [crystal]), predict(new, [crystal])
+    assert after.site_energies.numpy() == pytest.approx(before.site_energies.numpy(), abs=1e-9)
+    names = {name: tuple(value.shape) for name, value in new.weights().items()}
+    assert names["fitting.mean"][0] == 3
+    mean = new.weights()["fitting.out"]
+    assert torch.equal(mean[0], mean[2])  # Al as Cu
+
+
+def test_too_many_elements_for_a_table_are_refused(make_settings: MakeSettings) -> None:
+    elements = ("Al", "Si", "Ni", "Cu")
+    linear = random_model(elements, order=1, total_degree=2)
+    model = NetworkACE(make_settings().model.specification(elements), linear)
+    with pytest.raises(SettingsError, match=r"model\.element_channels: 4"):
+        extended_model(model, {"Au": "Cu"}, {"Au": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("element", "place"),
+    [("H", (1, 1)), ("He", (1, 18)), ("C", (2, 14)), ("Ti", (4, 4)), ("Nd", (6, 3)), ("Au", (6, 11)), ("I", (5, 17))],
+)
+def test_periodic_places(element: str, place: tuple[int, int]) -> None:
+    assert periodic_place(element) == place
+
+
+def test_nearest_elements() -> None:
+    assert nearest_element("N", ("H", "C", "Cu")) == "C"
+    assert nearest_element("Ge", ("Si", "Ti", "O")) == "Si"
+    assert nearest_element("Au", ("Cu", "Al")) == "Cu"
+
+
+def test_transfer_to_a_new_element(make_settings: MakeSettings, trained: Path, alloys: Path) -> None:
+    settings = further(make_settings, trained, data={"train": alloys, "validation": None}, training={"epochs": 3})
+    report = run_training(settings)
+    assert report.model.elements == ("Cu", "Au")
+    assert "Au starts as Cu" in report.notes[0]
+    first, energies = load_model(trained), report.model.e0.energies
+    assert energies["Cu"] == pytest.approx(first.e0.energies["Cu"])
+    isolated = read_dataset(alloys).structures[1]
+    assert energies["Au"] == pytest.approx(isolated.energy)
+    keys = function_keys(report.model.linear.basis)
+    values = dict(zip(keys, report.model.linear.coefficients.tolist(), strict=True))
+    old = dict(zip(function_keys(first.linear.basis), first.linear.coefficients.tolist(), strict=True))  # type: ignore[union-attr]
+    assert {key: values[key] for key in old} == old
+    assert any(values[key] for key in keys if key not in old)
+
+
+def test_the_fit_of_new_functions_helps(make_settings: MakeSettings, trained: Path, alloys: Path) -> None:
+    """Against the twin without it, before any training."""
+    from acnn.train.transfer import fit_new_functions
+
+    data = read_dataset(alloys)
+    settings = further(make_settings, trained, data={"train": alloys})
+    first = load_model(trained)
+    assert isinstance(first, NetworkACE)
+    model = extended_model(first, {"Au": "Cu"}, {"Au": float(data[1].energy or 0)})
+    before = evaluate(model, data).as_dict()["total"]["forces_rmse"]
+    fit_new_functions(settings, model, ("Cu",), data)
+    after = evaluate(model, data).as_dict()["total"]["forces_rmse"]
+    assert after < 0.5 * before  # type: ignore[operator]
+
+
+def test_energies_of_new_elements_by_least_squares_or_given(
+    make_settings: MakeSettings, trained: Path, alloys: Path, tmp_path: Path
+) -> None:
+    ase.io.write(tmp_path / "bound.xyz", ase.io.read(alloys, index="2:"))
+    data = {"train": tmp_path / "bound.xyz", "validation": None}
+    one = {"epochs": 1}
+    found = run_training(further(make_settings, trained, data=data, training=one)).model.e0.energies["Au"]
+    assert abs(found) < 4.0  # eV; crystals of EMT are near 0
+    given = run_training(further(make_settings, trained, data={**data, "e0": "Au=1.25"}, training=one))
+    assert given.model.e0.energies["Au"] == 1.25
+    with pytest.raises(SettingsError, match="must give the new elements, Au"):
+        run_training(further(make_settings, trained, data={**data, "e0": "Cu=1,Au=2"}, training=one))
+
+
+def test_columns_have_keys() -> None:
+    basis = ACEBasis(random_model(("Si", "Cu"), order=3, total_degree=5).basis.specification)
+    keys = function_keys(basis)
+    assert len(set(keys)) == basis.n_functions
