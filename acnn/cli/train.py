@@ -47,7 +47,7 @@ def train(
     """Train a network or attention potential on labeled structures.
 
     The model is a linear ACE potential, which is fitted first or taken from a file, and a network that learns what it
-    leaves. Five lines of settings are enough:
+    leaves. Four lines of settings are enough:
 
         data: {train: train.xyz, validation: 0.1, test: test.xyz}
 
@@ -76,14 +76,14 @@ def train(
     with one_sentence_errors():
         changes = dict(_parsed(text) for text in change or ())
         settings = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
-        with joined_processes(settings.training.device) as processes:
-            try:
+        try:
+            with joined_processes(settings.training.device) as processes:
                 report = _run(settings, resume, overwrite, processes)
-            except KeyboardInterrupt:
-                warn(f"interrupted: {settings.output.model} is the best model so far; --resume goes on")
-                raise typer.Exit(130) from None
-            if processes.is_root:
-                _print_report(settings, report)
+                if processes.is_root:
+                    _print_report(settings, report)
+        except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
+            _tell_interrupted(settings)
+            raise typer.Exit(130) from None
 
 
 def _parsed(text: str) -> tuple[str, Any]:
@@ -98,6 +98,13 @@ def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any)
         return run_training(settings, Watcher(), resume, overwrite, processes)
     with training_display(settings.training.epochs) as (stage, on_epoch):
         return run_training(settings, Watcher(stage, announce, tell_start, on_epoch), resume, overwrite, processes)
+
+
+def _tell_interrupted(settings: TrainSettings) -> None:
+    if settings.output.checkpoint_file.is_file():
+        warn(f"interrupted: {settings.output.model} is the best model so far; --resume goes on")
+    else:
+        warn("interrupted before the first epoch was done: nothing was written")
 
 
 def _print_report(settings: TrainSettings, report: TrainReport) -> None:

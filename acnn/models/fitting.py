@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from acnn.models.embedding import algebraic_sigmoid
 from acnn.models.network_specification import NetworkSpecification
 
+FEWEST_CENTERS = 10
+"""Of an element, to know the mean and deviation of its invariants."""
+
 
 def gated(t: Tensor) -> Tensor:
     """g(t) = ½ t (1 + σ(t)): 0 far below zero, t far above, smooth."""
@@ -51,12 +54,18 @@ class FittingNetwork(nn.Module):
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
 
     def standardize(self, invariants: Tensor, element: Tensor, scale: float) -> None:
-        """Take mean and deviation from invariants [n_centers, n_invariants] of centers of these elements."""
+        """Take mean and deviation from invariants [n_centers, n_invariants] of centers of these elements.
+
+        All centers serve an element with few of its own. The deviation of an invariant is taken to be at least
+        1 % of its mean, so that where the data hardly vary a new environment does not become an extreme number.
+        """
         for z in range(self.n_elements):
-            own = invariants if self.shared else invariants[element == z]
+            own = invariants[element == z]
+            own = invariants if self.shared or len(own) < FEWEST_CENTERS else own
             if len(own) > 1:
                 self.mean[z] = own.mean(dim=0)
-                self.inverse_deviation[z] = 1 / own.std(dim=0).clamp(min=1e-3 * float(own.std()) + 1e-12)
+                least = (0.01 * self.mean[z].abs()).clamp(min=1e-3 * float(own.std()) + 1e-12)
+                self.inverse_deviation[z] = 1 / torch.maximum(own.std(dim=0), least)
         self.scale.fill_(scale)
 
     def forward(self, invariants: Tensor, element: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from ase.data import atomic_numbers
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from acnn.basis.radial import bond_length
 
@@ -22,10 +24,11 @@ class NetworkSpecification(BaseModel):
         radial_functions: polynomials that the learnable radial functions are made of, N.
         order: of the invariants, 2 or 3 (products of a channel with itself).
         layers: attention layers; 0 is the plain network.
-        heads: attention weights per neighbor and layer, H.
+        heads: attention weights per neighbor and attention layer, H.
         hidden: widths of the fitting network.
         element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
-            gives every pair of elements its own as long as there are at most four elements, and means 4 beyond.
+            gives every pair of elements its own as long as there are at most four elements, and means 4 beyond. With an
+            embedding one fitting network serves all elements.
         bond_lengths: r0 in Å by element, for the distance transform; the default is that of linear ACE.
     """
 
@@ -57,6 +60,13 @@ class NetworkSpecification(BaseModel):
         if any(width < 1 for width in hidden):
             raise ValueError(f"widths of hidden layers are positive, not {hidden}")
         return hidden
+
+    @model_validator(mode="after")
+    def _bond_lengths_of_elements(self) -> NetworkSpecification:
+        for element, length in self.bond_lengths.items():
+            if (self.elements and element not in self.elements) or not 0 < length < math.inf:
+                raise ValueError(f"bond_lengths {element!r}: {length}: an element of the model, a positive number of Å")
+        return self
 
     @property
     def mixed_elements(self) -> int | None:

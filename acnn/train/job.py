@@ -181,6 +181,8 @@ def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> Train
         TrainingCheckpointError: there is an unfinished training, and nobody said what to do with it.
     """
     path = settings.output.checkpoint_file
+    if resume and overwrite:
+        raise TrainingCheckpointError(f"resume goes on from {path}, overwrite starts anew: choose one of them")
     if not path.is_file() or overwrite:
         return None
     if resume:

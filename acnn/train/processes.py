@@ -37,17 +37,13 @@ class Processes:
             dist.all_reduce(values)
         return values
 
-    def from_root(self, values: Tensor) -> Tensor:
-        """What rank 0 has, on all of them."""
-        if self.size > 1:
-            dist.broadcast(values, src=0)
-        return values
-
     def device(self, name: str) -> torch.device:
         """That of this process: "cuda" is a GPU for each process of a machine."""
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"the device is {name!r}, and torch finds no GPU: choose cpu")
+        if device.index is not None and self.size > 1:
+            raise ValueError(f"{self.size} processes cannot share {name}: choose cuda, and each takes a GPU of its own")
         return torch.device("cuda", self.local_rank) if name == "cuda" and self.size > 1 else device
 
 

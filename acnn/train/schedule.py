@@ -62,7 +62,8 @@ class Schedule(BaseModel):
 
 
 class LearningRate(BaseModel):
-    """The learning rate at time t, in epochs of a training of T epochs; a warm-up of w epochs rises linearly to it.
+    """The learning rate at time t, in epochs of a training of T epochs; a warm-up of w epochs rises linearly to it
+    (up to 1, ``warmup`` is a share of all epochs).
 
     cosine:       η_T + (η - η_T) ½ [1 + cos(π s)] ,  s = (t - w) / (T - w)
     exponential:  η (η_T / η)^s
@@ -94,12 +95,13 @@ class LearningRate(BaseModel):
         return self.start
 
 
-def reductions(scores: Sequence[float], wait: int) -> int:
-    """How often a plateau lowers the rate: once for every ``wait`` scores in a row that are no better than the best."""
+def reductions(scores: Sequence[float | None], wait: int) -> int:
+    """How often a plateau lowers the rate: once for every ``wait`` epochs in a row whose scores are no better than the
+    best, or that were not validated (None)."""
     found, best, waited = 0, math.inf, 0
     for score in scores:
-        waited = 0 if score < best else waited + 1
-        best = min(best, score)
+        waited = 0 if score is not None and score < best else waited + 1
+        best = best if score is None else min(best, score)
         if waited == wait:
             found, waited = found + 1, 0
     return found

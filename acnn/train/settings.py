@@ -146,7 +146,8 @@ class TrainingSettings(Section):
         final_learning_rate: at the last epoch, default a hundredth of it.
         schedule, warmup, plateau_factor, plateau_wait: see `LearningRate`.
         weight_decay: of the matrices of the fitting network (AdamW).
-        clip: a gradient longer than so many times the mean of the last ones is shortened to that; None: never.
+        clip: a gradient longer than so many times the running mean of norms is shortened to that, in which outliers
+            count little; None: never.
         ema: decay per step of the moving average of the weights, which is what is validated and saved; 0: no average;
             None: a memory of a fiftieth of all steps.
         patience: epochs without a better score after which training ends; None: never.
@@ -170,10 +171,19 @@ class TrainingSettings(Section):
     validate_every: int = Field(1, ge=1)
     loss: LossSettings = LossSettings.model_validate({})
     selection: SelectionSettings = SelectionSettings.model_validate({})
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     threads: int | None = Field(None, ge=1)
     precision: Literal["float32", "float64"] = "float32"
     device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _of_the_schedule(self) -> TrainingSettings:
+        of_plateau = sorted({"plateau_factor", "plateau_wait"} & self.model_fields_set)
+        if of_plateau and self.schedule != "plateau":
+            raise ValueError(f"{of_plateau[0]} belongs to schedule: plateau")
+        if self.final_learning_rate is not None and self.schedule == "constant":
+            raise ValueError("schedule: constant has no final_learning_rate")
+        return self
 
     @field_validator("device")
     @classmethod

@@ -38,6 +38,10 @@ def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
     for depth, section in enumerate(sections):
         inner = values.get(section)
         short = {"data": "train", "output": "model"}.get(section) if depth == 0 else None
-        values[section] = {short: inner} if isinstance(inner, str) and short else dict(inner or {})
+        if isinstance(inner, str) and short:
+            inner = {short: inner}
+        if not isinstance(inner, Mapping | None):
+            raise SettingsError(f"{'.'.join(names)} cannot be set: {'.'.join(names[: depth + 1])} is {inner!r}")
+        values[section] = dict(inner or {})
         values = values[section]
     values[last] = value

@@ -27,6 +27,8 @@ MOST_LINEAR_FUNCTIONS = 400
 MOST_ELEMENTS_OF_A_FIT = 4
 """With more, only a linear part that was asked for is fitted."""
 SAMPLE_CENTERS = 4000
+NO_FORCE = 1e-6
+"""eV/Å, less than any force of a network of scale 1 eV but those that symmetry forbids."""
 
 
 @dataclass
@@ -66,6 +68,8 @@ def read_linear(settings: TrainSettings) -> LinearACE:
         raise SettingsError(f"{path} is not a linear model: train it further with 'from', or give one of acnn fit")
     if settings.data.e0 is not None:
         raise SettingsError(f"E0 is that of {path}: leave out data.e0")
+    if settings.model.elements and settings.model.elements != linear.elements:
+        raise SettingsError(f"the elements are those of {path}, {', '.join(linear.elements)}: leave out model.elements")
     return linear
 
 
@@ -125,7 +129,7 @@ def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
 
     The scale is the ratio of the RMS of the forces to be learned to that of the forces of the untrained network of
     scale 1 eV, so that training starts with forces of the right size and learning rates mean the same in all materials;
-    without forces it is the ratio of the deviations of energies per atom.
+    without forces, or where symmetry forbids them all, it is the ratio of the deviations of energies per atom.
     """
     batch = _sample(store, seed)
     element = model.element_index(batch.graph.species)
@@ -144,7 +148,7 @@ def _sample(store: StructureStore, seed: int) -> Batch:
 def _scale(model: NetworkACE, batch: Batch) -> float:
     found, labels = network_gradients(model, batch), batch.labels
     known = labels.force_weights > 0
-    if bool(known.any()):
+    if _rms(found.forces[known]) > NO_FORCE:
         return _ratio(_rms(labels.forces[known]), _rms(found.forces[known]))
     known = labels.energy_weights > 0
     per_atom = (labels.energies[known] / labels.n_atoms[known], found.energies[known] / labels.n_atoms[known])

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from acnn.models.network import NetworkACE
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
-from acnn.train.errors import Errors, network_errors, network_gradients, score
+from acnn.train.errors import QUANTITIES, Errors, network_errors, network_gradients, score
 from acnn.train.loss import Deltas, penalties
 from acnn.train.processes import ALONE, Processes
 from acnn.train.schedule import LearningRate, reductions
@@ -22,6 +22,8 @@ from acnn.train.settings import TrainingSettings
 
 MEMORY_OF_NORMS = 0.05
 """Share of the newest gradient in the running mean of their norms."""
+LARGEST_NORM = 3.0
+"""In running means: what an outlier counts at most."""
 
 
 class TrainingError(ValueError):
@@ -122,6 +124,7 @@ class Trainer:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.settings, self.rate, self.processes = settings, rate, processes
+        _require_labels(train, validation, settings)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
         for parameter in self.parameters:
@@ -193,7 +196,7 @@ class Trainer:
         factors = torch.tensor(scaled, dtype=torch.float64, device=self.train.species.device)
         batches = shuffled_batches(self._atoms, self.settings.batch_atoms, self.settings.seed, epoch)
         sums = torch.zeros_like(factors)
-        lowered = reductions(self.course.validated, self.rate.wait) if self.rate.shape == "plateau" else 0
+        lowered = reductions(self.course.scores, self.rate.wait) if self.rate.shape == "plateau" else 0
         for position, batch in enumerate(batches):
             rate = self.rate.at(epoch + position / len(batches), self.settings.epochs, lowered)
             sums += self._step(self._share(batch), factors, rate)
@@ -217,16 +220,13 @@ class Trainer:
         return parts
 
     def _clip(self) -> None:
-        """Shorten a gradient much longer than the running mean, which then follows slowly."""
+        """Shorten a gradient longer than ``clip`` times the running mean of norms, in which outliers count little."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        if self.steps == 0:
-            self.norm.copy_(norm)
+        self.norm.copy_(torch.where(self.norm > 0, self.norm, norm))  # the first that is not zero
         if self.settings.clip is not None:
-            factor = torch.clamp(self.settings.clip * self.norm / (norm + 1e-30), max=1.0)
-            torch._foreach_mul_(gradients, factor)
-            norm = norm * factor
-        self.norm.lerp_(norm, MEMORY_OF_NORMS)
+            torch._foreach_mul_(gradients, torch.clamp(self.settings.clip * self.norm / (norm + 1e-30), max=1.0))
+        self.norm.lerp_(torch.minimum(norm, LARGEST_NORM * self.norm), MEMORY_OF_NORMS)
 
     def _validate(self) -> tuple[Errors | None, float | None, bool]:
         """Errors and score with the averaged weights, and whether these are the best so far, which are kept."""
@@ -251,3 +251,16 @@ class Trainer:
     def _keep(self) -> None:
         for kept, tensor in zip(self.best, self.average.tensors, strict=True):
             kept.copy_(tensor)
+
+
+def _require_labels(train: StructureStore, validation: StructureStore | None, settings: TrainingSettings) -> None:
+    """Loss and score are of labels that are there: without any of them they would always be zero."""
+    loss, selection = settings.loss, settings.selection
+    if not any(getattr(loss, q).largest for q in _labeled(train)):
+        raise TrainingError("the training data hold no label with a weight in training.loss")
+    if validation is not None and not any(getattr(selection, q) for q in _labeled(validation)):
+        raise TrainingError("the validation data hold no label with a weight in training.selection")
+
+
+def _labeled(store: StructureStore) -> list[str]:
+    return [q for q, count in zip(QUANTITIES, store.label_counts, strict=True) if count]

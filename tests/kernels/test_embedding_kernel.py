@@ -184,6 +184,26 @@ def test_graphs_without_pairs(case, graph_of, counts):
     assert all((t == 0).all() for t in everything)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layers": 4, "channels": 4, "l_max": 2, "heads": 16},
+        {"layers": 4, "channels": 1, "l_max": 0, "order": 2, "heads": 64},
+    ],
+    ids=["deep", "many_heads"],
+)
+@pytest.mark.parametrize("counts", [[0], [2]], ids=["isolated", "dimer"])
+def test_few_neighbors_in_deep_models(graph_of, settings, counts):
+    """Memory for less than a chunk of slots; a kernel of its own, because memory of another call might do."""
+    embedding = embedding_of(**settings)
+    kernel, graph = kernel_of(embedding), graph_of(embedding, counts)
+    theta = embedding.theta().detach()
+    with torch.no_grad():
+        element = torch.searchsorted(torch.tensor([1, 8, 14]), graph.species)
+        expected = embedding(graph, element)
+    torch.testing.assert_close(kernel.values(graph, theta), expected, rtol=1e-10, atol=1e-11)
+
+
 def test_training_computes_only_what_it_asks_for(case, monkeypatch):
     kernel, graph, theta = case
     theta = theta.clone().requires_grad_(True)

@@ -49,6 +49,9 @@ def test_levels() -> None:
         ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
         ({"data": {"train": "a", "validation": 2.0}}, "data.validation = 2.0: .* a share between 0 and 1"),
         ({"data": {"train": "a", "validation": None}, "training": {"patience": 3}}, "look at validation errors"),
+        ({"model": {"elements": ["Si"], "bond_lengths": {"Xx": 2.0}}}, "bond_lengths 'Xx': 2.0"),
+        ({"training": {"plateau_wait": 4}}, "plateau_wait belongs to schedule: plateau"),
+        ({"training": {"schedule": "constant", "final_learning_rate": 1e-4}}, "has no final_learning_rate"),
         ({"from": "a.acnn", "linear": "b.acnn"}, "keeps its linear part"),
     ],
 )

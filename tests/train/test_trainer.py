@@ -127,7 +127,7 @@ def test_the_best_epoch_is_that_of_the_smallest_score() -> None:
     assert Course(epoch=2, scores=[None, None]).best_epoch == 2
 
 
-def test_long_gradients_are_shortened(make_trainer: MakeTrainer) -> None:
+def test_long_gradients_are_shortened_and_count_little(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(clip=2.0)
     trainer.run_epoch()
     usual = float(trainer.norm)
@@ -136,7 +136,7 @@ def test_long_gradients_are_shortened(make_trainer: MakeTrainer) -> None:
     trainer._clip()
     norm = sum(float(p.grad.square().sum()) for p in trainer.parameters if p.grad is not None) ** 0.5
     assert norm == pytest.approx(2 * usual)
-    assert float(trainer.norm) == pytest.approx(0.95 * usual + 0.05 * 2 * usual)
+    assert float(trainer.norm) == pytest.approx(0.95 * usual + 0.05 * 3 * usual)
 
 
 def test_weights_decay_in_matrices_of_the_fitting_network_alone(make_trainer: MakeTrainer) -> None:

@@ -41,7 +41,7 @@ struct Layers {
         : program(p), batch(b), theta(theta), keeps(keeps), C(p.n_channels), L(p.shared.l_max), N(p.n_radial),
           H(p.n_heads), CL(C * (L + 1)), Y((L + 1) * (L + 1)), arena{(Vec<T> *)b.workspace, 0},
           tokens(arena, p, b.n_slots) {
-        const int64_t n_slots = b.n_slots, n_kept = keeps ? n_slots : CHUNK;
+        const int64_t n_slots = b.n_slots, n_kept = keeps || n_slots < CHUNK ? n_slots : CHUNK;
         for (int k = 0; k <= p.n_layers; ++k) {
             kept[k].density = take(Y * C);
             if (k == 0) continue;
