@@ -19,9 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 BUILD_TOOLS = ("build", "scikit-build-core", "nanobind")
 
-# One process builds the wheel for all tests of this file (pytest -n 2 --dist loadgroup).
-pytestmark = pytest.mark.xdist_group("wheel")
-
 
 def build_wheel(folder, **environment):
     for tool in BUILD_TOOLS:

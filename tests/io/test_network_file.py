@@ -13,7 +13,15 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from acnn.data.weights import Weights, WeightTable
-from acnn.io.model_file import ModelFileError, load_model, model_to_bytes, probe_energy, read_header, save_model
+from acnn.io.model_file import (
+    PROBE_TOLERANCE,
+    ModelFileError,
+    load_model,
+    model_to_bytes,
+    probe_energy,
+    read_header,
+    save_model,
+)
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
@@ -128,7 +136,7 @@ def test_the_probe_sees_every_weight():
         before, weights = probe_energy(model), {key: value.clone() for key, value in model.weights().items()}
         for key, value in weights.items():
             model.set_weights(weights | {key: 1.01 * value + 0.01})
-            assert abs(probe_energy(model) - before) > 1e-6 * abs(before), (name, key)
+            assert abs(probe_energy(model) - before) > PROBE_TOLERANCE * max(1.0, abs(before)), (name, key)
 
 
 def test_changed_weights_are_noticed(saved):

@@ -37,7 +37,6 @@ from lammps_plugin.installation import (
 )
 from lammps_plugin.start import start
 
-pytestmark = pytest.mark.xdist_group("lammps")
 LIMIT = 60.0  # seconds
 
 HELP = """

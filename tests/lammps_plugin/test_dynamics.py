@@ -30,7 +30,6 @@ try:
 finally:
     sys.path.pop(0)
 
-pytestmark = pytest.mark.xdist_group("lammps")
 ROUND_OFF = 1e-8
 """Å and eV, relative: what rounding grows to in some dozen steps."""
 CONSTANTS = 1e-6

@@ -19,7 +19,6 @@ try:
 finally:
     sys.path.pop(0)
 
-pytestmark = pytest.mark.xdist_group("lammps")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "lammps"
 sys.path.insert(0, str(EXAMPLES))
 try:

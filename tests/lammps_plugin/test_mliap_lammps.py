@@ -28,7 +28,6 @@ try:
 finally:
     sys.path.pop(0)
 
-pytestmark = pytest.mark.xdist_group("lammps")  # several ranks each: one after the other
 LAYOUTS = [(1, "* * *"), (2, "* * *"), (3, "1 3 1"), (4, "* * *")]
 LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
 

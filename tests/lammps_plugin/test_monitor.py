@@ -21,7 +21,6 @@ try:
 finally:
     sys.path.pop(0)
 
-pytestmark = pytest.mark.xdist_group("lammps")
 AGREEMENT = 1e-9
 
 # Writes what each rank sees, and ends the run at step 10.

@@ -17,9 +17,6 @@ import pytest
 import lammps_plugin
 from lammps_plugin import plugin_build, plugin_load
 
-# One process compiles the plugin for all tests of this file (pytest -n 2 --dist loadgroup).
-pytestmark = pytest.mark.xdist_group("lammps plugin")
-
 SCRIPTS = Path(sys.prefix) / "bin"
 TIMEOUT = 300  # seconds: what hangs fails
 RELATIVE, ABSOLUTE = 1e-10, 1e-10  # sums in another order; bar, eV, eV/Å
