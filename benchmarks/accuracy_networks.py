@@ -36,7 +36,7 @@ from acnn import NetworkACE, NetworkSpecification, atomic_graph
 from acnn.basis.specification import BasisSpecification
 from acnn.models.linear import LinearACE
 
-LOSS = {"energy": {"ramp": [[0.6, 5.0], [0.75, 100.0]]}, "forces": 1.0, "virial": 1.0}
+LOSS = {"energy": {"ramp": [[0.7, 3.0], [0.8, 60.0]]}, "forces": 1.0, "virial": 0.0}
 ZUO_MODEL = {"cutoff": 6.0, "channels": 12, "heads": 16, "l_max": 4}
 ZUO_LINEAR = {"order": 3, "degree": [10, 10, 8], "wl": 1, "cutoff": 5.0}
 ZUO_OPTIMIZER = {"learning_rate": 0.003, "betas": [0.9, 0.99], "ema": 0.99, "clip": 1.0}

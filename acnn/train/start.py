@@ -127,9 +127,10 @@ def linear_size(settings: TrainSettings, elements: tuple[str, ...]) -> tuple[int
 def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
     """Standardize the invariants over some thousand centers of the data, and choose the scale of the output.
 
-    The scale is the ratio of the RMS of the forces to be learned to that of the forces of the untrained network of
-    scale 1 eV, so that training starts with forces of the right size and learning rates mean the same in all materials;
-    without forces, or where symmetry forbids them all, it is the ratio of the deviations of energies per atom.
+    The output's weights start at zero: training starts from the linear part. The scale is the ratio of the RMS of the
+    forces to be learned to that of the forces of the untrained network of scale 1 eV, with random output weights, so
+    that learning rates mean the same in all materials; without forces, or where symmetry forbids them all, it is the
+    ratio of the deviations of energies per atom.
     """
     batch = _sample(store, seed)
     element = model.element_index(batch.graph.species)
@@ -137,6 +138,8 @@ def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
     with torch.no_grad():
         model.fitting.standardize(model.embedding(double, element), element, 1.0)
     model.fitting.scale.fill_(_scale(model, batch._replace(graph=double)))
+    with torch.no_grad():
+        model.fitting.out.zero_()
 
 
 def _sample(store: StructureStore, seed: int) -> Batch:

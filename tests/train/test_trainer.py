@@ -154,11 +154,20 @@ def test_a_loss_that_is_not_finite_is_said(make_trainer: MakeTrainer) -> None:
         trainer.run_epoch()
 
 
-def test_the_first_forces_have_the_size_of_those_to_learn(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer()
-    learned = trainer.train.forces.square().mean().sqrt()
-    zero = trainer.train.forces.clone()
+def forces_of_the_network(trainer: Trainer) -> float:
     trainer.train.forces[:] = 0
-    found = network_errors(trainer.model, trainer.train)["forces_rmse"]
-    assert found == pytest.approx(1000 * float(zero.square().mean().sqrt()), rel=1e-6)
+    return float(network_errors(trainer.model, trainer.train)["forces_rmse"] or 0.0)
+
+
+def test_training_starts_from_the_linear_part(make_trainer: MakeTrainer) -> None:
+    assert forces_of_the_network(make_trainer()) == 0
+
+
+def test_the_scale_gives_a_random_output_the_size_of_what_is_to_learn(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    learned = 1000 * float(trainer.train.forces.square().mean().sqrt())
+    fresh = NetworkACE(trainer.model.specification, trainer.model.linear, seed=1)
+    with torch.no_grad():
+        trainer.model.fitting.out.copy_(fresh.fitting.out)
     assert learned > 0
+    assert forces_of_the_network(trainer) == pytest.approx(learned, rel=1e-5)
