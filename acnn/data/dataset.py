@@ -124,6 +124,17 @@ class Dataset:
         """Configuration types in the order of their first structure."""
         return tuple(dict.fromkeys(structure.config_type for structure in self))
 
+    def provenance(self) -> dict[str, object]:
+        """What the file of a model remembers of its data."""
+        return {
+            "file": Path(self.source).name,
+            "sha256": self.sha256,
+            "structures": len(self),
+            "atoms": self.n_atoms,
+            "left_out": self.left_out,
+            "keys": self.keys,
+        }
+
     def summary(self) -> list[SummaryRow]:
         """One row for each configuration type, to be printed as a table."""
         return [self._summary_row(config_type) for config_type in self.config_types]

@@ -71,17 +71,7 @@ class FitReport:
         settings = self.settings
         return {
             "acnn_version": version("acnn"),
-            "data": {
-                name: {
-                    "file": Path(d.source).name,
-                    "sha256": d.sha256,
-                    "structures": len(d),
-                    "atoms": d.n_atoms,
-                    "left_out": d.left_out,
-                    "keys": d.keys,
-                }
-                for name, d in self.datasets.items()
-            },
+            "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
             "prior": settings.make_prior().describe(),
             "repulsion": settings.repulsion,
             "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},

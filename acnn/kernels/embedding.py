@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from acnn.basis.radial import agnesi_amplitude, jacobi_recurrence
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import compiled_module, element_errors, graph_arrays, instruction_sets, n_threads
-from acnn.kernels.program import Program
+from acnn.kernels.evaluator import element_errors, graph_arrays, load_engine, n_threads
+from acnn.kernels.program import Program, legendre_constants, polynomial_recurrence, transform_row
 
 
 def compile_embedding(
@@ -61,9 +60,9 @@ def compile_embedding(
         "sizes": np.array(sizes, dtype=np.int32),
         "numbers": np.array([atomic_numbers[e] for e in elements], dtype=np.int32),
         "cutoff": np.array([cutoff]),
-        "recurrence": _legendre_recurrence(radial_functions),
+        "recurrence": polynomial_recurrence(radial_functions, (0.0, 0.0)),
         "harmonics": np.array([_harmonic_constants(l, m) for l in range(l_max + 1) for m in range(l + 1)]).T.copy(),
-        "transforms": np.array([_transform(float(distance), cutoff, *transform) for distance in np.ravel(r0)]),
+        "transforms": np.array([transform_row(float(distance), cutoff, *transform) for distance in np.ravel(r0)]),
         "inverse_root": 1 / np.sqrt(2 * np.arange(l_max + 1) + 1),
         "term_start": np.searchsorted(terms[:, 0], np.arange(n_invariants + 1)).astype(np.int32),
         "factors": np.ascontiguousarray(terms[:, 1:], dtype=np.int32),
@@ -72,27 +71,12 @@ def compile_embedding(
     return Program("embedding", elements, cutoff, arrays)
 
 
-def _legendre_recurrence(n: int) -> NDArray[np.float64]:
-    """u, v, w [3, n] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
-    diagonal, off = (np.array(values) for values in jacobi_recurrence(n, 0.0, 0.0))
-    return np.stack([1 / off, diagonal / off, np.concatenate([[0.0], off[:-1]]) / off])
-
-
 def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:
-    """As `acnn.kernels.program` has them for P̄_lm, here of √(4π) P̄_l0 and √(8π) P̄_lm."""
+    """`legendre_constants` for √(4π) P̄_l0 and √(8π) P̄_lm."""
+    alpha, beta, slope = legendre_constants(l, m)
     if l == m:
-        ratios = math.prod((2 * k + 1) / (2 * k) for k in range(1, l + 1))
-        return (-1) ** l * math.sqrt(ratios * (2 if m else 1)), 0.0, 0.0
-    alpha = math.sqrt((4 * l * l - 1) / (l * l - m * m))
-    beta = -alpha * math.sqrt(((l - 1) ** 2 - m * m) / (4 * (l - 1) ** 2 - 1)) if m <= l - 2 else 0.0
-    return alpha, beta, -math.sqrt((l - m) * (l + m + 1) / (1 if m else 2))
-
-
-def _transform(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
-    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
-    amplitude, s = agnesi_amplitude(p, q), cutoff / r0
-    y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
-    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s
+        alpha *= math.sqrt(8 * math.pi if m else 4 * math.pi)
+    return alpha, beta, slope if m else slope / math.sqrt(2)
 
 
 class EmbeddingKernel:
@@ -112,8 +96,7 @@ class EmbeddingKernel:
         if program.kind != "embedding":
             raise ValueError(f"an {program.kind} program has no embedding: compile_embedding() makes one that has")
         self.program, self.threads, self._requested = program, threads, instruction_set
-        self.instruction_set = instruction_set or [*instruction_sets(), ""][0]
-        self._engine = compiled_module().Embedding(program.arrays, self.instruction_set)
+        self.instruction_set, self._engine = load_engine(program, instruction_set, "Embedding")
         self.n_descriptors, self.n_theta = int(self._engine.n_descriptors), int(self._engine.n_theta)
 
     def __reduce__(self) -> tuple[Any, ...]:

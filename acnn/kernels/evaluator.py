@@ -7,10 +7,11 @@ depend on the number of threads, bit by bit.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -114,6 +115,20 @@ def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor
     compiled_module().add_forces(*(array.numpy() for array in arrays))
 
 
+def written_gradients(
+    graph: AtomicGraph, write: Callable[..., None], requested_threads: int | None = None
+) -> KernelGradients:
+    """What a kernel writes about a graph.
+
+    Args:
+        write: as `EnergyKernel.write`.
+        requested_threads: see `n_threads`.
+    """
+    energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
+    write(*graph_arrays(graph), energies, gradients.numpy(), n_threads(requested_threads))
+    return KernelGradients(graph, torch.from_numpy(energies), gradients)
+
+
 class EnergyKernel:
     """Site energies and pair gradients by an energy program (`acnn.kernels.program.compile_energy`).
 
@@ -136,12 +151,7 @@ class EnergyKernel:
         Args:
             seconds: the times of the `STAGES` are added to it [5].
         """
-        energies = np.empty(graph.n_centers)
-        gradients = graph.pair_vectors.new_empty(graph.n_pairs, 3)
-        species, pair_i, pair_j, vectors = graph_arrays(graph)
-        threads = n_threads(self.threads)
-        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), threads, seconds)
-        return KernelGradients(graph, torch.from_numpy(energies), gradients)
+        return written_gradients(graph, functools.partial(self.write, seconds=seconds), self.threads)
 
     def write(
         self,
@@ -273,10 +283,14 @@ def runs_on(graph: AtomicGraph) -> bool:
     return vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
 
 
-def load_engine(program: Program, instruction_set: str | None) -> tuple[str, Any]:
-    """The instruction set, by default the best of this processor, and the program loaded for it."""
+def load_engine(program: Program, instruction_set: str | None, engine: str = "Engine") -> tuple[str, Any]:
+    """The instruction set, by default the best of this processor, and the program loaded for it.
+
+    Args:
+        engine: class of the compiled module that executes this kind of program.
+    """
     name = instruction_set or [*instruction_sets(), ""][0]
-    return name, compiled_module().Engine(program.arrays, name)
+    return name, getattr(compiled_module(), engine)(program.arrays, name)
 
 
 def compiled_module() -> ModuleType:

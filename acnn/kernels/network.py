@@ -10,20 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import (
-    FloatArray,
-    KernelGradients,
-    compiled_module,
-    element_errors,
-    graph_arrays,
-    instruction_sets,
-    n_threads,
-)
+from acnn.kernels.evaluator import FloatArray, KernelGradients, element_errors, load_engine, written_gradients
 from acnn.kernels.program import Arrays, Program
 
 Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
@@ -74,18 +65,14 @@ class NetworkKernel:
         if program.kind != "network":
             raise ValueError(f"a program of kind {program.kind} has no network: with_network() makes one that has")
         self.program, self.threads, self._requested = program, threads, instruction_set
-        self.instruction_set = instruction_set or [*instruction_sets(), ""][0]
-        self._engine = compiled_module().Network(program.arrays, self.instruction_set)
+        self.instruction_set, self._engine = load_engine(program, instruction_set, "Network")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.program, self._requested, self.threads)
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
         """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
-        energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
-        species, pair_i, pair_j, vectors = graph_arrays(graph)
-        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), n_threads(self.threads))
-        return KernelGradients(graph, torch.from_numpy(energies), gradients)
+        return written_gradients(graph, self.write, self.threads)
 
     def write(
         self,

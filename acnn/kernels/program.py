@@ -216,21 +216,21 @@ def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
         "tile_sizes": np.array([COMPLEX_TILE, REAL_TILE], dtype=np.int32),
         "numbers": np.array([atomic_numbers[e] for e in basis.elements], dtype=np.int32),
         "cutoffs": np.array([specification.cutoff, pair_cutoff, max(specification.largest_cutoff, zbl_reach or 0.0)]),
-        "recurrence": _recurrence(basis.n_max, specification.jacobi),
-        "pair_recurrence": _recurrence(n_pair, specification.jacobi),
-        "harmonics": np.array([_legendre_constants(l, m) for l, m in n_harmonics]).T.copy(),
+        "recurrence": polynomial_recurrence(basis.n_max, specification.jacobi),
+        "pair_recurrence": polynomial_recurrence(n_pair, specification.jacobi),
+        "harmonics": np.array([legendre_constants(l, m) for l, m in n_harmonics]).T.copy(),
         "zbl": _zbl_constants(basis),
     }
 
 
-def _recurrence(n_max: int, jacobi: tuple[float, float]) -> NDArray[np.float64]:
+def polynomial_recurrence(n_max: int, jacobi: tuple[float, float]) -> NDArray[np.float64]:
     """u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
     diagonal, off = (np.array(values) for values in jacobi_recurrence(max(1, n_max), *jacobi))
     below = np.concatenate([[0.0], off[:-1]])
     return np.stack([1 / off, diagonal / off, below / off])
 
 
-def _legendre_constants(l: int, m: int) -> tuple[float, float, float]:
+def legendre_constants(l: int, m: int) -> tuple[float, float, float]:
     """alpha, beta of P̄_lm = alpha z P̄_{l-1,m} + beta P̄_{l-2,m} (for m = l alpha is P̄_ll), and P̄'_lm / P̄_{l,m+1}."""
     if l == m:
         ratios = math.prod((2 * k + 1) / (2 * k) for k in range(1, l + 1))
@@ -262,10 +262,11 @@ def element_arrays(basis: ACEBasis, z: int) -> Arrays:
 
 def _transforms(radial: RadialBasis, z: int) -> NDArray[np.float64]:
     """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element: [n_elements, 8]."""
-    rows = []
-    for r0 in radial.r0[z].tolist():
-        p, q, s = radial.p, radial.q, radial.cutoff / r0
-        amplitude = agnesi_amplitude(p, q)
-        y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
-        rows.append((1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s))
-    return np.array(rows)
+    return np.array([transform_row(r0, radial.cutoff, radial.p, radial.q) for r0 in radial.r0[z].tolist()])
+
+
+def transform_row(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
+    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
+    amplitude, s = agnesi_amplitude(p, q), cutoff / r0
+    y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
+    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import KernelGradients, graph_arrays, n_threads, runs_on, uses_compiled_kernel
+from acnn.kernels.evaluator import KernelGradients, runs_on, uses_compiled_kernel, written_gradients
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.models.network_kernel import FloatArray, ModelKernel
@@ -79,10 +79,7 @@ class MeanKernel:
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
         """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
-        energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
-        species, pair_i, pair_j, vectors = graph_arrays(graph)
-        self.write(species, pair_i, pair_j, vectors, energies, gradients.numpy(), n_threads())
-        return KernelGradients(graph, torch.from_numpy(energies), gradients)
+        return written_gradients(graph, self.write)
 
     def write(
         self,

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.data import atomic_numbers
 from torch import Tensor
 
-from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import AtomicGraph
 from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
 from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
@@ -41,7 +39,6 @@ class NetworkACE(Potential):
 
     noise: Noise | None = None
     takes_longer_pairs = True
-    numbers: Tensor
 
     def __init__(self, specification: NetworkSpecification, linear: LinearACE, seed: int = 0) -> None:
         super().__init__()
@@ -57,8 +54,6 @@ class NetworkACE(Potential):
             torch.manual_seed(seed)
             self.embedding = Embedding(specification)
             self.fitting = FittingNetwork(specification, self.embedding.n_invariants)
-        numbers = torch.tensor([atomic_numbers[e] for e in self.elements])
-        self.register_buffer("numbers", numbers, persistent=False)
         self._compiled: EmbeddingKernel | None = None
         self._deployed: tuple[list[Tensor], NetworkKernel] | None = None
 
@@ -141,11 +136,7 @@ class NetworkACE(Potential):
 
     def element_index(self, species: Tensor) -> Tensor:
         """Index into ``elements`` of atomic numbers."""
-        index = torch.searchsorted(self.numbers, species).clamp(max=len(self.elements) - 1)
-        unknown = self.numbers[index] != species
-        if bool(unknown.any()):
-            raise UnsupportedElementError(species[unknown][0].item(), self.elements)
-        return index
+        return self.linear.basis.element_index(species)
 
 
 class NetworkPart(Potential):

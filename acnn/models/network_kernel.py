@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import EnergyKernel, KernelGradients, graph_arrays, n_threads
+from acnn.kernels.evaluator import EnergyKernel, KernelGradients, written_gradients
 from acnn.kernels.network import NetworkKernel
 
 FloatArray = NDArray[np.float64]
@@ -44,11 +44,7 @@ class SumKernel:
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
         """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
-        found = self.linear(graph)
-        species, pair_i, pair_j, vectors = graph_arrays(graph)
-        energies, gradients = found.site_energies.numpy(), found.pair_gradients.numpy()
-        self.network.add(species, pair_i, pair_j, vectors, energies, gradients, n_threads(self.linear.threads))
-        return found
+        return written_gradients(graph, self.write, self.linear.threads)
 
     def write(
         self,

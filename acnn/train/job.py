@@ -86,17 +86,7 @@ class TrainReport:
         """What the model file remembers of its making."""
         return {
             "acnn_version": version("acnn"),
-            "data": {
-                name: {
-                    "file": Path(d.source).name,
-                    "sha256": d.sha256,
-                    "structures": len(d),
-                    "atoms": d.n_atoms,
-                    "left_out": d.left_out,
-                    "keys": d.keys,
-                }
-                for name, d in self.datasets.items()
-            },
+            "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
             "settings": self.settings.model_dump(mode="json", by_alias=True, exclude={"output"}),
             "notes": self.notes,
             **self.metrics(),
