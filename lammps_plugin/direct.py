@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acnn.kernels.evaluator import n_threads
-from acnn.models.network_kernel import ModelKernel
+from acnn.models.compiled import ModelKernel
 
 
 class DirectEvaluation:

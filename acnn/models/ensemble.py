@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import KernelGradients, runs_on, uses_compiled_kernel, written_gradients
+from acnn.kernels.evaluator import KernelGradients, written_gradients
+from acnn.models.compiled import CompiledPotential, FloatArray, ModelKernel
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
-from acnn.models.network_kernel import FloatArray, ModelKernel
 from acnn.models.reference import ReferenceEnergies
-from acnn.potential import PairGradients, Potential
 
 
-class Ensemble(Potential):
+class Ensemble(CompiledPotential):
     """The mean of its members.
 
     Args:
@@ -59,12 +58,6 @@ class Ensemble(Potential):
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
         return torch.stack([member.site_energies(graph) for member in self.models]).mean(dim=0)
-
-    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
-        if not runs_on(graph):
-            return super().compiled_gradients(graph, kernel)
-        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
 
     def energy_kernel(self) -> MeanKernel:
         """The compiled members."""

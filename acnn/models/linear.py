@@ -14,14 +14,15 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
 from acnn.kernels.committee import MembersKernel, compile_members
-from acnn.kernels.evaluator import EnergyKernel, runs_on, uses_compiled_kernel
+from acnn.kernels.evaluator import EnergyKernel
 from acnn.kernels.program import Program, compile_energy
+from acnn.models.compiled import CompiledPotential
 from acnn.models.noise import Noise
 from acnn.models.reference import ZBL, ReferenceEnergies, zbl_reach
-from acnn.potential import PairGradients, Potential
+from acnn.potential import Potential
 
 
-class LinearACE(Potential):
+class LinearACE(CompiledPotential):
     """A potential linear in its coefficients.
 
     Args:
@@ -103,12 +104,6 @@ class LinearACE(Potential):
                 folded = block.fold(self.coefficients[block.columns])
                 energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded).double())
         return energies + self._pair_energies(graph)
-
-    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
-        if not runs_on(graph):
-            return super().compiled_gradients(graph, kernel)
-        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
 
     def energy_kernel(self) -> EnergyKernel:
         """The compiled model, compiled again whenever coefficients or E0 have changed."""

@@ -18,6 +18,7 @@ from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
 from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.program import Program
+from acnn.models.compiled import CompiledPotential
 from acnn.models.embedding import TRANSFORM, Embedding
 from acnn.models.fitting import FittingNetwork
 from acnn.models.linear import LinearACE
@@ -25,10 +26,9 @@ from acnn.models.network_kernel import SumKernel
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
 from acnn.models.reference import ReferenceEnergies
-from acnn.potential import PairGradients, Potential
 
 
-class NetworkACE(Potential):
+class NetworkACE(CompiledPotential):
     """A linear ACE with a network on top.
 
     Args:
@@ -105,12 +105,6 @@ class NetworkACE(Potential):
             invariants = self.embedding(graph, element)
         return self.fitting(invariants, element[: graph.n_centers])
 
-    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
-        if not runs_on(graph):
-            return super().compiled_gradients(graph, kernel)
-        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
-
     def energy_kernel(self) -> SumKernel:
         """The compiled model, as its weights and coefficients are now."""
         return SumKernel(self.linear.energy_kernel(), self.network_kernel())
@@ -139,7 +133,7 @@ class NetworkACE(Potential):
         return self.linear.basis.element_index(species)
 
 
-class NetworkPart(Potential):
+class NetworkPart(CompiledPotential):
     """Only what the network adds to the linear part of a model."""
 
     takes_longer_pairs = True
@@ -152,10 +146,8 @@ class NetworkPart(Potential):
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         return self.model.network_energies(graph, "torch").double()
 
-    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        if not runs_on(graph):
-            return super().compiled_gradients(graph, kernel)
-        return self.model.network_kernel()(graph) if uses_compiled_kernel(kernel) else None
+    def energy_kernel(self) -> NetworkKernel:
+        return self.model.network_kernel()
 
 
 def embedding_program(embedding: Embedding) -> Program:

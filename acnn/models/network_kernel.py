@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import EnergyKernel, KernelGradients, written_gradients
 from acnn.kernels.network import NetworkKernel
-
-FloatArray = NDArray[np.float64]
-
-
-class ModelKernel(Protocol):
-    """What evaluates a model on the CPU: `EnergyKernel`, and what has its interface."""
-
-    def __call__(self, graph: AtomicGraph) -> KernelGradients: ...
-
-    def write(
-        self,
-        species: NDArray[Any],
-        pair_i: NDArray[Any],
-        pair_j: NDArray[Any],
-        vectors: NDArray[Any],
-        energies: FloatArray,
-        gradients: NDArray[Any],
-        threads: int,
-    ) -> None: ...
+from acnn.models.compiled import FloatArray
 
 
 class SumKernel:
