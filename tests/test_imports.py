@@ -24,6 +24,7 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 LAYERS = {
     "acnn.conventions": 0,
     "acnn.launchers": 0,
+    "acnn.safetensors_header": 0,
     "acnn.ranks": 1,
     "acnn.data": 1,  # structures as they are on disk: knows files and units, not models
     "acnn.graph": 1,

@@ -59,7 +59,7 @@ def train(
 
     The best model by validation errors is written to si.acnn, the log to si.csv, the learning curve to
     si.training.png, and the state after every epoch to si.checkpoint, from which --resume goes on with the same
-    numbers.
+    numbers (on a GPU up to rounding).
 
     On many processors or GPUs: torchrun --nproc-per-node 2 -m acnn train …
     """
@@ -96,7 +96,8 @@ def _parsed(text: str) -> tuple[str, Any]:
 def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any) -> TrainReport:
     if not processes.is_root:
         return run_training(settings, Watcher(), resume, overwrite, processes)
-    with training_display(settings.training.epochs) as (stage, on_epoch):
+    training = settings.training
+    with training_display(training.epochs, training.selection.measure) as (stage, on_epoch):
         return run_training(settings, Watcher(stage, announce, tell_start, on_epoch), resume, overwrite, processes)
 
 
@@ -113,8 +114,7 @@ def _print_report(settings: TrainSettings, report: TrainReport) -> None:
         console.print(error_table(name, table.as_dict()))
     output, metrics = settings.output, report.metrics()
     written = [output.model, output.log_file, output.json_file]
-    if has_matplotlib():
-        training_plot(output.log_file, output.plot_file)
+    if has_matplotlib() and training_plot(output.log_file, output.plot_file):
         written.append(output.plot_file)
     score = "" if metrics["best_score"] is None else f", score {metrics['best_score']:.2f}"
     console.print(

@@ -40,19 +40,20 @@ def tell_start(start: Start, trainer: Trainer) -> None:
     console.print("\n".join(map(escape, lines)), highlight=False)
 
 
-def epoch_line(record: EpochRecord, epochs: int) -> str:
+def epoch_line(record: EpochRecord, epochs: int, measure: str) -> str:
     """Loss, errors on validation, learning rate and time of an epoch."""
     mark = " *" if record.is_best and record.errors else ""
     cells = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}", f"loss {record.loss:.4g}"]
     if record.errors is not None:
-        cells.append(_errors(record.errors) + mark)
+        cells.append(_errors(record.errors, measure) + mark)
     return "  ".join([*cells, f"rate {record.learning_rate:.1e}", f"{record.seconds:.2f} s/epoch"])
 
 
-def _errors(found: Errors) -> str:
-    energy, forces = found["energy_rmse"], found["forces_rmse"]
+def _errors(found: Errors, measure: str) -> str:
+    energy, forces = found[f"energy_{measure}"], found[f"forces_{measure}"]
     cells = [f"{energy:.2f} meV/atom"] if energy is not None else []
-    return ", ".join(cells + ([f"{forces:.1f} meV/Å"] if forces is not None else [])) or "no labels"
+    cells += [f"{forces:.1f} meV/Å"] if forces is not None else []
+    return f"{measure.upper()} {', '.join(cells)}" if cells else "no labels"
 
 
 def time_left(course: Course, epochs: int) -> str:
@@ -62,10 +63,10 @@ def time_left(course: Course, epochs: int) -> str:
 
 
 @contextmanager
-def training_display(epochs: int) -> Iterator[tuple[Stage, OnEpoch]]:
+def training_display(epochs: int, measure: str) -> Iterator[tuple[Stage, OnEpoch]]:
     """Bars of the stages, and a live line of the epochs, on a terminal; about a hundred plain lines elsewhere.
 
-    Errors are RMSE on validation, * where the score is the best so far.
+    Errors on validation are MAE or RMSE, as in the score; * where it is the best so far.
     """
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
@@ -74,34 +75,40 @@ def training_display(epochs: int) -> Iterator[tuple[Stage, OnEpoch]]:
             task = progress.add_task(escape(name), total=total)
             return lambda: progress.advance(task)
 
-        yield stage, _live(epochs, progress) if errors.is_terminal else _plain(epochs)
+        yield stage, _live(epochs, measure, progress) if errors.is_terminal else _plain(epochs, measure)
 
 
-def _plain(epochs: int) -> OnEpoch:
+def _plain(epochs: int, measure: str) -> OnEpoch:
     every = max(1, epochs // PLAIN_LINES)
 
     def on_epoch(record: EpochRecord, course: Course) -> None:
         if record.epoch % every == 0 or record.epoch <= 3 or course.finished:
-            print(f"{epoch_line(record, epochs)}  {time_left(course, epochs)}", flush=True)
+            print(f"{epoch_line(record, epochs, measure)}  {time_left(course, epochs)}", flush=True)
 
     return on_epoch
 
 
-def _live(epochs: int, progress: Progress) -> OnEpoch:
+def _live(epochs: int, measure: str, progress: Progress) -> OnEpoch:
     tasks: list[TaskID] = []
 
     def on_epoch(record: EpochRecord, course: Course) -> None:
         if not tasks:
             tasks.append(progress.add_task("", total=epochs))
-        line = f"{epoch_line(record, epochs)}  {time_left(course, epochs)}"
+        line = f"{epoch_line(record, epochs, measure)}  {time_left(course, epochs)}"
         progress.update(tasks[0], completed=record.epoch, description=escape(line))
 
     return on_epoch
 
 
-def training_plot(log: Path, path: Path) -> None:
-    """Loss, and RMSE of energies and forces on the validation structures, against the epoch."""
+def training_plot(log: Path, path: Path) -> bool:
+    """Loss, and RMSE of energies and forces on the validation structures, against the epoch.
+
+    Returns:
+        Whether it was written: a log without an epoch makes no plot.
+    """
     table = list(rows(log))
+    if not table:
+        return False
     panels = [("loss", ["loss", "energy loss", "forces loss", "virial loss"])]
     names = {q: ERRORS[f"{q}_rmse"] for q in ("energy", "forces")}
     panels += [(name.removeprefix("validation "), [name]) for name in names.values() if any(row[name] for row in table)]
@@ -115,3 +122,4 @@ def training_plot(log: Path, path: Path) -> None:
             axis.set_ylabel(label)
         axes[0, 0].legend(frameon=False)
         figure.savefig(path, dpi=200)
+    return True

@@ -26,6 +26,7 @@ from safetensors.numpy import load, save
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.factorization import StreamingQR
 from acnn.io.model_file import write_atomically
+from acnn.safetensors_header import safetensors_header
 
 FloatArray = NDArray[np.float64]
 
@@ -97,8 +98,7 @@ class Factor:
     def read(cls, path: Path) -> Factor:
         try:
             content = path.read_bytes()
-            length = int.from_bytes(content[:8], "little")
-            header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["acnn_factor"])
+            header = safetensors_header(content, "acnn_factor")
             version = header.pop("format_version")
             if version != FORMAT_VERSION:
                 raise CheckpointError(f"{path}: a checkpoint in format {version}, this acnn reads {FORMAT_VERSION}")

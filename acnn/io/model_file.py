@@ -27,6 +27,7 @@ from acnn.io.model_parts import KEYS, build, describe, plain
 from acnn.models.levels import Model
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
+from acnn.safetensors_header import safetensors_header
 
 FORMAT_VERSION = 1
 PROBE_TOLERANCE = 1e-8
@@ -148,12 +149,9 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and tensors. A safetensors file starts with the length of its own JSON header, little-endian, 8 bytes."""
+    """Header and tensors."""
     try:
-        tensors = load(content)
-        length = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-        header = json.loads(metadata["acnn"])
+        tensors, header = load(content), safetensors_header(content, "acnn")
     except KeyError as error:
         raise ModelFileError(f"{name}: a safetensors file, but not one written by acnn") from error
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -30,6 +30,7 @@ from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Split, shared_splits
 from acnn.kernels.tiles import Tiles, tile
+from acnn.safetensors_header import safetensors_header
 
 PROGRAM_VERSION = 1
 COMPLEX_TILE, REAL_TILE = 4, 6
@@ -57,8 +58,7 @@ class Program:
     @classmethod
     def from_bytes(cls, content: bytes) -> Program:
         """What `to_bytes` wrote."""
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["acnn-program"])
+        header = safetensors_header(content, "acnn-program")
         if header["version"] != PROGRAM_VERSION:
             raise ValueError(f"a program of version {header['version']}, this acnn executes version {PROGRAM_VERSION}")
         return cls(header["kind"], tuple(header["elements"]), header["cutoff"], load(content))

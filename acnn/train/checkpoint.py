@@ -1,8 +1,9 @@
 """The state of a training on disk after every epoch: a killed training goes on with the same numbers.
 
-Safetensors with a JSON header, as model files; the file appears whole or not at all. It holds the model the training
-started from (linear part, standardization), weights, their moving average and the best so far, and the moments of the
-optimizer. The order of the batches of an epoch follows from the seed alone.
+On a GPU they are the same up to rounding. Safetensors with a JSON header, as model files; the file appears whole or not
+at all. It holds the model the training started from (linear part, standardization) with what was said of it, weights,
+their moving average and the best so far, and the moments of the optimizer. The order of the batches of an epoch follows
+from the seed alone.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from acnn.io.model_file import write_atomically
+from acnn.safetensors_header import safetensors_header
+from acnn.train.start import Start
 from acnn.train.trainer import Course, Trainer
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class TrainingCheckpointError(ValueError):
@@ -37,6 +40,7 @@ class TrainingCheckpoint:
         fingerprint: of settings and data that the numbers depend on, by name.
         course: epochs done and their scores.
         steps: of the optimizer.
+        notes, warnings: of the start of the training, a sentence each.
         tensors: see `tensors_of`.
     """
 
@@ -44,6 +48,8 @@ class TrainingCheckpoint:
     fingerprint: dict[str, Any]
     course: Course
     steps: int
+    notes: list[str]
+    warnings: list[str]
     tensors: dict[str, Tensor]
 
     def write(self, path: Path) -> None:
@@ -52,6 +58,8 @@ class TrainingCheckpoint:
             "fingerprint": self.fingerprint,
             "course": asdict(self.course),
             "steps": self.steps,
+            "notes": self.notes,
+            "warnings": self.warnings,
         }
         tensors = {**self.tensors, "model": torch.frombuffer(bytearray(self.model), dtype=torch.uint8)}
         write_atomically(path, save(tensors, metadata={"acnn_training": json.dumps(header)}))
@@ -60,15 +68,15 @@ class TrainingCheckpoint:
     def read(cls, path: Path) -> TrainingCheckpoint:
         try:
             content = path.read_bytes()
-            length = int.from_bytes(content[:8], "little")
-            header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["acnn_training"])
+            header = safetensors_header(content, "acnn_training")
             if header["format_version"] != FORMAT_VERSION:
                 raise TrainingCheckpointError(
                     f"{path}: a checkpoint in format {header['format_version']}, this acnn reads {FORMAT_VERSION}"
                 )
             tensors = load(content)
             model = tensors.pop("model").numpy().tobytes()
-            return cls(model, header["fingerprint"], Course(**header["course"]), header["steps"], tensors)
+            course, told = Course(**header["course"]), (header["notes"], header["warnings"])
+            return cls(model, header["fingerprint"], course, header["steps"], *told, tensors)
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
             raise TrainingCheckpointError(f"{path}: not a checkpoint of acnn train, or a damaged one") from error
 
@@ -91,9 +99,10 @@ def _flat(mapping: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, An
             yield f"{place}{key}", value
 
 
-def checkpoint_of(trainer: Trainer, model: bytes, fingerprint: Mapping[str, Any]) -> TrainingCheckpoint:
+def checkpoint_of(trainer: Trainer, model: bytes, fingerprint: Mapping[str, Any], start: Start) -> TrainingCheckpoint:
     """The state of a trainer between two epochs."""
-    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, tensors_of(trainer))
+    told, tensors = (start.notes, start.warnings), tensors_of(trainer)
+    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, *told, tensors)
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:

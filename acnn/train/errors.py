@@ -37,10 +37,12 @@ def network_gradients(model: NetworkACE, batch: Batch, create_graph: bool = Fals
     return PairGradients(graph, energies.double(), gradients)
 
 
-def network_errors(model: NetworkACE, store: StructureStore, processes: Processes = ALONE) -> Errors:
+def network_errors(
+    model: NetworkACE, store: StructureStore, processes: Processes = ALONE, batch_atoms: int = BATCH_ATOMS
+) -> Errors:
     """Over all structures that have neighbors; each process evaluates its share."""
     sums = torch.zeros(3, 3, dtype=torch.float64, device=store.species.device)
-    parts = cut(torch.arange(len(store), device=store.atoms.device), store.pairs, n_batches(store.atoms, BATCH_ATOMS))
+    parts = cut(torch.arange(len(store), device=store.atoms.device), store.pairs, n_batches(store.atoms, batch_atoms))
     for part in parts[processes.rank :: processes.size]:
         if len(part):
             batch = store.batch(part)
@@ -67,6 +69,6 @@ def _sums(found: PairGradients, batch: Batch) -> Tensor:
     return torch.stack([torch.stack([e.abs().sum(), e.square().sum(), e.new_tensor(e.numel())]) for e in kept])
 
 
-def score(errors: Errors, weights: Mapping[str, float], measure: str = "rmse") -> float:
-    """Σ_q weight_q · RMSE_q (or MAE_q), what a better model has less of; quantities without labels do not count."""
+def score(errors: Errors, weights: Mapping[str, float], measure: str) -> float:
+    """Σ_q weight_q · MAE_q (or RMSE_q), what a better model has less of; quantities without labels do not count."""
     return sum(weight * (errors[f"{quantity}_{measure}"] or 0.0) for quantity, weight in weights.items())

@@ -35,7 +35,7 @@ from acnn.train.log import TrainingLog
 from acnn.train.processes import ALONE, Processes
 from acnn.train.settings import TrainSettings
 from acnn.train.start import Start, new_model, standardize
-from acnn.train.trainer import Course, EpochRecord, Trainer
+from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
 
 SAVE_EVERY = 20.0
@@ -123,7 +123,7 @@ def run_training(
             restore(trainer, found)
         report = TrainReport(settings, datasets, start.model, trainer.course, start.notes)
         watcher.on_start(start, trainer)
-        _train(trainer, report, watcher, content, marks)
+        _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:
             report.model = _network(load_model(output.model), str(output.model))
             for name, dataset in datasets.items():
@@ -135,19 +135,21 @@ def run_training(
     return report
 
 
-def _train(trainer: Trainer, report: TrainReport, watcher: Watcher, content: bytes, marks: Mapping[str, Any]) -> None:
+def _train(
+    trainer: Trainer, report: TrainReport, watcher: Watcher, checkpoint: Callable[[], TrainingCheckpoint]
+) -> None:
     """Epochs until it is over; log and checkpoint after each, the best model now and then and at the end."""
     output, is_root, course = report.settings.output, trainer.processes.is_root, trainer.course
     log = TrainingLog(output.log_file, course.epoch) if is_root else None
     saved, last = False, 0.0
     try:
         while not (course.finished or trainer.is_over):
-            record = trainer.run_epoch()
+            record = _epoch(trainer)
             course.finished = trainer.is_over
             if log is None:
                 continue
             log.add(record, course.seconds)
-            checkpoint_of(trainer, content, marks).write(output.checkpoint_file)
+            checkpoint().write(output.checkpoint_file)
             watcher.on_epoch(record, course)
             saved = saved and not record.is_best
             if not saved and time.monotonic() - last > SAVE_EVERY:
@@ -156,6 +158,17 @@ def _train(trainer: Trainer, report: TrainReport, watcher: Watcher, content: byt
     finally:
         if is_root and course.epoch and not saved:
             save_best(trainer, report)
+
+
+def _epoch(trainer: Trainer) -> EpochRecord:
+    try:
+        return trainer.run_epoch()
+    except torch.cuda.OutOfMemoryError as error:
+        batch, largest = trainer.settings.batch_atoms, int(trainer.train.atoms.max())
+        raise TrainingError(
+            f"the GPU has too little memory: lower training.batch_atoms, now {batch}; the largest structure has "
+            f"{largest} atoms"
+        ) from error
 
 
 def save_best(trainer: Trainer, report: TrainReport) -> None:
@@ -192,7 +205,7 @@ def _start(
     if found is not None:
         name = str(settings.output.checkpoint_file)
         model = _network(model_from_bytes(found.model, name), name)
-        return Start(model, False, [f"resumed after epoch {found.course.epoch}"])
+        return Start(model, False, [*found.notes, f"resumed after epoch {found.course.epoch}"], found.warnings)
     make = new_model if settings.start is None else continued_model
     return make(settings, datasets["train"], settings.model.elements or datasets["train"].elements, stage)
 

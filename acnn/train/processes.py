@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from acnn.launchers import end_job
+from acnn.launchers import end_job, told_ranks
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,23 @@ ALONE = Processes()
 
 
 def told_processes(environment: Mapping[str, str] = os.environ) -> Processes:
-    """What torchrun says in the environment; one process without it."""
+    """What torchrun says in the environment; one process without it.
+
+    Raises:
+        ValueError: mpirun or srun started several processes, which would not know of one another.
+    """
     rank, size, local = (environment.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    if not (rank.isdecimal() and size.isdecimal()) or "MASTER_ADDR" not in environment:
-        return ALONE
-    return Processes(int(rank), int(size), int(local or 0))
+    if rank.isdecimal() and size.isdecimal() and "MASTER_ADDR" in environment:
+        found = Processes(int(rank), int(size), int(local or 0))
+    else:
+        found = ALONE
+    ranks = told_ranks(environment)
+    if found.size == 1 and ranks > 1:
+        raise ValueError(
+            f"{ranks} processes were started without torchrun, and each would train the same model into the same file: "
+            f"use torchrun --nproc-per-node {ranks} -m acnn train …"
+        )
+    return found
 
 
 @contextmanager

@@ -124,14 +124,13 @@ class LossSettings(Section):
 
 
 class SelectionSettings(Section):
-    """The score of a validation, the smaller the better: Σ_q weight_q · RMSE_q in meV/atom, meV/Å, meV/atom.
+    """The score of a validation, the smaller the better: Σ_q weight_q · MAE_q in meV/atom, meV/Å, meV/atom.
 
     Attributes:
-        measure: rmse, or mae where a few extreme structures should not decide.
+        measure: mae, or rmse, in which a few structures with large errors, such as close dimers, decide.
     """
 
-    measure: Literal["rmse", "mae"] = "rmse"
-
+    measure: Literal["mae", "rmse"] = "mae"
     energy: float = Field(10.0, ge=0)
     forces: float = Field(1.0, ge=0)
     virial: float = Field(0.0, ge=0)
@@ -152,6 +151,8 @@ class TrainingSettings(Section):
             None: a memory of a fiftieth of all steps.
         patience: epochs without a better score after which training ends; None: never.
         validate_every: epochs between validations.
+        seed: of weights, batches and validation share. The same seed gives the same numbers on a CPU with the same
+            number of threads; on a GPU, whose sums have no fixed order, two runs differ in rounding and drift apart.
         threads: of the processor; None: as torch finds.
     """
 
@@ -184,6 +185,12 @@ class TrainingSettings(Section):
         if self.final_learning_rate is not None and self.schedule == "constant":
             raise ValueError("schedule: constant has no final_learning_rate")
         return self
+
+    def of_validation(self) -> list[str]:
+        """Given settings that say something only with validation data."""
+        given = [name for name in ("selection", "validate_every") if name in self.model_fields_set]
+        waiting = ["patience"] if self.patience is not None else []
+        return given + waiting + (["schedule: plateau"] if self.schedule == "plateau" else [])
 
     @field_validator("device")
     @classmethod
@@ -268,8 +275,12 @@ class TrainSettings(Section):
     def _consistent(self) -> TrainSettings:
         if self.start is not None and "linear" in self.model_fields_set:
             raise ValueError("a model that is trained further keeps its linear part: leave out 'linear' or 'from'")
-        if self.data.validation is None and (self.training.patience or self.training.schedule == "plateau"):
-            raise ValueError("patience and the plateau schedule look at validation errors: give data.validation")
+        of_validation = self.training.of_validation()
+        if self.data.validation is None and of_validation:
+            raise ValueError(
+                f"training.{of_validation[0]} needs validation errors: give data.validation, a file or a share such as "
+                "0.1, or leave it out"
+            )
         self.linear_fit(self.model.cutoff)
         return self
 

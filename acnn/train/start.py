@@ -26,6 +26,8 @@ LINEAR_SIZES = ((2, 10.0), (2, 8.0), (2, 6.0), (2, 5.0), (1, 8.0), (1, 6.0), (1,
 MOST_LINEAR_FUNCTIONS = 400
 MOST_ELEMENTS_OF_A_FIT = 4
 """With more, only a linear part that was asked for is fitted."""
+E0_OPTION = "data: e0:"
+"""What gives E0 in the file of settings."""
 SAMPLE_CENTERS = 4000
 NO_FORCE = 1e-6
 """eV/Å, less than any force of a network of scale 1 eV but those that symmetry forbids."""
@@ -81,7 +83,7 @@ def without_functions(
     cutoff = settings.model.cutoff
     least = {"elements": elements, "order": 1, "total_degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
     specification = BasisSpecification.model_validate(least)
-    energies, source, warnings = reference_energies(settings.linear_fit(cutoff), train, specification)
+    energies, source, warnings = reference_energies(settings.linear_fit(cutoff), train, specification, E0_OPTION)
     note = f"linear part: none, but E0 from {source} and nuclear repulsion (ZBL)"
     return LinearACE(specification, energies, zbl=True), [note], warnings
 
@@ -95,7 +97,7 @@ def fitted_linear(
         order, degree = linear_size(settings, elements)
         fit = fit.model_copy(update={"order": order, "degree": degree})
     specification = fit.specification(elements)
-    energies, source, warnings = reference_energies(fit, train, specification)
+    energies, source, warnings = reference_energies(fit, train, specification, E0_OPTION)
     found = fit_linear(
         specification,
         train.structures,

@@ -239,7 +239,7 @@ class Trainer:
             self.course.scores.append(None)
             return None, None, False
         with replaced(self.parameters, self.average.tensors):
-            errors = network_errors(self.model, self.validation, self.processes)
+            errors = network_errors(self.model, self.validation, self.processes, self.settings.batch_atoms)
         selection = self.settings.selection
         found = score(errors, selection.model_dump(exclude={"measure"}), selection.measure)
         is_best = self.course.best is None or found < self.course.best

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from acnn.basis.radial import bond_length
 from acnn.kernels.evaluator import KernelGradients
+from acnn.models.ensemble import Ensemble
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
@@ -160,11 +161,16 @@ def _smoothness(potential: Potential) -> list[CheckResult]:
 
 
 def _network_smoothness(potential: Potential) -> list[CheckResult]:
-    """The network of a model alone, at its own cutoff."""
-    if not isinstance(potential, NetworkACE):
+    """The network of a model, or those of an ensemble, alone, each at its own cutoff."""
+    members = potential.models if isinstance(potential, Ensemble) else [potential]
+    networks = {k: NetworkPart(member) for k, member in enumerate(members, 1) if isinstance(member, NetworkACE)}
+    if not networks:
         return []
-    part, pairs = NetworkPart(potential), itertools.product(potential.elements, repeat=2)
-    jumps = {f"{b} reaches {a}": _jumps(part, a, b) for a, b in pairs}
+    jumps = {
+        f"{b} reaches {a}" + (f" in member {k}" if len(members) > 1 else ""): _jumps(part, a, b)
+        for k, part in networks.items()
+        for a, b in itertools.product(potential.elements, repeat=2)
+    }
     names = ("energy", "force", "second derivative")
     limits = (ENERGY_JUMP_LIMIT, FORCE_JUMP_LIMIT, CURVATURE_JUMP_LIMIT)
     return [

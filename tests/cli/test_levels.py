@@ -147,7 +147,7 @@ def test_check(folder, level):
     results = check_model(load_model(folder / f"{level}.acnn"))
     names = {result.name for result in results}
     assert {result.name for result in results if not result.passed and "dimer" not in result.name} == set()
-    assert ("network: second derivative at its cutoff" in names) == (level != "ensemble")
+    assert "network: second derivative at its cutoff" in names
 
 
 def test_check_as_a_command(folder):

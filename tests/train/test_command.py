@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
+from acnn.cli.training_display import training_plot
 from acnn.io.model_file import load_model
+from acnn.train.log import TrainingLog
 
 SMALL = {"cutoff": 4.0, "channels": 2, "l_max": 1, "radial_functions": 4, "heads": 2, "hidden": [4]}
 
@@ -38,6 +41,7 @@ def test_train_evaluate_and_info(config: Path, copper: Path, tmp_path: Path) -> 
     assert done.exit_code == 0, done.output
     for text in ("linear part: order 2", "epoch 3/3", "meV/atom", "meV/Å", "errors on validation", "errors on test"):
         assert text in done.output
+    assert re.search(r"epoch 3/3  loss \S+  MAE [\d.]+ meV/atom, [\d.]+ meV/Å", done.output)
     for name in ("cu.acnn", "cu.csv", "cu.checkpoint", "cu.training.png", "j.json"):
         assert (tmp_path / name).stat().st_size > 0
     again = run("evaluate", tmp_path / "cu.acnn", copper, "--json", tmp_path / "e.json")
@@ -52,6 +56,30 @@ def test_flags_and_set_change_settings(config: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert load_model(tmp_path / "other.acnn").level == "network"
     assert "errors on test" not in done.output
+
+
+def test_mpirun_is_refused(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    done = run("train", config)
+    assert done.exit_code == 2
+    assert "use torchrun --nproc-per-node 2 -m acnn train" in done.output
+    assert not (tmp_path / "cu.acnn").exists()
+
+
+def test_a_finished_training_without_its_log_makes_no_plot(config: Path, tmp_path: Path) -> None:
+    assert run("train", config, "--epochs", 1).exit_code == 0
+    for name in ("cu.csv", "cu.training.png"):
+        (tmp_path / name).unlink()
+    done = run("train", config, "--epochs", 1, "--resume")
+    assert done.exit_code == 0, done.output
+    assert "cu.training.png" not in done.output
+    assert not (tmp_path / "cu.training.png").exists()
+
+
+def test_a_log_without_an_epoch_makes_no_plot(tmp_path: Path) -> None:
+    TrainingLog(tmp_path / "empty.csv")
+    assert not training_plot(tmp_path / "empty.csv", tmp_path / "empty.png")
+    assert not (tmp_path / "empty.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -21,7 +22,8 @@ from acnn.models.linear import LinearACE
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
 from acnn.train.job import Watcher, run_training
 from acnn.train.settings import TrainSettings
-from acnn.train.trainer import Course, EpochRecord
+from acnn.train.start import Start, new_model, without_functions
+from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 
 MakeSettings = Callable[..., TrainSettings]
 
@@ -56,7 +58,7 @@ def test_it_writes_model_log_checkpoint_and_metrics(make_settings: MakeSettings,
     log = lines(settings.output.log_file)
     assert [row["epoch"] for row in log] == ["1", "2", "3", "4"]
     assert float(log[metrics["best_epoch"] - 1]["score"]) == pytest.approx(metrics["best_score"], rel=1e-4)
-    assert "validation forces RMSE (meV/Å)" in log[0]
+    assert {"validation forces RMSE (meV/Å)", "validation forces MAE (meV/Å)"} <= log[0].keys()
     assert report.course.finished
 
 
@@ -90,6 +92,52 @@ def test_a_killed_training_goes_on_with_the_same_numbers(
         assert torch.equal(tensor, ends[1].tensors[name]), name
     models = [load_model(s.output.model).state_dict() for s in (settings, whole)]
     assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
+
+
+def test_notes_and_warnings_outlive_a_kill(make_settings: MakeSettings, copper: Path, tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "bound.xyz", ase.io.read(copper, index="1:"))
+    settings = make_settings(data={"train": tmp_path / "bound.xyz"})
+    starts: list[Start] = []
+    on_start = Watcher(on_start=lambda start, trainer: starts.append(start))
+    with pytest.raises(Killed):
+        run_training(settings, replace(killer(2), on_start=on_start.on_start))
+    run_training(settings, on_start, resume=True)
+    before, after = starts
+    assert "linear part: order 1" in before.notes[0]
+    assert after.notes == [*before.notes, "resumed after epoch 2"]
+    assert read_header(settings.output.model)["provenance"]["notes"] == after.notes
+    assert len(before.warnings) == 1
+    assert "no isolated atom of Cu" in before.warnings[0]
+    assert after.warnings == before.warnings
+
+
+def test_makeshift_reference_energies_are_mended_in_the_file(
+    make_settings: MakeSettings, copper: Path, tmp_path: Path
+) -> None:
+    """What messages name is what acnn train reads, not a flag of acnn fit."""
+    bound = ase.io.read(copper, index="1:4")
+    ase.io.write(tmp_path / "bound.xyz", bound)
+    for atoms in bound:
+        del atoms.info["REF_energy"]
+    ase.io.write(tmp_path / "forces.xyz", bound)
+    for linear in ({"order": 1}, None):
+        make = new_model if linear else without_functions
+        settings = make_settings(data={"train": tmp_path / "bound.xyz"}, linear=linear)
+        found = make(settings, read_dataset(tmp_path / "bound.xyz"), ("Cu",))
+        (warning,) = found.warnings if isinstance(found, Start) else found[2]
+        assert "give data: e0: Cu=… or add isolated-atom structures" in warning
+        assert "--e0" not in warning
+        with pytest.raises(SettingsError, match=r"no energies to find E0: give data: e0: Cu=0"):
+            make(settings, read_dataset(tmp_path / "forces.xyz"), ("Cu",))
+
+
+def test_too_little_memory_is_a_sentence(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(trainer: Trainer) -> EpochRecord:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Trainer, "run_epoch", full)
+    with pytest.raises(TrainingError, match=r"lower training\.batch_atoms, now 12; the largest structure has 4 atoms"):
+        run_training(make_settings())
 
 
 def test_a_log_ahead_of_its_checkpoint_is_cut(make_settings: MakeSettings) -> None:

@@ -30,6 +30,15 @@ def test_torchrun_says_who_is_who() -> None:
     assert told_processes({}) == ALONE
 
 
+def test_launchers_that_train_copies_are_refused() -> None:
+    for told in ({"OMPI_COMM_WORLD_SIZE": "4"}, {"PMI_SIZE": "4"}, {"SLURM_STEP_NUM_TASKS": "4"}):
+        with pytest.raises(ValueError, match="4 processes were started without torchrun"):
+            told_processes(told)
+        torchrun = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "node1"}
+        assert told_processes(told | torchrun) == Processes(3, 8, 1)  # one torchrun on each node, started by srun
+    assert told_processes({"SLURM_STEP_NUM_TASKS": "1"}) == ALONE
+
+
 def test_a_gpu_that_is_not_there_is_said() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -48,7 +48,6 @@ def test_levels() -> None:
         ({"training": {"loss": {"deltas": {"forces": 1}}}}, "deltas belong to kind: huber"),
         ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
         ({"data": {"train": "a", "validation": 2.0}}, "data.validation = 2.0: .* a share between 0 and 1"),
-        ({"data": {"train": "a", "validation": None}, "training": {"patience": 3}}, "look at validation errors"),
         ({"model": {"elements": ["Si"], "bond_lengths": {"Xx": 2.0}}}, "bond_lengths 'Xx': 2.0"),
         ({"training": {"plateau_wait": 4}}, "plateau_wait belongs to schedule: plateau"),
         ({"training": {"schedule": "constant", "final_learning_rate": 1e-4}}, "has no final_learning_rate"),
@@ -59,6 +58,23 @@ def test_wrong_settings_are_a_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence) as caught:
         train_settings({**LEAST, **changes})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("selection", {"selection": {"energy": 1}}),
+        ("validate_every", {"validate_every": 2}),
+        ("patience", {"patience": 3}),
+        ("schedule: plateau", {"schedule": "plateau"}),
+    ],
+)
+def test_what_looks_at_validation_errors_needs_validation_data(name: str, given: dict) -> None:
+    without = {"train": "a.xyz", "validation": None}
+    with pytest.raises(SettingsError, match=f"training.{name} needs validation errors: give data.validation"):
+        train_settings({**LEAST, "data": without, "training": given})
+    train_settings({**LEAST, "training": given})
+    train_settings({**LEAST, "data": without, "training": {"epochs": 3, "patience": None}})
 
 
 def test_what_is_missing_is_named() -> None:

@@ -15,8 +15,9 @@ from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import structure_store
-from acnn.train.errors import network_errors
+from acnn.train.errors import network_errors, score
 from acnn.train.settings import TrainSettings
+from acnn.train.settings_file import train_settings
 from acnn.train.start import standardize
 from acnn.train.trainer import Course, Trainer, TrainingError
 
@@ -112,6 +113,21 @@ def test_score_is_a_weighted_sum_of_errors(make_trainer: MakeTrainer, measure: s
     assert all(value is not None for value in errors.values())
     energy, forces, virial = (errors[f"{q}_{measure}"] or 0 for q in ("energy", "forces", "virial"))
     assert record.score == pytest.approx(3 * energy + 2 * forces + 0.5 * virial)
+
+
+def test_a_few_bad_labels_do_not_decide() -> None:
+    """Of one force in a thousand far off, and all off a little, the default score prefers the first; RMSE do not."""
+    selection = train_settings({"data": "train.xyz", "output": "m.acnn"}).training.selection
+    weights = selection.model_dump(exclude={"measure"})
+
+    def scored(errors: torch.Tensor, measure: str) -> float:
+        of_forces = {"forces_mae": float(errors.abs().mean()), "forces_rmse": float(errors.square().mean().sqrt())}
+        return score({**dict.fromkeys(f"{q}_{measure}" for q in ("energy", "virial")), **of_forces}, weights, measure)
+
+    one_far = torch.nn.functional.one_hot(torch.tensor(0), 1000) * 1000.0
+    all_a_little = torch.full((1000,), 10.0)
+    assert scored(one_far, selection.measure) < scored(all_a_little, selection.measure)
+    assert scored(one_far, "rmse") > scored(all_a_little, "rmse")
 
 
 def test_training_ends_when_nothing_gets_better(make_trainer: MakeTrainer) -> None:

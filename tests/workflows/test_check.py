@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from acnn.kernels.evaluator import EnergyKernel, uses_compiled_kernel
+from acnn.models.ensemble import Ensemble
+from acnn.models.network import NetworkPart
 from acnn.potential import PairGradients, Potential
-from acnn.testing import example_structures, random_crystal, random_model
+from acnn.testing import example_structures, random_crystal, random_model, random_network
 from acnn.workflows import check_model
 
 
@@ -85,6 +87,17 @@ class NotANumber(Pairs):
         return super().pair_energies(r) * float("nan")
 
 
+class SteppingNetwork(NetworkPart):
+    """With a cutoff of 3.2 Å, 1e-4 eV for every neighbor."""
+
+    def pair_gradients(self, graph, kernel="auto"):
+        found = super().pair_gradients(graph, kernel)
+        near = graph.within(self.cutoff).pair_i
+        step = 1e-4 if self.cutoff == 3.2 else 0.0
+        energies = found.site_energies + step * torch.bincount(near, minlength=graph.n_centers)
+        return PairGradients(found.graph, energies, found.pair_gradients)
+
+
 @pytest.fixture(scope="module")
 def linear():
     return random_model(["Si", "C"])
@@ -124,6 +137,24 @@ def test_every_aspect_is_reported(linear):
         "float32 forces",
         *(["compiled kernel = torch"] if uses_compiled_kernel() else []),
     }
+
+
+def test_networks_of_an_ensemble_are_checked_alone(linear, monkeypatch):
+    """A step at the cutoff of the second network is found, though the ensemble reaches farther."""
+    members = [linear, random_network(["Si", "C"], 0, cutoff=3.5), random_network(["Si", "C"], 1, layers=0, cutoff=3.2)]
+    structures = [random_crystal(["Si", "C"])]
+
+    def of_networks():
+        return [r for r in check_model(Ensemble(members), structures) if r.name.startswith("network")]
+
+    alone = [r for r in check_model(members[1], structures) if r.name.startswith("network")]
+    assert [r.name for r in of_networks()] == [r.name for r in alone]
+    assert failures(of_networks()) == set()
+    monkeypatch.setattr("acnn.workflows.check.NetworkPart", SteppingNetwork)
+    (failed,) = [result for result in of_networks() if not result.passed]
+    assert failed.name == "network: energy at its cutoff"
+    assert failed.figure == pytest.approx(2e-4, rel=1e-3)  # seen from both ends of the pair
+    assert "in member 3" in failed.note
 
 
 def test_structures_may_be_given(linear):
