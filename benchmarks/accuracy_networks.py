@@ -30,14 +30,14 @@ import numpy as np
 import yaml
 from ase.build import bulk
 from ase.data import atomic_numbers
-from fitting import print_rows, write_rows
+from fitting import fit_with_cli, print_rows, write_rows
 
 from acnn import NetworkACE, NetworkSpecification, atomic_graph
 from acnn.basis.specification import BasisSpecification
 from acnn.models.linear import LinearACE
 
 LOSS = {"energy": {"ramp": [[0.7, 3.0], [0.8, 60.0]]}, "forces": 1.0, "virial": 0.0}
-ZUO_MODEL = {"cutoff": 6.0, "channels": 12, "heads": 16, "l_max": 4}
+ZUO_MODEL = {"cutoff": 6.0, "channels": 12, "heads": 16, "l_max": 4, "radial_functions": 7, "hidden": [16]}
 ZUO_LINEAR = {"order": 3, "degree": [10, 10, 8], "wl": 1, "cutoff": 5.0}
 ZUO_OPTIMIZER = {"learning_rate": 0.003, "betas": [0.9, 0.99], "ema": 0.99, "clip": 1.0}
 ZUO_TRAINING = {**ZUO_OPTIMIZER, "batch_atoms": 256, "loss": LOSS}
@@ -51,7 +51,8 @@ MOLECULES = {
     "3bpa": ("iso_atoms.xyz", "train_300K.xyz", {}),
 }
 MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16}
-MOLECULE_LINEAR = {"order": 2, "degree": 8, "wl": 1}
+MOLECULE_LINEAR = {3: "14,12,9,7", 4: "13,11,8,6"}
+"""Total degrees of order 1 … 4 by the number of elements."""
 
 
 def main() -> None:
@@ -132,30 +133,37 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
             if held_out:
                 files["held out"] = Path(scratch) / "held_out.xyz"
                 ase.io.write(files["held out"], held_out)
+            folder = arguments.models or Path(scratch)
+            folder.mkdir(parents=True, exist_ok=True)
+            linear = folder / f"{name}_linear.acnn"
+            basis = ("--order", "4", "--degree", MOLECULE_LINEAR[len(elements)])
+            flags = (*basis, "--cutoff", str(MOLECULE_MODEL["cutoff"]), "--e0", "isolated")
+            fitted = fit_with_cli(train_file, linear, arguments.threads, *flags)
+            files = {"train": train_file, **files}
+            row = {"data": name, "level": "linear", "seed": "", **molecule_errors(linear, files, len(structures[0]))}
+            yield {**row, "parameters": fitted["n_basis"], "epochs": "", "seconds_per_epoch": ""}
             for level in arguments.levels:
                 for seed in arguments.seeds:
-                    yield from molecule_row(arguments, name, level, seed, train_file, files, len(structures[0]))
+                    settings = {
+                        "data": {"train": str(train_file), "validation": None},
+                        "model": {"level": level, **MOLECULE_MODEL},
+                        "linear": str(linear),
+                        "training": {**ZUO_TRAINING, "batch_atoms": 5 * len(structures[0])},
+                    }
+                    found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)
+                    errors = molecule_errors(folder / f"{name}_{level}_{seed}.acnn", files, len(structures[0]))
+                    yield {"data": name, "level": level, "seed": seed, **errors, **cost(found)}
 
 
-def molecule_row(
-    arguments: argparse.Namespace, name: str, level: str, seed: int, train_file: Path, files: dict[str, Path], n: int
-) -> Any:
-    settings = {
-        "data": {"train": str(train_file), "validation": None, "e0": "isolated"},
-        "model": {"level": level, **MOLECULE_MODEL},
-        "linear": MOLECULE_LINEAR,
-        "training": {**ZUO_TRAINING, "batch_atoms": 5 * n},
-    }
+def molecule_errors(model: Path, files: dict[str, Path], n_atoms: int) -> dict[str, float]:
+    """RMSE in meV per molecule and meV/Å by name of the file."""
+    found = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.models or Path(scratch)
-        found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)
-        model = folder / f"{name}_{level}_{seed}.acnn"
-        row = {"data": name, "level": level, "seed": seed}
-        for key, file in {"train": train_file, **files}.items():
+        for key, file in files.items():
             errors = evaluate(model, file, Path(scratch) / "errors.json")
-            row[f"{key}_meV"] = errors["energy_rmse"] * n
-            row[f"{key}_meV_A"] = 1e3 * errors["forces_rmse"]
-        yield {**row, **cost(found)}
+            found[f"{key}_meV"] = errors["energy_rmse"] * n_atoms
+            found[f"{key}_meV_A"] = 1e3 * errors["forces_rmse"]
+    return found
 
 
 def element_rows(arguments: argparse.Namespace) -> Any:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
+from acnn.basis.radial import pair_bond_length
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
@@ -180,7 +181,7 @@ def repulsion_rows(model: LinearACE, source: RowSource, weight: float) -> tuple[
     """
     rows, targets = [], []
     for a, b in itertools.combinations_with_replacement(range(len(model.elements)), 2):
-        bond = float(model.basis.radial.r0[a, b])
+        bond = pair_bond_length(model.elements[a], model.elements[b])
         for distance in bond * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
             dimer = ase.Atoms([model.elements[a], model.elements[b]], positions=[[0, 0, 0], [distance, 0, 0]])
             graph = atomic_graph(dimer, model.cutoff)

@@ -26,6 +26,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.basis.radial import pair_bond_length
 from acnn.models.linear import LinearACE
 from acnn.models.reference import switch, zbl_energy
 
@@ -122,7 +123,7 @@ class RadialProblem:
     """What is to be fitted for one ordered pair of elements."""
 
     def __init__(self, model: LinearACE, bond: Bond, shortest: float, spline_step: float) -> None:
-        length = float(model.basis.radial.r0[bond])
+        length = pair_bond_length(model.elements[bond[0]], model.elements[bond[1]])
         self.cutoff, self.shortest = common_cutoff(model), shortest * length
         if self.shortest > 0.9 * self.cutoff:
             raise ValueError(f"{shortest:g} of the bond length {length:g} Å is beyond the cutoff {self.cutoff:g} Å")

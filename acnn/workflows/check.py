@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acnn.basis.radial import bond_length
+from acnn.basis.radial import pair_bond_length
 from acnn.kernels.evaluator import KernelGradients
 from acnn.models.ensemble import Ensemble
 from acnn.models.network import NetworkACE, NetworkPart
@@ -199,7 +199,7 @@ def _approach(potential: Potential, center: str, mover: str, distance: float) ->
     """A center with three neighbors, and on their far side another atom at a distance (Å) from the center."""
     others = [potential.elements[k % len(potential.elements)] for k in range(3)]
     directions = np.array([[0.6, 0.8, 0.0], [0.3, -0.4, 0.866], [0.8, -0.3, -0.52]])
-    lengths = [0.9 * min(_pair_length(center, other), potential.cutoff) for other in others]
+    lengths = [0.9 * min(pair_bond_length(center, other), potential.cutoff) for other in others]
     places = np.vstack([np.zeros(3), directions * np.array(lengths)[:, None], [-distance, 0.0, 0.0]])
     return ase.Atoms([center, *others, mover], places)
 
@@ -207,7 +207,7 @@ def _approach(potential: Potential, center: str, mover: str, distance: float) ->
 def _dimers(potential: Potential) -> Iterator[CheckResult]:
     """-dE/dr of every pair of elements where cores overlap."""
     for a, b in itertools.combinations_with_replacement(potential.elements, 2):
-        distances = _pair_length(a, b) * np.linspace(*REPULSIVE_RANGE, 61)
+        distances = pair_bond_length(a, b) * np.linspace(*REPULSIVE_RANGE, 61)
         found = evaluate(potential, [ase.Atoms([a, b], [[0, 0, 0], [r, 0, 0]]) for r in distances])
         repulsion = found.forces.numpy().reshape(-1, 2, 3)[:, 1, 0]
         worst = int(np.argmin(repulsion))
@@ -255,10 +255,6 @@ def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: 
     worst = int(np.argmax(values))
     seen = "; ".join(filter(None, [f"largest for {places[worst]}", note]))
     return CheckResult(name, float(values[worst]), unit, limit, bool(values[worst] <= limit), seen)
-
-
-def _pair_length(a: str, b: str) -> float:
-    return 0.5 * (bond_length(a) + bond_length(b))
 
 
 def _describe(atoms: ase.Atoms) -> str:

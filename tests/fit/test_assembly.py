@@ -10,6 +10,7 @@ from ase.build import bulk
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives
+from acnn.basis.radial import pair_bond_length
 from acnn.basis.specification import BasisSpecification
 from acnn.conventions import voigt_from_full
 from acnn.data.dataset import LabeledStructure
@@ -174,9 +175,8 @@ def test_the_repulsion_restraint_is_a_relative_deviation_from_zbl(basis, zbl):
     rows, targets = repulsion_rows(model, row_source(basis), 0.25)
     assert rows.shape == (3 * N_REPULSIVE_DISTANCES, basis.n_functions)
     expected = []
-    r0 = basis.specification.bond_length_matrix()
-    for symbols, (a, b) in [("Al2", (0, 0)), ("AlTi", (0, 1)), ("Ti2", (1, 1))]:
-        for r in r0[a][b] * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
+    for symbols, pair in [("Al2", ("Al", "Al")), ("AlTi", ("Al", "Ti")), ("Ti2", ("Ti", "Ti"))]:
+        for r in pair_bond_length(*pair) * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
             dimer = ase.Atoms(symbols, positions=[[0, 0, 0], [0, 0, r]])
             graph = atomic_graph(dimer, 4.5)
             binding = float((model.site_energies(graph) - model.e0(graph)).sum())

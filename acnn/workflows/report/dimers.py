@@ -10,7 +10,7 @@ import torch
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from acnn.basis.radial import bond_length
+from acnn.basis.radial import pair_bond_length
 from acnn.graph import AtomicGraph
 from acnn.potential import Potential
 from acnn.testing import evaluate
@@ -60,7 +60,7 @@ def dimer_curves(potential: Potential) -> list[DimerCurve]:
 
 
 def _curve(potential: Potential, pair: Pair) -> DimerCurve:
-    length = 0.5 * (bond_length(pair[0]) + bond_length(pair[1]))
+    length = pair_bond_length(*pair)
     core = (REPULSIVE_RANGE[0] * length, REPULSIVE_RANGE[1] * length)
     inner = np.linspace(*core, POINTS // 4)
     distances = np.unique(np.concatenate([inner, np.linspace(core[1], BEYOND_CUTOFF * potential.cutoff, POINTS)]))
