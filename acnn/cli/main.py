@@ -9,6 +9,7 @@ import typer
 
 from acnn.cli.check import check
 from acnn.cli.demo import demo
+from acnn.cli.distill import distill
 from acnn.cli.ensemble import ensemble
 from acnn.cli.evaluate import evaluate
 from acnn.cli.example_data import example_data
@@ -47,7 +48,7 @@ def main(
     """Options before the command."""
 
 
-for command in (fit, train, ensemble, evaluate, report, info, check, export, demo):
+for command in (fit, train, ensemble, distill, evaluate, report, info, check, export, demo):
     app.command()(command)
 app.command("example-data")(example_data)
 app.add_typer(lammps, name="lammps")

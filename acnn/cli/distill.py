@@ -1,0 +1,62 @@
+"""acnn distill"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import ase.io
+import typer
+from rich.markup import escape
+
+from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.labels import EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey
+from acnn.data.dataset import read_dataset
+from acnn.fit.job import left_out_notes
+from acnn.io.model_file import load_model, require_writable, write_atomically
+from acnn.train.distillation import distilled
+
+
+def distill(
+    teacher: Annotated[Path, typer.Argument(help="The model that labels, best an ensemble, MODEL.acnn.")],
+    data: Annotated[Path, typer.Argument(help="Labeled structures it was trained on, extended XYZ.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File of structures to write, extended XYZ.")],
+    copies: Annotated[int, typer.Option(min=1, help="Displaced copies of every structure.")] = 6,
+    rattle: Annotated[float, typer.Option(min=0, help="Largest standard deviation of displacements, Å.")] = 0.08,
+    strain: Annotated[float, typer.Option(min=0, help="Standard deviation of the strain of crystals.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the displacements.")] = 0,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    virial_key: VirialKey = None,
+    stress_key: StressKey = None,
+    max_force: MaxForce = None,
+) -> None:
+    """Write training data from which one model learns what an ensemble knows.
+
+    The structures with their own labels, and displaced copies of them with the teacher's (config type "distilled").
+    A model trained on both is nearly as accurate as the ensemble, at the cost of one member. Give data.validation a
+    file of its own, or null: a share of these data would hold copies of what is trained on.
+
+    Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
+    """
+    with one_sentence_errors():
+        require_writable([output], [teacher, data])
+        potential = load_model(teacher)
+        dataset = read_dataset(
+            data,
+            energy_key=energy_key,
+            forces_key=forces_key,
+            virial_key=virial_key,
+            stress_key=stress_key,
+            max_force=max_force,
+        )
+        announce({"data": dataset}, left_out_notes({"data": dataset}))
+        with progress_stages() as stage:
+            advance = stage(f"labels by {teacher.name}", len(dataset))
+            frames = distilled(dataset, potential, copies, rattle, strain, seed, advance)
+        text = io.StringIO()
+        ase.io.write(text, frames, format="extxyz")
+        write_atomically(output, text.getvalue().encode())
+    written = f"wrote {output}: {len(dataset)} structures, {len(frames) - len(dataset)} copies"
+    console.print(escape(written), highlight=False, soft_wrap=True)

@@ -1,0 +1,88 @@
+"""Distillation: structures near those of the training data, labeled by a model.
+
+The mean of an ensemble errs less than its members. A student that is trained on the true labels, and on the teacher's
+for displaced copies of the same structures, learns that mean at the cost of one model (Hinton, Vinyals and Dean,
+arXiv:1503.02531; here with displaced copies as the unlabeled data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from ase import Atoms
+
+from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.neighbors import atomic_graph
+from acnn.potential import Potential
+
+LEAST_SHARE = 0.2
+"""Displacements of a copy have a deviation between this share of ``rattle`` and all of it."""
+CONFIG_TYPE = "distilled"
+
+
+def distilled(
+    dataset: Dataset,
+    teacher: Potential,
+    copies: int,
+    rattle: float,
+    strain: float,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Atoms]:
+    """The structures of a data set with their labels, each followed by copies with those of the teacher.
+
+    Labels are info["REF_energy"] (eV), arrays["REF_forces"] (eV/Å) and info["REF_virial"] (eV, nine numbers).
+
+    Args:
+        copies: of every structure of two atoms and more.
+        rattle, strain: see `displaced`.
+    """
+    unknown = sorted(set(dataset.elements) - set(teacher.elements))
+    if unknown:
+        raise ValueError(f"the model that is to label the structures does not know {', '.join(unknown)}")
+    rng = np.random.default_rng(seed)
+    frames = []
+    for structure in dataset:
+        frames.append(_with_labels(structure))
+        for _ in range(copies if len(structure) > 1 else 0):
+            frames.append(labeled(displaced(structure.atoms, rattle, strain, rng), teacher))
+        advance()
+    return frames
+
+
+def displaced(atoms: Atoms, rattle: float, strain: float, rng: np.random.Generator) -> Atoms:
+    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
+
+    Args:
+        rattle: largest standard deviation of displacements, Å.
+        strain: standard deviation of the components of a symmetric strain.
+    """
+    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if copy.pbc.all():
+        random = rng.normal(scale=strain, size=(3, 3))
+        copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)
+    copy.positions += rng.normal(scale=rattle * rng.uniform(LEAST_SHARE, 1.0), size=(len(copy), 3))
+    return copy
+
+
+def labeled(atoms: Atoms, teacher: Potential) -> Atoms:
+    """The same atoms, with energy, forces and (periodic in three directions) virial of the teacher."""
+    found = teacher.pair_gradients(atomic_graph(atoms, teacher.cutoff))
+    atoms.info.update(REF_energy=float(found.energies[0]), config_type=CONFIG_TYPE)
+    atoms.arrays["REF_forces"] = found.forces.numpy().copy()
+    if atoms.pbc.all():
+        atoms.info["REF_virial"] = found.virials[0].numpy().ravel()
+    return atoms
+
+
+def _with_labels(structure: LabeledStructure) -> Atoms:
+    frame = structure.atoms.copy()
+    frame.info["config_type"] = structure.config_type
+    if structure.energy is not None:
+        frame.info["REF_energy"] = structure.energy
+    if structure.forces is not None:
+        frame.arrays["REF_forces"] = structure.forces
+    if structure.virial is not None:
+        frame.info["REF_virial"] = structure.virial.ravel()
+    return frame
