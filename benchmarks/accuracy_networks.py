@@ -1,7 +1,7 @@
 """Network and attention models on published benchmarks: what each level buys, train to test, with `acnn train`.
 
     python benchmarks/accuracy_networks.py zuo2020 DATA/zuo2020 --seeds 0 1 2        # Ni, Cu, Si
-    python benchmarks/accuracy_networks.py distillation DATA/zuo2020 --only Si --seeds 0 1 2 --models MODELS
+    python benchmarks/accuracy_networks.py distillation DATA/zuo2020 --seeds 0 1 2 --models MODELS --epochs 20
     python benchmarks/accuracy_networks.py molecules DATA --only acac ethanol 3bpa   # trained at 300 K
     python benchmarks/accuracy_networks.py elements DATA/hea25_sample                # cost against number of elements
 
@@ -10,8 +10,8 @@ best of the columns of Witt et al. (2023), Table II, in every number. Hyperparam
 errors in view: not a blind test; Ni and Cu took the same settings. All training structures are trained on; the weights
 are those after the last epoch.
 
-distillation: the ensemble of the attention models of these seeds, which zuo2020 left in MODELS, and one model trained on
-what the ensemble says of displaced copies of the training structures (`acnn distill`, 8 copies, 20 epochs).
+distillation: the ensemble of the attention models of these seeds, which zuo2020 left in MODELS, and one model trained
+on what the ensemble says of displaced copies of the training structures (`acnn distill`, 8 copies).
 
 molecules (Kovács et al., J. Chem. Theory Comput. 17, 7696, 2021; Batatia et al., 2022): RMSE of the energy in meV per
 molecule and of forces in meV/Å. 3BPA's test files are not in DATA: every tenth training structure is held out.
