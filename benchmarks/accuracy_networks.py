@@ -55,7 +55,7 @@ MOLECULES = {
     "3bpa": ("iso_atoms.xyz", "train_300K.xyz", {}),
 }
 MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16}
-MOLECULE_LINEAR = {3: "14,12,9,7", 4: "13,11,8,6"}
+MOLECULE_LINEAR = {3: "14,12,9,7", 4: "12,10,7,5"}
 """Total degrees of order 1 … 4 by the number of elements."""
 
 

@@ -23,7 +23,7 @@ from acnn.cli.train import train
 app = typer.Typer(
     name="acnn",
     help=(
-        "Fit machine-learned interatomic potentials (linear ACE) to extended XYZ and run them in ASE and LAMMPS.\n\n"
+        "Fit machine-learned interatomic potentials (linear ACE, ACNN) to extended XYZ, run them in ASE and LAMMPS.\n\n"
         "Start with: acnn demo"
     ),
     no_args_is_help=True,
