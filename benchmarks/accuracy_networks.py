@@ -6,9 +6,8 @@
     python benchmarks/accuracy_networks.py elements DATA/hea25_sample                # cost against number of elements
 
 zuo2020 (Zuo et al., J. Phys. Chem. A 124, 731, 2020): test MAE beside our linear "lge" (accuracy_zuo2020.py) and the
-best of the columns of Witt et al. (2023), Table II, in every number. Hyperparameters were chosen with test errors in view:
-not a blind test. All training structures are trained on; the weights
-are those after the last epoch.
+best of the columns of Witt et al. (2023), Table II, in every number. Hyperparameters were chosen with test errors in
+view: not a blind test. All training structures are trained on; the weights are those after the last epoch.
 
 distillation: the ensemble of the attention models of these seeds, which zuo2020 left in MODELS, and one model trained
 on what the ensemble says of displaced copies of the training structures (`acnn distill`, 8 copies).

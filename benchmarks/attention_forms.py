@@ -6,7 +6,7 @@ Both train in torch on the same silicon data, same seed, same batches, for the s
 heads too, which makes it cheaper. Test errors after the same number of epochs and after the same time tell what a form
 is worth and what it costs. `acnn.models.embedding` has the form that was kept, attention_softmax.py the other one.
 
-Found with 3 minutes for each on one shared core (8 channels, 5 Å, 27 neighbors, test MAE of forces in meV/Å), in one run:
+Found in one run with 3 minutes for each on a shared core (8 channels, 5 Å, 27 neighbors; test MAE of forces, meV/Å):
 
     form                 s/epoch   after 5 epochs   after 3 minutes
     density, 16 heads       11.0             78.8   66.5 (17 epochs)
