@@ -7,12 +7,10 @@ W  = W_fixed - Σ_ij r_ij ⊗ dB_i/dr_ij · c
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import ase
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,24 +18,18 @@ from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
-from acnn.basis.radial import pair_bond_length
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
 from acnn.kernels.evaluator import BasisKernel, Rows, n_threads, uses_compiled_kernel
 from acnn.kernels.invariants import compile_basis
 from acnn.models.linear import FixedTerms, LinearACE
-from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
 
 FloatArray = NDArray[np.float64]
 
 MAX_PAIRS, MAX_CENTERS = 5_000, 500
 """Per chunk of energy rows."""
-REPULSIVE_RANGE = (0.05, 0.8)
-"""In bond lengths: where dimers are asked to repel."""
-N_REPULSIVE_DISTANCES = 16
-
 
 RowSource = Callable[[AtomicGraph, bool], Rows]
 """Rows of one structure; those of forces and virial only if asked for, as energies alone are much cheaper."""
@@ -170,25 +162,3 @@ class Assembler:
     def _fixed_part(self, graph: AtomicGraph) -> tuple[float, FloatArray, FloatArray]:
         fixed = FixedTerms(self.model).pair_gradients(graph)
         return float(fixed.energies[0]), fixed.forces.numpy(), fixed.virials[0].numpy()
-
-
-def repulsion_rows(model: LinearACE, source: RowSource, weight: float) -> tuple[FloatArray, FloatArray]:
-    """Rows that ask dimers, weakly, to repel like bare nuclei where cores overlap.
-
-    weight · (E_dimer(r) / V_ZBL(r) - 1) for every pair of elements at distances up to 0.8 bond lengths: relative
-    deviations, so that the restraint shapes what no data determine and yields where there are any. It takes the place
-    of P(y(0)) = 1 (paper, Sec. II B 2), which fixes one point and lets the polynomial swing below it.
-    """
-    rows, targets = [], []
-    for a, b in itertools.combinations_with_replacement(range(len(model.elements)), 2):
-        bond = pair_bond_length(model.elements[a], model.elements[b])
-        for distance in bond * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
-            dimer = ase.Atoms([model.elements[a], model.elements[b]], positions=[[0, 0, 0], [distance, 0, 0]])
-            graph = atomic_graph(dimer, model.cutoff)
-            numbers = torch.as_tensor(dimer.numbers, dtype=torch.float64)
-            repulsion = float(zbl_energy(torch.tensor(distance), numbers[0], numbers[1]))
-            row = source(graph, False).energy
-            fixed = float((model.fixed_energies(graph) - model.e0(graph)).sum())
-            rows.append(weight * row / repulsion)
-            targets.append(weight * (1 - fixed / repulsion))
-    return np.array(rows), np.array(targets)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate
-from acnn.fit.assembly import Assembler, repulsion_rows
+from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.priors import Prior
+from acnn.fit.repulsion import contact_lengths, repulsion_rows
 from acnn.fit.solution import FloatArray, Solution, Solver
 from acnn.models.linear import LinearACE
 from acnn.ranks import ALONE, Ranks
@@ -123,7 +124,10 @@ def fit_subsets(
 
     def solve() -> list[tuple[Solution, int]]:
         gamma = prior([nl for _, nl in model.basis.labels()])
-        repulsion = repulsion_rows(model, assemble.rows, repulsion_weight) if repulsion_weight > 0 else None
+        repulsion = None
+        if repulsion_weight > 0:
+            contacts = contact_lengths(model.elements, structures)
+            repulsion = repulsion_rows(model, assemble.rows, contacts, repulsion_weight)
         return [_solved(together(factors, subset), repulsion, solver, gamma, model) for subset in subsets]
 
     solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])

@@ -27,10 +27,11 @@ from acnn.basis.specification import BasisSpecification, grouped
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
-from acnn.fit.assembly import Assembler, repulsion_rows
+from acnn.fit.assembly import Assembler
 from acnn.fit.factorization import ReducedProblem, StreamingQR
 from acnn.fit.linear import chosen, together
 from acnn.fit.priors import Prior
+from acnn.fit.repulsion import Pair, contact_lengths, repulsion_rows
 from acnn.fit.solution import Solution
 from acnn.fit.solvers import BLR
 from acnn.graph import AtomicGraph
@@ -195,9 +196,11 @@ def select_basis(
     if not affordable:
         least = smaller_bases(largest)[0].n_functions
         raise ValueError(f"no basis has at most {budget.functions:g} functions: the smallest has {least}")
+    contacts = contact_lengths(largest.elements, structures) if repulsion_weight > 0 else {}
+    repulsion = (contacts, repulsion_weight)
     found: list[Candidate] = []
     for cutoff in cutoffs:
-        search = _Search(affordable[-1], cutoff, reference_energies, prior, criterion, zbl, repulsion_weight, kernel)
+        search = _Search(affordable[-1], cutoff, reference_energies, prior, criterion, zbl, repulsion, kernel)
         factors = search.factors(structures, seed, ranks, advance)
         found += ranks.by_root(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
         if ranks.by_root(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
@@ -228,7 +231,7 @@ class _Search:
         prior: Prior,
         criterion: str,
         zbl: bool,
-        repulsion_weight: float,
+        repulsion: tuple[dict[Pair, float], float],
         kernel: str | None,
     ) -> None:
         self.prior, self.criterion, self.cutoff, self.kernel = prior, criterion, cutoff, kernel
@@ -236,8 +239,7 @@ class _Search:
         self.model = LinearACE(self.largest, reference_energies, zbl=zbl)
         self.assemble = Assembler(self.model, kernel, keep_zero_rows=True)
         self.gamma = prior([nl for _, nl in self.model.basis.labels()])
-        weight = repulsion_weight
-        self.repulsion = repulsion_rows(self.model, self.assemble.rows, weight) if weight > 0 else None
+        self.repulsion = repulsion_rows(self.model, self.assemble.rows, *repulsion) if repulsion[0] else None
 
     def _at_cutoff(self, spec: BasisSpecification) -> BasisSpecification:
         ratio = self.cutoff / spec.cutoff

@@ -22,10 +22,11 @@ from acnn.basis.radial import bond_length, transform_lengths
 from acnn.basis.specification import BasisSpecification, grouped
 from acnn.data.dataset import Dataset, LabeledStructure, isolated_atom_energies
 from acnn.fit.accumulation import accumulate
-from acnn.fit.assembly import Assembler, repulsion_rows
+from acnn.fit.assembly import Assembler
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.job import require_memory
 from acnn.fit.progress import Stage, silent
+from acnn.fit.repulsion import contact_lengths, repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE
@@ -185,7 +186,8 @@ def fit_new_functions(
     rows.add(np.zeros((1, rows.n_columns)), np.array([reduced.residual]))
     rows.n_rows = reduced.n_rows
     if fit.repulsion > 0:
-        repulsion, targets = repulsion_rows(linear, assemble.rows, fit.repulsion)
+        contacts = contact_lengths(linear.elements, train.structures)
+        repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion)
         ours = repulsion[:, is_new].any(axis=1)
         rows.add(repulsion[ours][:, is_new], targets[ours])
     gamma = fit.make_prior()([nl for _, nl in linear.basis.labels()])[is_new]

@@ -10,21 +10,17 @@ from ase.build import bulk
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives
-from acnn.basis.radial import pair_bond_length
 from acnn.basis.specification import BasisSpecification
 from acnn.conventions import voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
 from acnn.fit.assembly import (
-    N_REPULSIVE_DISTANCES,
-    REPULSIVE_RANGE,
     Assembler,
-    repulsion_rows,
     row_source,
     structure_rows,
 )
 from acnn.models.linear import LinearACE
-from acnn.models.reference import ZBL, zbl_energy
+from acnn.models.reference import ZBL
 from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-11
@@ -165,21 +161,3 @@ def test_labels_of_weight_zero_give_no_rows(basis, weights, n_rows):
     rows, targets = Assembler(model_with(basis, None))(labeled(alloy(), model_with(basis, 5), weights=weights))
     assert rows.shape == (n_rows, basis.n_functions)
     assert targets.shape == (n_rows,)
-
-
-@pytest.mark.parametrize("zbl", [False, True])
-def test_the_repulsion_restraint_is_a_relative_deviation_from_zbl(basis, zbl):
-    """weight · (E_dimer / V_ZBL - 1), for any coefficients, with and without a fixed ZBL term."""
-    coefficients = torch.as_tensor(np.random.default_rng(6).normal(size=basis.n_functions))
-    model = LinearACE(basis, {"Al": -3.0, "Ti": 5.0}, coefficients, zbl=zbl)
-    rows, targets = repulsion_rows(model, row_source(basis), 0.25)
-    assert rows.shape == (3 * N_REPULSIVE_DISTANCES, basis.n_functions)
-    expected = []
-    for symbols, pair in [("Al2", ("Al", "Al")), ("AlTi", ("Al", "Ti")), ("Ti2", ("Ti", "Ti"))]:
-        for r in pair_bond_length(*pair) * np.linspace(*REPULSIVE_RANGE, N_REPULSIVE_DISTANCES):
-            dimer = ase.Atoms(symbols, positions=[[0, 0, 0], [0, 0, r]])
-            graph = atomic_graph(dimer, 4.5)
-            binding = float((model.site_energies(graph) - model.e0(graph)).sum())
-            nuclear = float(zbl_energy(torch.tensor(r), *torch.as_tensor(dimer.numbers, dtype=torch.float64)))
-            expected.append(0.25 * (binding / nuclear - 1))
-    np.testing.assert_allclose(rows @ coefficients.numpy() - targets, expected, rtol=1e-9, atol=1e-9)

@@ -17,9 +17,9 @@ from ase.calculators.emt import EMT
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
 from acnn.fit import job
-from acnn.fit.assembly import N_REPULSIVE_DISTANCES
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.metrics import evaluate
+from acnn.fit.repulsion import N_REPULSIVE_DISTANCES
 from acnn.fit.settings import SettingsError, read_settings
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph

@@ -13,10 +13,11 @@ from acnn.basis.specification import BasisSpecification
 from acnn.conventions import full_from_voigt, virial_from_stress
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.assembly import N_REPULSIVE_DISTANCES, Assembler
+from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
 from acnn.fit.metrics import evaluate
 from acnn.fit.priors import AlgebraicPrior, IdentityPrior
+from acnn.fit.repulsion import N_REPULSIVE_DISTANCES
 from acnn.fit.solvers import BLR, QR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
