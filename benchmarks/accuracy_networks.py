@@ -61,6 +61,8 @@ MOLECULES = {
 MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16}
 MOLECULE_LINEAR = {3: "14,12,9,7", 4: "12,10,7,5"}
 """Total degrees of order 1 … 4 by the number of elements."""
+MOLECULE_R0 = 1.75
+"""Å, of the distance transforms of all elements; see bond_lengths.py."""
 
 
 def main() -> None:
@@ -166,7 +168,11 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
             folder.mkdir(parents=True, exist_ok=True)
             linear = folder / f"{name}_linear.acnn"
             basis = ("--order", "4", "--degree", MOLECULE_LINEAR[len(elements)])
-            flags = (*basis, "--cutoff", str(MOLECULE_MODEL["cutoff"]), "--e0", "isolated")
+            lengths = {"bond_lengths": dict.fromkeys(sorted(elements), MOLECULE_R0)}
+            config = Path(scratch) / "fit.yaml"
+            config.write_text(yaml.safe_dump(lengths))
+            cutoff = str(MOLECULE_MODEL["cutoff"])
+            flags = (*basis, "--config", str(config), "--cutoff", cutoff, "--e0", "isolated")
             fitted = fit_with_cli(train_file, linear, arguments.threads, *flags)
             files = {"train": train_file, **files}
             row = {"data": name, "level": "linear", "seed": "", **molecule_errors(linear, files, len(structures[0]))}
@@ -175,7 +181,7 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
                 for seed in arguments.seeds:
                     settings = {
                         "data": {"train": str(train_file), "validation": None},
-                        "model": {"level": level, **MOLECULE_MODEL},
+                        "model": {"level": level, **MOLECULE_MODEL, **lengths},
                         "linear": str(linear),
                         "training": {**ZUO_TRAINING, "batch_atoms": 5 * len(structures[0])},
                     }

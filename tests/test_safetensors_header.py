@@ -18,13 +18,17 @@ def test_it_is_what_was_written():
     assert safetensors_header(CONTENT, "acnn") == HEADER
 
 
-@pytest.mark.parametrize("content", [CONTENT.replace(b"acnn", b"ACNN"), save({"x": np.zeros(3)})])
+@pytest.mark.parametrize("content", [CONTENT.replace(b"acnn", b"ACNN"), save({"x": np.zeros(3)})], ids=["name", "none"])
 def test_a_missing_key_is_an_error(content):
     with pytest.raises(KeyError):
         safetensors_header(content, "acnn")
 
 
-@pytest.mark.parametrize("content", [b"", CONTENT[:8], CONTENT[:40], b"\x08" + 7 * b"\0" + 8 * b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", CONTENT[:8], CONTENT[:40], b"\x08" + 7 * b"\0" + 8 * b"\xff"],
+    ids=["empty", "length", "truncated", "foreign"],
+)
 def test_other_files_are_an_error(content):
     with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):
         safetensors_header(content, "acnn")

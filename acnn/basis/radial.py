@@ -8,7 +8,7 @@ covers from y(r_cut) to y(0) = 1, for the weight (1-x)^α (1+x)^β scaled to uni
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,6 @@ NEAREST_NEIGHBOR = {
     "diamond": math.sqrt(3) / 4,
     "sc": 1.0,
 }
-
-SHORTEST_LENGTH = 0.35
-"""Of distance transforms of new models, in cutoff radii; see benchmarks/bond_lengths.py."""
 
 
 def bond_length(element: str) -> float:
@@ -43,16 +40,6 @@ def bond_length(element: str) -> float:
 def pair_bond_length(one: str, other: str) -> float:
     """Mean of the bond lengths of two elements, Å."""
     return (bond_length(one) + bond_length(other)) / 2
-
-
-def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float]:
-    """r0 in Å of the elements whose bonds are short against the cutoff: SHORTEST_LENGTH · r_cut.
-
-    With r0 at the bond of H2, 0.74 Å, y is small where hydrogen atoms of molecules and liquids meet, beyond 1.5 Å, and
-    functions with the envelope y²(y - y_cut)² nearly vanish there.
-    """
-    least = SHORTEST_LENGTH * cutoff
-    return {element: least for element in elements if bond_length(element) < least}
 
 
 def agnesi_amplitude(p: float, q: float) -> float:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from acnn.basis.radial import transform_lengths
 from acnn.data.weights import WeightTable
 from acnn.fit.settings import FitSettings
 from acnn.models.network_specification import NetworkSpecification
@@ -83,8 +82,7 @@ class ModelSettings(NetworkSpecification):
 
     def specification(self, elements: tuple[str, ...]) -> NetworkSpecification:
         """Of a model of these elements."""
-        lengths = transform_lengths(elements, self.cutoff) | self.bond_lengths
-        fields = self.model_dump(exclude={"level"}) | {"elements": elements, "bond_lengths": lengths}
+        fields = self.model_dump(exclude={"level", "elements"}) | {"elements": elements}
         return NetworkSpecification(**fields | ({"layers": 0} if self.level == "network" else {}))
 
     def differences(self, other: NetworkSpecification) -> list[str]:

@@ -11,7 +11,7 @@ import scipy.special
 import torch
 from torch import Tensor
 
-from acnn.basis.radial import RadialBasis, agnesi, agnesi_amplitude, bond_length, jacobi_polynomials, transform_lengths
+from acnn.basis.radial import RadialBasis, agnesi, agnesi_amplitude, bond_length, jacobi_polynomials
 from acnn.basis.specification import BasisSpecification
 
 ROUNDING = 1e-13
@@ -191,16 +191,3 @@ def test_mixed_bond_length_is_the_mean_and_can_be_overridden():
     for name in ("Al-Ti", "Ti-Al"):
         of_pair = BasisSpecification(elements=("Al", "Ti"), bond_lengths={name: 2.6}).bond_length_matrix()
         np.testing.assert_allclose(of_pair, [[al, 2.6], [2.6, ti]], rtol=ROUNDING)
-
-
-def test_transforms_of_elements_with_short_bonds_are_steepest_at_a_share_of_the_cutoff():
-    """Where H atoms of molecules meet, functions with r0 = 0.74 Å nearly vanish."""
-    lengths = transform_lengths(("H", "O", "Si"), 5.0)
-    assert lengths == pytest.approx({"H": 1.75, "O": 1.75})
-    assert transform_lengths(("H",), 2.0) == {}
-    distance, elements = tensor([1.8, 2.5, 4.0]), torch.zeros(3, dtype=torch.int64)
-    bonded, stretched = (
-        RadialBasis([[r0]], 5.0, 1, 2.0, 4.0, "polynomial")(distance, elements, elements)[:, 0]
-        for r0 in (bond_length("H"), lengths["H"])
-    )
-    assert bool((bonded > 0).all() and (bonded < 0.05 * stretched).all())
