@@ -7,10 +7,12 @@ Periodic images count as separate neighbors, an atom's own images included.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import ase
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from vesin import NeighborList
 
@@ -62,6 +64,17 @@ def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray,
         j[inside][order].astype(np.int64),
         shifts[inside][order].astype(np.int64),
     )
+
+
+def keep_shortest(graph: AtomicGraph, elements: Sequence[str], shortest: FloatArray) -> None:
+    """Lower shortest distances (Å) by pair of elements [n_elements, n_elements] to those of a graph.
+
+    Args:
+        elements: chemical symbols, by ascending atomic number; those of the graph are among them.
+    """
+    index = np.searchsorted([atomic_numbers[element] for element in elements], graph.species.numpy())
+    lengths = np.linalg.norm(graph.pair_vectors.numpy(), axis=1)
+    np.minimum.at(shortest, (index[graph.pair_i.numpy()], index[graph.pair_j.numpy()]), lengths)
 
 
 def pair_vectors(atoms: ase.Atoms, pair_i: IntArray, pair_j: IntArray, shifts: IntArray) -> FloatArray:

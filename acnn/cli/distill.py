@@ -11,8 +11,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey
-from acnn.data.dataset import read_dataset
+from acnn.cli.labels import EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, require_writable, write_atomically
 from acnn.train.distillation import distilled
@@ -43,14 +42,7 @@ def distill(
     with one_sentence_errors():
         require_writable([output], [teacher, data])
         potential = load_model(teacher)
-        dataset = read_dataset(
-            data,
-            energy_key=energy_key,
-            forces_key=forces_key,
-            virial_key=virial_key,
-            stress_key=stress_key,
-            max_force=max_force,
-        )
+        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             advance = stage(f"labels by {teacher.name}", len(dataset))

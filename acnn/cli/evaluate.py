@@ -10,10 +10,9 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey
+from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
-from acnn.data.dataset import read_dataset
 from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
 from acnn.io.model_file import load_model, require_writable, write_atomically
@@ -49,14 +48,7 @@ def evaluate(
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:
             require_committee(potential)
-        dataset = read_dataset(
-            data,
-            energy_key=energy_key,
-            forces_key=forces_key,
-            virial_key=virial_key,
-            stress_key=stress_key,
-            max_force=max_force,
-        )
+        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)

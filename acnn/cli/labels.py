@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from acnn.data.dataset import Dataset, read_dataset
 
 EnergyKey = Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")]
 ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
@@ -15,3 +18,22 @@ Kernel = Annotated[
     str | None,
     typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
 ]
+
+
+def read_labeled(
+    path: Path,
+    energy_key: str | None,
+    forces_key: str | None,
+    virial_key: str | None,
+    stress_key: str | None,
+    max_force: float | None,
+) -> Dataset:
+    """The structures of a file, by the options above."""
+    return read_dataset(
+        path,
+        energy_key=energy_key,
+        forces_key=forces_key,
+        virial_key=virial_key,
+        stress_key=stress_key,
+        max_force=max_force,
+    )

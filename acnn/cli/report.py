@@ -9,8 +9,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey
-from acnn.data.dataset import read_dataset
+from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header, require_writable, write_atomically
 from acnn.workflows.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
@@ -36,17 +35,7 @@ def report(
         require_writable([path], [model, *data])
         require_matplotlib()
         provenance, potential = read_header(model)["provenance"], load_model(model)
-        read = [
-            read_dataset(
-                file,
-                energy_key=energy_key,
-                forces_key=forces_key,
-                virial_key=virial_key,
-                stress_key=stress_key,
-                max_force=max_force,
-            )
-            for file in data
-        ]
+        read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force) for file in data]
         datasets = dict(zip(dataset_names(read), read, strict=True))
         announce(datasets, left_out_notes(datasets))
         with progress_stages() as stage:

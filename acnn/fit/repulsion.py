@@ -15,7 +15,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.fit.assembly import RowSource
 from acnn.models.linear import LinearACE
 from acnn.models.reference import zbl_energy
-from acnn.neighbors import atomic_graph
+from acnn.neighbors import atomic_graph, keep_shortest
 
 FloatArray = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -33,21 +33,15 @@ def contact_lengths(elements: tuple[str, ...], structures: Iterable[LabeledStruc
     Hydrogen atoms of water are never closer than 1.3 Å, and no data tell a fit what comes between there and the bond of
     H2, 0.74 Å. A pair that the data do not hold within 2.5 bond lengths counts as bonded.
     """
-    pairs = list(itertools.combinations_with_replacement(elements, 2))
-    shortest = {pair: LONGEST_CONTACT * pair_bond_length(*pair) for pair in pairs}
-    reach, unseen = max(shortest.values()), set(pairs)
+    bonds = {pair: pair_bond_length(*pair) for pair in itertools.combinations_with_replacement(elements, 2)}
+    reach = LONGEST_CONTACT * max(bonds.values())
+    shortest = np.full((len(elements), len(elements)), np.inf)
     for structure in structures:
-        graph = atomic_graph(structure.atoms, reach)
-        distances = torch.linalg.vector_norm(graph.pair_vectors, dim=1).numpy()
-        symbols = np.array(structure.atoms.get_chemical_symbols())
-        ends = symbols[graph.pair_i.numpy()], symbols[graph.pair_j.numpy()]
-        for pair in pairs:
-            own = distances[(ends[0] == pair[0]) & (ends[1] == pair[1])]
-            if len(own) and own.min() < shortest[pair]:
-                shortest[pair] = float(own.min())
-                unseen.discard(pair)
-    bonds = {pair: pair_bond_length(*pair) for pair in pairs}
-    return {pair: bonds[pair] if pair in unseen else max(bonds[pair], shortest[pair]) for pair in pairs}
+        keep_shortest(atomic_graph(structure.atoms, reach), elements, shortest)
+    found = {(a, b): float(shortest[elements.index(a), elements.index(b)]) for a, b in bonds}
+    return {
+        pair: max(bond, found[pair]) if found[pair] < LONGEST_CONTACT * bond else bond for pair, bond in bonds.items()
+    }
 
 
 def repulsion_rows(

@@ -197,10 +197,11 @@ def select_basis(
         least = smaller_bases(largest)[0].n_functions
         raise ValueError(f"no basis has at most {budget.functions:g} functions: the smallest has {least}")
     contacts = contact_lengths(largest.elements, structures) if repulsion_weight > 0 else {}
-    repulsion = (contacts, repulsion_weight)
     found: list[Candidate] = []
     for cutoff in cutoffs:
-        search = _Search(affordable[-1], cutoff, reference_energies, prior, criterion, zbl, repulsion, kernel)
+        search = _Search(
+            affordable[-1], cutoff, reference_energies, prior, criterion, zbl, contacts, repulsion_weight, kernel
+        )
         factors = search.factors(structures, seed, ranks, advance)
         found += ranks.by_root(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
         if ranks.by_root(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
@@ -231,7 +232,8 @@ class _Search:
         prior: Prior,
         criterion: str,
         zbl: bool,
-        repulsion: tuple[dict[Pair, float], float],
+        contacts: dict[Pair, float],
+        repulsion_weight: float,
         kernel: str | None,
     ) -> None:
         self.prior, self.criterion, self.cutoff, self.kernel = prior, criterion, cutoff, kernel
@@ -239,7 +241,9 @@ class _Search:
         self.model = LinearACE(self.largest, reference_energies, zbl=zbl)
         self.assemble = Assembler(self.model, kernel, keep_zero_rows=True)
         self.gamma = prior([nl for _, nl in self.model.basis.labels()])
-        self.repulsion = repulsion_rows(self.model, self.assemble.rows, *repulsion) if repulsion[0] else None
+        self.repulsion = None
+        if repulsion_weight > 0:
+            self.repulsion = repulsion_rows(self.model, self.assemble.rows, contacts, repulsion_weight)
 
     def _at_cutoff(self, spec: BasisSpecification) -> BasisSpecification:
         ratio = self.cutoff / spec.cutoff
