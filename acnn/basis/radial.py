@@ -22,6 +22,8 @@ NEAREST_NEIGHBOR = {
     "diamond": math.sqrt(3) / 4,
     "sc": 1.0,
 }
+SHORTEST_R0 = 0.35
+"""Of a fit that is not told otherwise, in cutoffs."""
 
 
 def bond_length(element: str) -> float:
@@ -40,6 +42,15 @@ def bond_length(element: str) -> float:
 def pair_bond_length(one: str, other: str) -> float:
     """Mean of the bond lengths of two elements, Å."""
     return (bond_length(one) + bond_length(other)) / 2
+
+
+def raised_bond_lengths(elements: Sequence[str], cutoff: float) -> dict[str, float]:
+    """r0 in Å of the elements whose bond length is below `SHORTEST_R0` of the cutoff, which is where it is then.
+
+    H, C, N and O have bonds so short that a transform that is steepest there has little left for the other neighbors:
+    benchmarks/bond_lengths.py.
+    """
+    return {e: SHORTEST_R0 * cutoff for e in elements if bond_length(e) < SHORTEST_R0 * cutoff}
 
 
 def agnesi_amplitude(p: float, q: float) -> float:

@@ -167,7 +167,8 @@ def fit(
     repulsion: Annotated[
         float | None,
         _option(
-            "Weight of the restraint of dimers to nuclear repulsion (ZBL) at short range; 0: none. \\[default: 0.3]",
+            "Weight of the restraint to nuclear repulsion (ZBL) of what is closer than any atoms in the data; 0: none. "
+            "\\[default: 0.3]",
             panel=REGRESSION,
         ),
     ] = None,

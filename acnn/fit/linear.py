@@ -18,7 +18,7 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.priors import Prior
-from acnn.fit.repulsion import contact_lengths, repulsion_rows
+from acnn.fit.repulsion import CloseContacts, repulsion_rows
 from acnn.fit.solution import FloatArray, Solution, Solver
 from acnn.models.linear import LinearACE
 from acnn.ranks import ALONE, Ranks
@@ -65,7 +65,7 @@ def fit_linear(
         reference_energies: E0 in eV per element.
         solver, prior: see `acnn.fit.solution` and `acnn.fit.priors`.
         zbl: add fixed screened nuclear repulsion.
-        repulsion_weight: weight of the restraint of dimers to nuclear repulsion at short range; 0 leaves it out.
+        repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
         ranks: of an MPI job; all make the same call and get the same fit.
         checkpoint: file to keep the factor in. What it holds already is not assembled again.
@@ -126,7 +126,7 @@ def fit_subsets(
         gamma = prior([nl for _, nl in model.basis.labels()])
         repulsion = None
         if repulsion_weight > 0:
-            contacts = contact_lengths(model.elements, structures)
+            contacts = CloseContacts.of(model.elements, structures)
             repulsion = repulsion_rows(model, assemble.rows, contacts, repulsion_weight)
         return [_solved(together(factors, subset), repulsion, solver, gamma, model) for subset in subsets]
 

@@ -31,7 +31,7 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.factorization import ReducedProblem, StreamingQR
 from acnn.fit.linear import chosen, together
 from acnn.fit.priors import Prior
-from acnn.fit.repulsion import Pair, contact_lengths, repulsion_rows
+from acnn.fit.repulsion import CloseContacts, repulsion_rows
 from acnn.fit.solution import Solution
 from acnn.fit.solvers import BLR
 from acnn.graph import AtomicGraph
@@ -196,7 +196,7 @@ def select_basis(
     if not affordable:
         least = smaller_bases(largest)[0].n_functions
         raise ValueError(f"no basis has at most {budget.functions:g} functions: the smallest has {least}")
-    contacts = contact_lengths(largest.elements, structures) if repulsion_weight > 0 else {}
+    contacts = CloseContacts.of(largest.elements, structures) if repulsion_weight > 0 else None
     found: list[Candidate] = []
     for cutoff in cutoffs:
         search = _Search(
@@ -232,7 +232,7 @@ class _Search:
         prior: Prior,
         criterion: str,
         zbl: bool,
-        contacts: dict[Pair, float],
+        contacts: CloseContacts | None,
         repulsion_weight: float,
         kernel: str | None,
     ) -> None:
@@ -242,7 +242,7 @@ class _Search:
         self.assemble = Assembler(self.model, kernel, keep_zero_rows=True)
         self.gamma = prior([nl for _, nl in self.model.basis.labels()])
         self.repulsion = None
-        if repulsion_weight > 0:
+        if contacts is not None:
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, contacts, repulsion_weight)
 
     def _at_cutoff(self, spec: BasisSpecification) -> BasisSpecification:

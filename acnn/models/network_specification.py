@@ -29,7 +29,7 @@ class NetworkSpecification(BaseModel):
         element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
             gives every pair of elements its own as long as there are at most four elements, and means 4 beyond. With an
             embedding one fitting network serves all elements.
-        bond_lengths: r0 in Å by element, for the distance transform; the default is that of linear ACE.
+        bond_lengths: r0 in Å by element, for the distance transform; the default is that of `BasisSpecification`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

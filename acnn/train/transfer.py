@@ -25,7 +25,7 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.job import require_memory
 from acnn.fit.progress import Stage, silent
-from acnn.fit.repulsion import contact_lengths, repulsion_rows
+from acnn.fit.repulsion import CloseContacts, repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE
@@ -178,10 +178,10 @@ def fit_new_functions(
     rows.add(np.zeros((1, rows.n_columns)), np.array([reduced.residual]))
     rows.n_rows = reduced.n_rows
     if fit.repulsion > 0:
-        contacts = contact_lengths(linear.elements, train.structures)
+        contacts = CloseContacts.of(linear.elements, train.structures)
         repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion)
         ours = repulsion[:, is_new].any(axis=1)
-        rows.add(repulsion[ours][:, is_new], targets[ours])
+        rows.add(repulsion[ours][:, is_new], (targets - repulsion @ coefficients)[ours])
     gamma = fit.make_prior()([nl for _, nl in linear.basis.labels()])[is_new]
     solution = fit.make_solver().solve(rows.result(), gamma)
     linear.coefficients.data[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)

@@ -11,8 +11,17 @@ import scipy.special
 import torch
 from torch import Tensor
 
-from acnn.basis.radial import RadialBasis, agnesi, agnesi_amplitude, bond_length, jacobi_polynomials
+from acnn.basis.radial import (
+    RadialBasis,
+    agnesi,
+    agnesi_amplitude,
+    bond_length,
+    jacobi_polynomials,
+    raised_bond_lengths,
+)
 from acnn.basis.specification import BasisSpecification
+from acnn.fit.settings import FitSettings
+from acnn.train.settings import ModelSettings
 
 ROUNDING = 1e-13
 POLYNOMIAL_ACCURACY = 1e-11
@@ -191,3 +200,16 @@ def test_mixed_bond_length_is_the_mean_and_can_be_overridden():
     for name in ("Al-Ti", "Ti-Al"):
         of_pair = BasisSpecification(elements=("Al", "Ti"), bond_lengths={name: 2.6}).bond_length_matrix()
         np.testing.assert_allclose(of_pair, [[al, 2.6], [2.6, ti]], rtol=ROUNDING)
+
+
+def test_short_bonds_are_raised_to_a_share_of_the_cutoff():
+    """r0 = 0.35 r_cut for elements that bond at less, those of silicon and metals stay; what was given counts."""
+    assert raised_bond_lengths(("H", "O", "Si"), 5.0) == {"H": 1.75, "O": 1.75}
+    assert raised_bond_lengths(("H", "Si"), 8.0) == {"H": 2.8, "Si": 2.8}
+    given = FitSettings.model_validate(
+        {"train": "a.xyz", "output": "b.acnn", "cutoff": 5.0, "bond_lengths": {"H": 1.2, "H-O": 1.0}}
+    )
+    lengths = given.specification(("H", "O")).bond_length_matrix()
+    assert lengths == [[1.2, 1.0], [1.0, 1.75]]
+    network = ModelSettings.model_validate({"cutoff": 5.0, "bond_lengths": {"H": 1.2}}).specification(("H", "O"))
+    assert network.bond_lengths == {"H": 1.2, "O": 1.75}

@@ -19,13 +19,18 @@ from acnn.data.dataset import read_dataset
 from acnn.fit import job
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.metrics import evaluate
-from acnn.fit.repulsion import N_REPULSIVE_DISTANCES
+from acnn.fit.repulsion import MOST_INSERTIONS, N_DIMERS
 from acnn.fit.settings import SettingsError, read_settings
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph
 
 SMALL = {"order": 2, "degree": 4, "cutoff": 4.0}
 QUANTITIES = ("energy", "forces", "virial")
+
+
+def restraints(n_atoms: int) -> int:
+    """Equations of the restraint to nuclear repulsion: dimers, and two for every inserted atom."""
+    return N_DIMERS + 2 * min(n_atoms, MOST_INSERTIONS)
 
 
 def labeled(atoms: ase.Atoms, config_type: str | None = None) -> ase.Atoms:
@@ -116,7 +121,7 @@ def test_metrics_hold_what_scripts_ask_for(report_and_folder):
     assert metrics["n_basis"] == report.fit.model.basis.n_functions
     assert metrics["fit_seconds"] > 0
     assert metrics["peak_bytes"] > 2**20
-    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + N_REPULSIVE_DISTANCES  # the isolated atom tells nothing
+    assert metrics["n_equations"] == 7 * (1 + 12 + 6) + restraints(7 * 4)  # the isolated atom tells nothing
     assert set(metrics["train"]) == {"bulk", "hot", "isolated_atom", "total"}
     assert set(metrics["test"]) == {"hot", "total"}
     keys = {f"{quantity}_{what}" for quantity in QUANTITIES for what in ("mae", "rmse", "count")}
@@ -277,7 +282,7 @@ def test_structures_left_out_are_reported(tmp_path):
     report = fit(tmp_path, data, max_force=20.0, e0="Cu=0")
     assert report.warnings == ["train: 1 structures left out by --max-force"]
     assert read_header(tmp_path / "m.acnn")["provenance"]["data"]["train"]["left_out"] == 1
-    assert report.fit.n_rows == 3 * 19 + N_REPULSIVE_DISTANCES
+    assert report.fit.n_rows == 3 * 19 + restraints(3 * 4)
 
 
 def test_datasets_and_warnings_are_shown_before_the_fit(tmp_path):

@@ -17,7 +17,7 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
 from acnn.fit.metrics import evaluate
 from acnn.fit.priors import AlgebraicPrior, IdentityPrior
-from acnn.fit.repulsion import N_REPULSIVE_DISTANCES
+from acnn.fit.repulsion import N_DIMERS
 from acnn.fit.solvers import BLR, QR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
@@ -174,7 +174,7 @@ def test_the_repulsion_restraint_makes_close_pairs_repel():
 
     def energies(weight: float) -> np.ndarray:
         fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=weight)
-        assert fit.n_rows == 10 * 19 + (N_REPULSIVE_DISTANCES if weight else 0)
+        assert fit.n_rows == 10 * 19 + (N_DIMERS + 2 * 10 * 4 if weight else 0)
         dimers = [ase.Atoms("Cu2", [[0, 0, 0], [0, 0, r]]) for r in np.linspace(0.3, 1.2, 40)]
         return np.array([float(fit.model.pair_gradients(atomic_graph(d, 5.0)).energies[0]) for d in dimers])
 
