@@ -27,7 +27,7 @@ import ase.io
 import numpy as np
 import yaml
 from ase import Atoms
-from ase.geometry.analysis import Analysis
+from ase.geometry.rdf import get_rdf
 from fitting import print_rows, write_rows
 
 TYPES = ["O", "H"]
@@ -238,7 +238,7 @@ def dynamics(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def rdf(frames: list[Atoms], reach: float) -> np.ndarray:
     """Mean O-O radial distribution function, 150 bins up to reach (Å)."""
-    return np.mean([Analysis(frame).get_rdf(reach, 150, elements="O")[0] for frame in frames], axis=0)
+    return np.asarray(get_rdf(frames, reach, 150, elements=(8, 8), no_dists=True))
 
 
 if __name__ == "__main__":

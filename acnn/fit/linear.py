@@ -127,7 +127,8 @@ def fit_subsets(
         repulsion = None
         if repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
-            repulsion = repulsion_rows(model, assemble.rows, contacts, repulsion_weight)
+            n_equations = sum(factor.n_rows for factor in factors.values())
+            repulsion = repulsion_rows(model, assemble.rows, contacts, repulsion_weight, n_equations)
         return [_solved(together(factors, subset), repulsion, solver, gamma, model) for subset in subsets]
 
     solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])

@@ -5,8 +5,8 @@ of high degree do there what they like: hydrogen atoms of two water molecules at
 relative deviations shape what no data determine, and yield where there are any:
 
     dimers        weight · (E_dimer(r) / V_ZBL(r) - 1)               r up to 0.8 contact lengths
-    insertions    weight / √n · (Δe_i / ½ V_ZBL(r) - 1)              n for each ordered pair of elements
-                  ½ weight / √n · (ΔE / ΔV_ZBL - 1)
+    insertions    0.025 weight · √(m / n) · (Δe_i / ½ V_ZBL(r) - 1)      n for each ordered pair of elements
+                  0.0125 weight · √(m / n) · (ΔE / ΔV_ZBL - 1)           and m equations of the data
 
 An insertion puts one more atom into a structure of the data, in a random direction from one of its atoms i, at r = 0.4
 … 0.95 of the shortest distance: Δe_i is the change of that atom's energy, ΔE that of the whole, and ΔV_ZBL the
@@ -48,8 +48,8 @@ N_DIMERS = 16
 """Distances of each pair of elements."""
 INSERTION_RANGE = (0.4, 0.95)
 """In shortest distances of the data, or bond lengths where there are none."""
-HOST_WEIGHT, TOTAL_WEIGHT = 1.0, 0.5
-"""See above: √n keeps the influence of all together the same."""
+HOST_WEIGHT, TOTAL_WEIGHT = 0.025, 0.0125
+"""See above: √(m / n) keeps the influence of all together the same share of that of the data."""
 FEWEST_INSERTIONS, MOST_INSERTIONS, ALL_INSERTIONS = 4, 64, 640
 """For each ordered pair of elements, and about so many of all pairs together."""
 LONGEST_CONTACT = 2.5
@@ -118,10 +118,11 @@ def _hosts(
 
 
 def repulsion_rows(
-    model: LinearACE, source: RowSource, contacts: CloseContacts, weight: float
+    model: LinearACE, source: RowSource, contacts: CloseContacts, weight: float, n_equations: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Rows and targets of both restraints, dimers first."""
-    parts = list(itertools.chain(dimers(model, source, contacts), insertions(model, source, contacts)))
+    """Rows and targets of both restraints, dimers first, for so many equations of the data."""
+    inserted = insertions(model, source, contacts, n_equations)
+    parts = list(itertools.chain(dimers(model, source, contacts), inserted))
     rows, targets = zip(*parts, strict=True)
     return weight * np.array(rows), weight * np.array(targets)
 
@@ -136,12 +137,12 @@ def dimers(model: LinearACE, source: RowSource, contacts: CloseContacts) -> Iter
 
 
 def insertions(
-    model: LinearACE, source: RowSource, contacts: CloseContacts, seed: int = 0
+    model: LinearACE, source: RowSource, contacts: CloseContacts, n_equations: int, seed: int = 0
 ) -> Iterator[tuple[FloatArray, float]]:
     """Every host with one more atom of each element: its own row and that of all; the same ones for equal seeds."""
     rng = np.random.default_rng(seed)
     for element, hosts in contacts.hosts.items():
-        per_root = 1 / math.sqrt(max(len(hosts), 1))
+        share = math.sqrt(n_equations / max(len(hosts), 1))
         for atoms, host in hosts:
             wide = atomic_graph(atoms, model.cutoff + float(contacts.shortest[contacts.elements.index(element)].max()))
             near = wide.within(model.cutoff)
@@ -159,7 +160,7 @@ def insertions(
                     (HOST_WEIGHT, alone, 0.5 * float(repulsion[0])),
                     (TOTAL_WEIGHT, whole, float(repulsion.sum())),
                 ):
-                    yield weight * per_root * energy / wanted, weight * per_root * (1 - fixed / wanted)
+                    yield weight * share * energy / wanted, weight * share * (1 - fixed / wanted)
 
 
 class _Sites(NamedTuple):

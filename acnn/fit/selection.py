@@ -241,9 +241,8 @@ class _Search:
         self.model = LinearACE(self.largest, reference_energies, zbl=zbl)
         self.assemble = Assembler(self.model, kernel, keep_zero_rows=True)
         self.gamma = prior([nl for _, nl in self.model.basis.labels()])
-        self.repulsion = None
-        if contacts is not None:
-            self.repulsion = repulsion_rows(self.model, self.assemble.rows, contacts, repulsion_weight)
+        self.contacts, self.repulsion_weight = contacts, repulsion_weight
+        self.repulsion: tuple[FloatArray, FloatArray] | None = None
 
     def _at_cutoff(self, spec: BasisSpecification) -> BasisSpecification:
         ratio = self.cutoff / spec.cutoff
@@ -270,6 +269,9 @@ class _Search:
     ) -> list[Candidate]:
         parts = [part for part in factors if part >= 0]
         data = together(factors, parts).result()
+        if self.contacts is not None:
+            restraint = (self.contacts, self.repulsion_weight, data.n_rows)
+            self.repulsion = repulsion_rows(self.model, self.assemble.rows, *restraint)
         graph = timing_graph(structures, self.model.cutoff)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}

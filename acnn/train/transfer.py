@@ -179,7 +179,7 @@ def fit_new_functions(
     rows.n_rows = reduced.n_rows
     if fit.repulsion > 0:
         contacts = CloseContacts.of(linear.elements, train.structures)
-        repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion)
+        repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion, reduced.n_rows)
         ours = repulsion[:, is_new].any(axis=1)
         rows.add(repulsion[ours][:, is_new], (targets - repulsion @ coefficients)[ours])
     gamma = fit.make_prior()([nl for _, nl in linear.basis.labels()])[is_new]
