@@ -231,12 +231,12 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
     if bad:
         raise DatasetError(
             f"{structure.name} has a NaN or infinity in its {' and '.join(bad)}: mend it, or leave such "
-            "structures out with --max-force."
+            "structures out with --max-force (max_force in a YAML file)."
         )
     if structure.max_force > HUGE_FORCE:
         raise DatasetError(
             f"{structure.name} has a force of {structure.max_force:.6g} eV/Å, over {HUGE_FORCE:g}: "
-            "leave such structures out, or allow them, with --max-force."
+            "leave such structures out, or allow them, with --max-force (max_force in a YAML file)."
         )
     return True
 

@@ -76,7 +76,8 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
     if not any(keys.values()):
         raise DatasetError(
             f"No structure of {source} has an energy, forces, virial or stress under a known key: "
-            f"{existing_keys(structures)}; name the right ones with --energy-key and --forces-key."
+            f"{existing_keys(structures)}; name the right ones with --energy-key and --forces-key "
+            "(energy_key and forces_key in a YAML file)."
         )
     return keys
 

@@ -259,7 +259,7 @@ def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
     notes = []
     for name, d in datasets.items():
         if d.left_out:
-            notes.append(f"{name}: {d.left_out} structures left out by --max-force")
+            notes.append(f"{name}: {d.left_out} structures left out by max_force")
         if d.virials_ignored:
             notes.append(f"{name}: {d.virials_ignored} virials ignored, their structures lack three cell vectors")
     return notes

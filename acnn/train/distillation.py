@@ -35,7 +35,7 @@ def distilled(
     Labels are info["REF_energy"] (eV), arrays["REF_forces"] (eV/Å) and info["REF_virial"] (eV, nine numbers).
 
     Args:
-        copies: of every structure of two atoms and more.
+        copies: of every structure with neighbors inside the cutoff.
         rattle, strain: see `displaced`.
     """
     unknown = sorted(set(dataset.elements) - set(teacher.elements))
@@ -45,7 +45,8 @@ def distilled(
     frames = []
     for structure in dataset:
         frames.append(_with_labels(structure))
-        for _ in range(copies if len(structure) > 1 else 0):
+        is_bound = atomic_graph(structure.atoms, teacher.cutoff).n_pairs > 0
+        for _ in range(copies if is_bound else 0):
             frames.append(labeled(displaced(structure.atoms, rattle, strain, rng), teacher))
         advance()
     return frames

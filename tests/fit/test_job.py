@@ -280,7 +280,7 @@ def test_structures_left_out_are_reported(tmp_path):
     data = copper(4, 0)
     data[1].arrays["REF_forces"][0] = [50.0, 0.0, 0.0]
     report = fit(tmp_path, data, max_force=20.0, e0="Cu=0")
-    assert report.warnings == ["train: 1 structures left out by --max-force"]
+    assert report.warnings == ["train: 1 structures left out by max_force"]
     assert read_header(tmp_path / "m.acnn")["provenance"]["data"]["train"]["left_out"] == 1
     assert report.fit.n_rows == 3 * 19 + restraints(3 * 4)
 

@@ -27,7 +27,7 @@ def teacher() -> Potential:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A crystal with all labels, a cluster with forces only, and an isolated atom."""
+    """A crystal with all labels, a cluster with forces only, an isolated atom, and a crystal of one atom per cell."""
     crystal, cluster, atom = bulk("Si", cubic=True), Atoms("Si3", [[0, 0, 0], [2.4, 0, 0], [0, 2.5, 0]]), Atoms("Si")
     crystal.info.update(REF_energy=-40.0, REF_stress=np.full(9, 0.01), config_type="dia")
     crystal.arrays["REF_forces"] = np.full((8, 3), 0.25)
@@ -35,7 +35,10 @@ def data(tmp_path: Path) -> Path:
     atom.info.update(REF_energy=-1.5, config_type="isolated_atom")
     atom.arrays["REF_forces"] = np.zeros((1, 3))
     path = tmp_path / "train.xyz"
-    ase.io.write(path, [crystal, cluster, atom], format="extxyz")
+    single = bulk("Si", "fcc", a=3.9)
+    single.info.update(REF_energy=-4.0)
+    single.arrays["REF_forces"] = np.zeros((1, 3))
+    ase.io.write(path, [crystal, cluster, atom, single], format="extxyz")
     return path
 
 
@@ -45,7 +48,7 @@ def test_labels_of_the_data_stay_and_copies_have_the_teachers(data, teacher, tmp
     found = read_dataset(tmp_path / "out.xyz").structures
     own = [s for s in found if s.config_type != CONFIG_TYPE]
     copies = [s for s in found if s.config_type == CONFIG_TYPE]
-    assert [len(s) for s in copies] == [8, 8, 3, 3], "an isolated atom has no copies"
+    assert [len(s) for s in copies] == [8, 8, 3, 3, 1, 1], "an isolated atom has no copies"
     for before, after in zip(dataset, own, strict=True):
         assert before.config_type == after.config_type
         assert (before.energy, before.virial is None) == (after.energy, after.virial is None)
@@ -79,7 +82,7 @@ def test_the_command_repeats_itself_and_names_unknown_elements(data, teacher, tm
     for output in outputs:
         done = CliRunner().invoke(app, ["distill", str(tmp_path / "teacher.acnn"), str(data), "-o", str(output)])
         assert done.exit_code == 0, done.output
-        assert "3 structures, 12 copies" in done.output
+        assert "4 structures, 18 copies" in done.output
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     germanium = bulk("Ge")
     germanium.info["REF_energy"] = 1.0
