@@ -4,9 +4,9 @@ Nothing tells a fit what comes between zero and the shortest distance of a pair 
 of high degree do there what they like: hydrogen atoms of two water molecules attracted each other by 20 000 eV. Rows of
 relative deviations shape what no data determine, and yield where there are any:
 
-    dimers        weight · (E_dimer(r) / V_ZBL(r) - 1)               r up to 0.8 contact lengths
-    insertions    0.025 weight · √(m / n) · (Δe_i / ½ V_ZBL(r) - 1)      n for each ordered pair of elements
-                  0.0125 weight · √(m / n) · (ΔE / ΔV_ZBL - 1)           and m equations of the data
+    dimers        weight · (E_dimer(r) / V_ZBL(r) - 1)       r up to 0.8 contact lengths
+    insertions    w · (Δe_i / ½ V_ZBL(r) - 1)                w = weight/80 · √(m / n), with m equations of the data
+                  ½ w · (ΔE / ΔV_ZBL - 1)                    and n insertions for each ordered pair of elements
 
 An insertion puts one more atom into a structure of the data, in a random direction from one of its atoms i, at r = 0.4
 … 0.95 of the shortest distance: Δe_i is the change of that atom's energy, ΔE that of the whole, and ΔV_ZBL the
@@ -48,7 +48,7 @@ N_DIMERS = 16
 """Distances of each pair of elements."""
 INSERTION_RANGE = (0.4, 0.95)
 """In shortest distances of the data, or bond lengths where there are none."""
-HOST_WEIGHT, TOTAL_WEIGHT = 0.025, 0.0125
+HOST_WEIGHT, TOTAL_WEIGHT = 0.0125, 0.00625
 """See above: √(m / n) keeps the influence of all together the same share of that of the data."""
 FEWEST_INSERTIONS, MOST_INSERTIONS, ALL_INSERTIONS = 4, 64, 640
 """For each ordered pair of elements, and about so many of all pairs together."""
