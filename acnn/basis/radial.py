@@ -22,6 +22,8 @@ NEAREST_NEIGHBOR = {
     "diamond": math.sqrt(3) / 4,
     "sc": 1.0,
 }
+INNER_WIDTH = 0.1
+"""In inner cutoffs: where distances fade into a constant."""
 SHORTEST_R0 = 0.35
 """Of a fit that is not told otherwise, in cutoffs."""
 
@@ -66,6 +68,16 @@ def agnesi(r: Tensor, r0: Tensor | float, p: float, q: float) -> Tensor:
     """y(r), 1 at r = 0 and falling to 0."""
     s = r / r0
     return 1 / (1 + agnesi_amplitude(p, q) * s**q / (1 + s ** (q - p)))
+
+
+def seen_distance(r: Tensor, inner: Tensor) -> Tensor:
+    """r where it is above an inner cutoff, constant below 0.9 of it, and between them with a slope that is C².
+
+    With w = 0.1 r_in and t = (r - r_in + w) / w in [0, 1] the slope is 10t³ - 15t⁴ + 6t⁵. An inner cutoff of 0 is none.
+    """
+    width = INNER_WIDTH * inner
+    t = ((r - inner + width) / width.clamp(min=1e-12)).clamp(0, 1)
+    return torch.maximum(r, inner) - width * (0.5 - t**4 * (2.5 - 3 * t + t * t))
 
 
 def jacobi_polynomials(x: Tensor, n_max: int, alpha: float = 0.0, beta: float = 0.0) -> Tensor:

@@ -17,6 +17,7 @@ P(y(0)) = 1 (paper, Sec. II B 2), which fixes one point of the pair part and let
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -62,19 +63,19 @@ class CloseContacts:
 
     Attributes:
         elements: by ascending atomic number.
-        shortest: shortest distances in Å [n_elements, n_elements], bond lengths for pairs that are not in the data
-            within `LONGEST_CONTACT`.
+        found: shortest distances in Å [n_elements, n_elements], infinite for pairs that are not within
+            `LONGEST_CONTACT`.
         hosts: by element, structures that have it and one of its atoms there, which is not alone.
     """
 
     elements: tuple[str, ...]
-    shortest: FloatArray
+    found: FloatArray
     hosts: dict[str, list[tuple[ase.Atoms, int]]]
 
     @classmethod
     def of(cls, elements: tuple[str, ...], structures: Sequence[LabeledStructure], seed: int = 0) -> CloseContacts:
         """Of structures; atoms are drawn from all of an element, the same ones for equal seeds."""
-        bonds = np.array([[pair_bond_length(a, b) for b in elements] for a in elements])
+        bonds = _bonds(elements)
         found, in_company = np.full(bonds.shape, np.inf), []
         for structure in structures:
             graph = atomic_graph(structure.atoms, LONGEST_CONTACT * float(bonds.max()))
@@ -82,7 +83,12 @@ class CloseContacts:
             in_company.append(np.unique(graph.pair_i.numpy()))
         wanted = min(MOST_INSERTIONS, max(FEWEST_INSERTIONS, ALL_INSERTIONS // len(elements) ** 2))
         hosts = _hosts(elements, [s.atoms for s in structures], in_company, wanted, np.random.default_rng(seed))
-        return cls(elements, np.where(found < LONGEST_CONTACT * bonds, found, bonds), hosts)
+        return cls(elements, np.where(found < LONGEST_CONTACT * bonds, found, np.inf), hosts)
+
+    @functools.cached_property
+    def shortest(self) -> FloatArray:
+        """Shortest distances in Å [n_elements, n_elements], bond lengths where there are none."""
+        return np.where(np.isfinite(self.found), self.found, _bonds(self.elements))
 
     def contact_length(self, one: str, other: str) -> float:
         """The bond length of two elements, or, if longer, their shortest distance; Å.
@@ -95,6 +101,10 @@ class CloseContacts:
     def shortest_of(self, one: str, other: str) -> float:
         """Å."""
         return float(self.shortest[self.elements.index(one), self.elements.index(other)])
+
+
+def _bonds(elements: tuple[str, ...]) -> FloatArray:
+    return np.array([[pair_bond_length(a, b) for b in elements] for a in elements])
 
 
 def _hosts(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from acnn.basis.radial import INNER_WIDTH
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import element_errors, graph_arrays, load_engine, n_threads
 from acnn.kernels.program import Program, legendre_constants, polynomial_recurrence, transform_row
@@ -32,6 +33,7 @@ def compile_embedding(
     elements: tuple[str, ...],
     cutoff: float,
     r0: NDArray[np.float64],
+    inner: NDArray[np.float64],
     transform: tuple[float, float],
     *,
     l_max: int,
@@ -47,6 +49,7 @@ def compile_embedding(
     Args:
         elements: by ascending atomic number.
         r0: distances of the Agnesi transform in Å [n_elements, n_elements], by center and neighbor.
+        inner: inner cutoffs in Å, likewise, 0 for none.
         transform: its exponents p, q.
         terms: (v, a1, a2, a3) of the invariants of three densities [n_terms, 4], v ascending from 0; may be empty.
         coefficients: of the terms [n_terms].
@@ -63,6 +66,7 @@ def compile_embedding(
         "recurrence": polynomial_recurrence(radial_functions, (0.0, 0.0)),
         "harmonics": np.array([_harmonic_constants(l, m) for l in range(l_max + 1) for m in range(l + 1)]).T.copy(),
         "transforms": np.array([transform_row(float(distance), cutoff, *transform) for distance in np.ravel(r0)]),
+        "inner": np.stack([np.ravel(inner), INNER_WIDTH * np.ravel(inner)]),
         "inverse_root": 1 / np.sqrt(2 * np.arange(l_max + 1) + 1),
         "term_start": np.searchsorted(terms[:, 0], np.arange(n_invariants + 1)).astype(np.int32),
         "factors": np.ascontiguousarray(terms[:, 1:], dtype=np.int32),

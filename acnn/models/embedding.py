@@ -1,7 +1,8 @@
 """Embedding: from pair vectors to the invariants that a fitting network sees, with learnable radial functions and a
 stack of attention layers over the neighbors of a center; in torch, the definition.
 
-    R_n(r)      = (1 - r²/r_cut²)³ P_n(x(r))                                          C² at the cutoff
+    R_n(r)      = (1 - r²/r_cut²)³ P_n(x(r))                                          C² at the cutoff, and constant
+                                                                                      far below an inner cutoff
     φ^k_lc(p)   = Σ_n W^k_nlc(z_i, z_j) R_n(r_p)                                      learnable channels of layer k
     A^0_ac(i)   = Σ_p φ^0_lc(p) Y_a(r̂_p)                                              density
 
@@ -25,7 +26,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from acnn.basis.radial import agnesi, jacobi_polynomials
+from acnn.basis.radial import agnesi, jacobi_polynomials, seen_distance
 from acnn.basis.triples import coupled_degrees, real_harmonics, triple_products
 from acnn.graph import AtomicGraph
 from acnn.models.network_specification import NetworkSpecification
@@ -92,6 +93,7 @@ class Embedding(nn.Module):
     """Invariants D [n_centers, n_invariants] of a graph."""
 
     r0: Tensor
+    inner: Tensor
     triples: Tensor
     triple_coefficients: Tensor
 
@@ -104,6 +106,7 @@ class Embedding(nn.Module):
         self.register_buffer("triples", torch.as_tensor(terms, dtype=torch.int64), persistent=False)
         self.register_buffer("triple_coefficients", torch.as_tensor(coefficients), persistent=False)
         self.register_buffer("r0", torch.tensor(s.bond_length_matrix(), dtype=torch.float64), persistent=False)
+        self.register_buffer("inner", torch.tensor(s.inner_cutoff_matrix(), dtype=torch.float64), persistent=False)
         self.n_triples = len(coupled_degrees(s.l_max)) if s.order > 2 else 0
 
     @property
@@ -150,6 +153,7 @@ class Embedding(nn.Module):
         """R_n [n_pairs, n]."""
         s = self.specification
         r0 = self.r0[element_i, element_j].to(r.dtype)
+        r = seen_distance(r, self.inner[element_i, element_j].to(r.dtype))
         y, y_cut = agnesi(r, r0, *TRANSFORM), agnesi(torch.full_like(r0, s.cutoff), r0, *TRANSFORM)
         polynomials = jacobi_polynomials((2 * y - 1 - y_cut) / (1 - y_cut), s.radial_functions)
         return ((1 - (r / s.cutoff) ** 2).clamp(min=0) ** 3)[:, None] * polynomials

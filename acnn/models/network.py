@@ -157,6 +157,7 @@ def embedding_program(embedding: Embedding) -> Program:
         s.elements,
         s.cutoff,
         np.array(s.bond_length_matrix()),
+        np.array(s.inner_cutoff_matrix()),
         TRANSFORM,
         l_max=s.l_max,
         channels=s.channels,

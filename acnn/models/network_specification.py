@@ -29,6 +29,9 @@ class NetworkSpecification(BaseModel):
         element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
             gives every pair of elements its own as long as there are at most four elements, and means 4 beyond. With an
             embedding one fitting network serves all elements.
+        inner_cutoffs: r_in in Å by pair of elements such as "H-O": the network sees closer pairs as if they were there
+            (`acnn.basis.radial.seen_distance`); pairs that are not named have none. `acnn train` takes the shortest
+            distances of the data.
         bond_lengths: r0 in Å by element, for the distance transform; the default is that of `BasisSpecification`.
     """
 
@@ -44,6 +47,7 @@ class NetworkSpecification(BaseModel):
     heads: int = Field(16, ge=1, le=64)
     hidden: tuple[int, ...] = Field((64, 64), min_length=1)
     element_channels: int | None = Field(None, ge=1)
+    inner_cutoffs: dict[str, float] = {}
     bond_lengths: dict[str, float] = {}
 
     @field_validator("elements")
@@ -68,6 +72,20 @@ class NetworkSpecification(BaseModel):
                 raise ValueError(f"bond_lengths {element!r}: {length}: an element of the model, a positive number of Å")
         return self
 
+    @model_validator(mode="after")
+    def _inner_cutoffs_of_pairs(self) -> NetworkSpecification:
+        for name, length in self.inner_cutoffs.items():
+            pair = name.split("-")
+            if (
+                len(pair) != 2
+                or (self.elements and not set(pair) <= set(self.elements))
+                or not 0 < length < self.cutoff
+            ):
+                raise ValueError(
+                    f"inner_cutoffs {name!r}: {length}: a pair such as 'H-O', above 0 Å and below the cutoff"
+                )
+        return self
+
     @property
     def mixed_elements(self) -> int | None:
         """How many element channels there are; None where every pair of elements has its own functions."""
@@ -79,6 +97,14 @@ class NetworkSpecification(BaseModel):
     def shares_fitting(self) -> bool:
         """Whether one fitting network with an embedding of the center's element serves all elements."""
         return self.mixed_elements is not None
+
+    def inner_cutoff_matrix(self) -> list[list[float]]:
+        """r_in in Å [n_elements, n_elements], 0 where there is none."""
+
+        def of(a: str, b: str) -> float:
+            return self.inner_cutoffs.get(f"{a}-{b}", self.inner_cutoffs.get(f"{b}-{a}", 0.0))
+
+        return [[of(a, b) for b in self.elements] for a in self.elements]
 
     def bond_length_matrix(self) -> list[list[float]]:
         """r0 in Å [n_elements, n_elements]; that of a mixed pair is the mean."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,10 +16,12 @@ from acnn.data.dataset import Dataset
 from acnn.fit.linear import fit_linear
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
+from acnn.fit.repulsion import CloseContacts
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
+from acnn.models.network_specification import NetworkSpecification
 from acnn.train.batches import Batch, StructureStore
 from acnn.train.errors import network_gradients
 from acnn.train.settings import TrainSettings
@@ -58,8 +63,28 @@ def new_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...]
         linear, notes, warnings = without_functions(settings, train, elements)
     else:
         linear, notes, warnings = fitted_linear(settings, train, elements, stage)
-    model = NetworkACE(settings.model.specification(linear.elements), linear, settings.training.seed)
+    specification = settings.model.specification(linear.elements)
+    if "inner_cutoffs" not in settings.model.model_fields_set:
+        specification = specification.model_copy(
+            update={"inner_cutoffs": inner_cutoffs(specification, train, linear.elements)}
+        )
+    model = NetworkACE(specification, linear, settings.training.seed)
     return Start(model, True, notes, warnings)
+
+
+def inner_cutoffs(specification: NetworkSpecification, train: Dataset, new: Sequence[str]) -> dict[str, float]:
+    """The shortest distances of the data, or the inner cutoffs that there are already if these are shorter; Å.
+
+    Pairs without one get one only if an element of them is new: other data may have held shorter distances.
+    """
+    elements, known = specification.elements, specification.inner_cutoff_matrix()
+    found = CloseContacts.of(elements, train.structures).found
+    lengths: dict[str, float] = {}
+    for (a, one), (b, other) in itertools.combinations_with_replacement(enumerate(elements), 2):
+        shortest = min(found[a, b], known[a][b] or np.inf)
+        if shortest < specification.cutoff and (known[a][b] or {one, other} & set(new)):
+            lengths[f"{one}-{other}"] = float(shortest)
+    return lengths
 
 
 def read_linear(settings: TrainSettings) -> LinearACE:

@@ -34,7 +34,7 @@ from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.ranks import ALONE
 from acnn.train.settings import TrainSettings
-from acnn.train.start import Start
+from acnn.train.start import Start, inner_cutoffs
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
 FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]
@@ -52,10 +52,11 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
     if not new:
         if settings.data.e0 is not None:
             raise SettingsError(f"E0 is that of {settings.start}: leave out data.e0")
+        model = with_lower_inner_cutoffs(model, train)
         return Start(model, False, [f"goes on from {settings.start}: weights, standardization, linear part kept"])
     twins = {e: nearest_element(e, model.elements) for e in new}
     energies = new_reference_energies(settings, train, extended_model(model, twins, dict.fromkeys(new, 0.0)), new)
-    extended = extended_model(model, twins, energies)
+    extended = with_lower_inner_cutoffs(extended_model(model, twins, energies), train, new)
     known = ", ".join(f"{e} starts as {twin} (E0 {energies[e]:.4f} eV)" for e, twin in twins.items())
     note = f"goes on from {settings.start} of {', '.join(model.elements)}: {known}; all else kept"
     if bool(model.linear.coefficients.any()):
@@ -63,6 +64,14 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
         functions = extended.linear.basis.n_functions - model.linear.basis.n_functions
         note += f", and the {functions} functions of the linear part that see new elements are fitted"
     return Start(extended, False, [note])
+
+
+def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[str] = ()) -> NetworkACE:
+    """The model with inner cutoffs that are not above any distance of the data."""
+    lengths = inner_cutoffs(model.specification, train, new)
+    other = NetworkACE(model.specification.model_copy(update={"inner_cutoffs": lengths}), model.linear)
+    other.set_weights(model.weights())
+    return other
 
 
 def nearest_element(element: str, known: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from acnn.basis.radial import (
     bond_length,
     jacobi_polynomials,
     raised_bond_lengths,
+    seen_distance,
 )
 from acnn.basis.specification import BasisSpecification
 from acnn.fit.settings import FitSettings
@@ -213,3 +214,21 @@ def test_short_bonds_are_raised_to_a_share_of_the_cutoff():
     assert lengths == [[1.2, 1.0], [1.0, 1.75]]
     network = ModelSettings.model_validate({"cutoff": 5.0, "bond_lengths": {"H": 1.2}}).specification(("H", "O"))
     assert network.bond_lengths == {"H": 1.2, "O": 1.75}
+
+
+@pytest.mark.parametrize("inner", [1.3, 2.4])
+def test_distances_below_an_inner_cutoff_fade_into_a_constant(inner):
+    """Equal to r above r_in, 0.95 r_in below 0.9 r_in, with a slope that is C² and never negative; 0 is none."""
+    r = torch.linspace(0.1, 1.5 * inner, 2001, dtype=torch.float64, requires_grad=True)
+    seen = seen_distance(r, torch.full_like(r, inner))
+    (slope,) = torch.autograd.grad(seen.sum(), r, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), r)
+    above, below = r > inner, r < 0.9 * inner
+    torch.testing.assert_close(seen[above], r[above])
+    torch.testing.assert_close(seen[below], torch.full_like(seen[below], 0.95 * inner))
+    step = float((r[1] - r[0]).detach())
+    seen, slope, r = seen.detach(), slope.detach(), r.detach()
+    assert float(slope.min()) >= 0
+    assert float(slope.diff().abs().max()) < 2.1 * step / (0.1 * inner)
+    assert float(curvature.diff().abs().max()) < 7 * step / (0.1 * inner) ** 2
+    torch.testing.assert_close(seen_distance(r, torch.zeros_like(r)), r)

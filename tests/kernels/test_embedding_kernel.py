@@ -32,6 +32,7 @@ SETTINGS = {
     "order_two": {"order": 2},
     "one_element": {"elements": ("Si",), "channels": 8, "heads": 16, "radial_functions": 8},
     "scalar": {"l_max": 0, "order": 2, "channels": 1, "heads": 1, "radial_functions": 1},
+    "inner_cutoffs": {"layers": 1, "inner_cutoffs": {"H-O": 2.9, "O-O": 2.2, "Si-O": 3.4}},
     "high_degree": {"l_max": 5, "layers": 1, "channels": 2},
 }
 
@@ -58,6 +59,7 @@ def kernel_of(embedding, isa=None, threads=1):
         s.elements,
         s.cutoff,
         embedding.r0.numpy(),
+        embedding.inner.numpy(),
         TRANSFORM,
         l_max=s.l_max,
         channels=s.channels,

@@ -28,6 +28,7 @@ COUNTS = [3, 17, 0, 8, 40, 1, 12, 9, 16, 5, 31, 0, 2, 22, 6, 4, 11, 7, 26]
 SETTINGS = {
     "plain": {"layers": 0, "hidden": (7,)},
     "attention": {"layers": 1, "hidden": (13, 5)},
+    "inner_cutoffs": {"layers": 1, "inner_cutoffs": {"Al-Al": 2.9, "Al-Ti": 2.2, "Ti-Si": 3.4}},
     "two_layers": {"layers": 2, "channels": 3, "hidden": (9, 17, 3)},
     "one_element": {"elements": ("Ti",), "channels": 8, "heads": 16, "hidden": (64, 64)},
     "one_element_plain": {"elements": ("Al",), "layers": 0, "order": 2, "hidden": (130, 1)},

@@ -49,6 +49,11 @@ def test_levels() -> None:
         ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
         ({"data": {"train": "a", "validation": 2.0}}, "data.validation = 2.0: .* a share between 0 and 1"),
         ({"model": {"elements": ["Si"], "bond_lengths": {"Xx": 2.0}}}, "bond_lengths 'Xx': 2.0"),
+        (
+            {"model": {"elements": ["Si"], "inner_cutoffs": {"Si": 2.0}}},
+            "inner_cutoffs 'Si': 2.0: a pair",
+        ),
+        ({"model": {"inner_cutoffs": {"H-O": 9.0}}}, "below the cutoff"),
         ({"training": {"plateau_wait": 4}}, "plateau_wait belongs to schedule: plateau"),
         ({"training": {"schedule": "constant", "final_learning_rate": 1e-4}}, "has no final_learning_rate"),
         ({"from": "a.acnn", "linear": "b.acnn"}, "keeps its linear part"),

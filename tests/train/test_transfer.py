@@ -9,17 +9,20 @@ import ase
 import ase.io
 import pytest
 import torch
+from ase.neighborlist import neighbor_list
 
 from acnn.basis.ace import ACEBasis
 from acnn.data.dataset import read_dataset
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, save_model
-from acnn.models.network import NetworkACE
+from acnn.models.network import NetworkACE, NetworkPart
+from acnn.models.network_specification import NetworkSpecification
 from acnn.testing import evaluate as predict
 from acnn.testing import random_crystal, random_model
 from acnn.train.job import run_training
 from acnn.train.settings import TrainSettings
+from acnn.train.start import inner_cutoffs
 from acnn.train.transfer import extended_linear, extended_model, function_keys, nearest_element, periodic_place
 
 MakeSettings = Callable[..., TrainSettings]
@@ -171,3 +174,56 @@ def test_columns_have_keys() -> None:
     basis = ACEBasis(random_model(("Si", "Cu"), order=3, total_degree=5).basis.specification)
     keys = function_keys(basis)
     assert len(set(keys)) == basis.n_functions
+
+
+def shortest_distance(path: Path, elements: tuple[str, str] = ("Cu", "Cu")) -> float:
+    found = []
+    for atoms in ase.io.read(path, ":"):
+        i, j, r = neighbor_list("ijd", atoms, 6.0)
+        pairs = zip(atoms.symbols[i], atoms.symbols[j], r, strict=True)
+        found += [distance for a, b, distance in pairs if {a, b} == set(elements)]
+    return float(min(found))
+
+
+def test_a_network_sees_no_shorter_distance_than_its_data_hold(make_settings: MakeSettings, copper: Path) -> None:
+    report = run_training(make_settings(data={"validation": None}))
+    assert isinstance(report.model, NetworkACE)
+    inner = report.model.specification.inner_cutoffs["Cu-Cu"]
+    assert inner == pytest.approx(shortest_distance(copper))
+    network = NetworkPart(report.model)
+
+    dimers = [
+        float(predict(network, [ase.Atoms("Cu2", positions=[[0, 0, 0], [r, 0, 0]])]).energies[0])
+        for r in (0.5, 0.85 * inner, inner, 1.02 * inner)
+    ]
+    assert dimers[0] == pytest.approx(dimers[1], abs=1e-9)
+    assert abs(dimers[2] - dimers[3]) > 1e-6
+    free = run_training(make_settings(data={"validation": None}, model={"inner_cutoffs": {}}))
+    assert isinstance(free.model, NetworkACE)
+    assert free.model.specification.inner_cutoffs == {}
+
+
+def test_closer_data_lower_the_inner_cutoffs(make_settings: MakeSettings, trained: Path, tmp_path: Path) -> None:
+    first = load_model(trained)
+    assert isinstance(first, NetworkACE)
+    known = first.specification.inner_cutoffs["Cu-Cu"]
+    for scale in (0.8, 1.2):
+        atoms = random_crystal(("Cu",))
+        atoms.set_cell(atoms.cell * scale, scale_atoms=True)
+        atoms.info["REF_energy"] = 1.0
+        ase.io.write(tmp_path / "other.xyz", atoms)
+        changes = {"data": {"train": tmp_path / "other.xyz", "validation": None}, "training": {"epochs": 1}}
+        report = run_training(further(make_settings, trained, **changes))
+        assert isinstance(report.model, NetworkACE)
+        expected = min(known, shortest_distance(tmp_path / "other.xyz"))
+        assert report.model.specification.inner_cutoffs["Cu-Cu"] == pytest.approx(expected)
+
+
+def test_pairs_without_an_inner_cutoff_keep_none(alloys: Path) -> None:
+    """Nobody knows what other data held; pairs with a new element get one."""
+    specification = NetworkSpecification(elements=("Cu", "Au"), cutoff=4.0, inner_cutoffs={})
+    train = read_dataset(alloys)
+    assert inner_cutoffs(specification, train, ()) == {}
+    found = inner_cutoffs(specification, train, ("Au",))
+    assert set(found) == {"Cu-Au", "Au-Au"}
+    assert found["Cu-Au"] == pytest.approx(shortest_distance(alloys, ("Cu", "Au")))

@@ -57,6 +57,8 @@ StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays) {
     shared.slope = shared.beta + n_harmonics;
     transforms = transforms_of<T>(arrays.of_real("transforms"));
     program.transforms = transforms.data();
+    program.inner = keep(arrays.of_real("inner"));
+    program.inner_width = program.inner + (int64_t)shared.n_elements * shared.n_elements;
     program.inverse_root = keep(arrays.of_real("inverse_root"));
     program.term_start = arrays.of_int("term_start").data();
     program.n_invariants = (int32_t)arrays.of_int("term_start").size() - 1;

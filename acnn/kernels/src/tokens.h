@@ -1,5 +1,5 @@
-// Neighbors of a batch: radial functions R_n = f(r) P_n(x) with f = (1 - (r / r_cut)²)³, and real harmonics Y_a, for every
-// slot; in dual numbers with their derivatives along a direction u of all pair vectors.
+// Neighbors of a batch: radial functions R_n = f(r) P_n(x) with f = (1 - (r / r_cut)²)³ of the distance that is seen, and real
+// harmonics Y_a, for every slot; in dual numbers with their derivatives along a direction u of all pair vectors.
 #pragma once
 
 #include "dual.h"
@@ -45,6 +45,24 @@ inline void load_vectors(const int64_t *pair, const T *vectors, T absent, Vec<T>
     }
 }
 
+// The distance that radial functions see and its slope: r above the inner cutoff, constant where t = 0, and between them with
+// the slope 10t³ - 15t⁴ + 6t⁵.
+template <class T>
+struct Seen {
+    Vec<T> distance, slope;
+};
+
+template <class T>
+inline Seen<T> seen_distance(Vec<T> r, T inner, T width) {
+    const Vec<T> zero{}, one = splat<T>(1), edge = splat<T>(inner);
+    if (width == 0) return {r, one};
+    Vec<T> t = (r - (inner - width)) * (1 / width);
+    t = t < zero ? zero : t;
+    t = t > one ? one : t;
+    const Vec<T> square = t * t, above = r > edge ? r : edge;
+    return {above - width * ((T)0.5 - square * square * ((T)2.5 - 3 * t + square)), t * square * (10 - 15 * t + 6 * square)};
+}
+
 template <class A>
 inline void load_token(
     const EmbeddingProgram<typename A::T> &program, const Batch<typename A::T> &batch, int neighbor, int k,
@@ -65,16 +83,18 @@ inline void load_token(
     t.z[k] = z;
     t.inverse[k] = inverse;
 
-    const Transform<T> &transform = program.transforms[batch.element * shared.n_elements + neighbor];
-    const Agnesi<T> a = agnesi<T>(transform, r);
-    const Vec<T> inverse_a = 1 / a.denominator, root = (1 - square * per_square) * mask;
-    const Vec<T> y_slope = a.factor * inverse_a * inverse_a * inverse;
+    const int kind = batch.element * shared.n_elements + neighbor;
+    const Transform<T> &transform = program.transforms[kind];
+    const Seen<T> seen = seen_distance<T>(r, program.inner[kind], program.inner_width[kind]);
+    const Agnesi<T> a = agnesi<T>(transform, seen.distance);
+    const Vec<T> inverse_a = 1 / a.denominator, root = (1 - seen.distance * seen.distance * per_square) * mask;
+    const Vec<T> y_slope = a.factor * inverse_a * inverse_a * seen.slope / seen.distance;
     Vec<T> unused{}, unused_slope{}, *slope = t.slope + (int64_t)k * t.n_radial;
     Vec<T> *values = A::ROWS == 1 ? (Vec<T> *)(t.radial + (int64_t)k * t.n_radial) : t.directed;
     sum_series<T>(
         shared.recurrence,
         {transform.x_scale * (a.numerator * inverse_a) + transform.x_shift, transform.x_scale * y_slope,
-         root * root * root, (-6 * per_square) * r * root * root, t.n_radial, values, slope, 0, nullptr},
+         root * root * root, (-6 * per_square) * seen.distance * seen.slope * root * root, t.n_radial, values, slope, 0, nullptr},
         unused, unused_slope);
     legendre_and_phases<T>(shared, x, y, z, t.legendre, t.phases);
 
