@@ -16,9 +16,10 @@ from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
+from acnn.fit.contacts import CloseContacts
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.priors import Prior
-from acnn.fit.repulsion import CloseContacts, repulsion_rows
+from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.solution import FloatArray, Solution, Solver
 from acnn.models.linear import LinearACE
 from acnn.ranks import ALONE, Ranks

@@ -28,10 +28,11 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
+from acnn.fit.contacts import CloseContacts
 from acnn.fit.factorization import ReducedProblem, StreamingQR
 from acnn.fit.linear import chosen, together
 from acnn.fit.priors import Prior
-from acnn.fit.repulsion import CloseContacts, repulsion_rows
+from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.solution import Solution
 from acnn.fit.solvers import BLR
 from acnn.graph import AtomicGraph

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
+from acnn.fit.contacts import CloseContacts
 from acnn.fit.linear import fit_linear
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
-from acnn.fit.repulsion import CloseContacts
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE

@@ -22,10 +22,11 @@ from acnn.basis.specification import BasisSpecification, grouped
 from acnn.data.dataset import Dataset, LabeledStructure, isolated_atom_energies
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
+from acnn.fit.contacts import CloseContacts
 from acnn.fit.factorization import StreamingQR
 from acnn.fit.job import require_memory
 from acnn.fit.progress import Stage, silent
-from acnn.fit.repulsion import CloseContacts, repulsion_rows
+from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE

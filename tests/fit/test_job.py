@@ -17,9 +17,10 @@ from ase.calculators.emt import EMT
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
 from acnn.fit import job
+from acnn.fit.contacts import MOST_HOSTS
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.metrics import evaluate
-from acnn.fit.repulsion import MOST_INSERTIONS, N_DIMERS
+from acnn.fit.repulsion import N_DIMERS
 from acnn.fit.settings import SettingsError, read_settings
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph
@@ -30,7 +31,7 @@ QUANTITIES = ("energy", "forces", "virial")
 
 def restraints(n_atoms: int) -> int:
     """Equations of the restraint to nuclear repulsion: dimers, and two for every inserted atom."""
-    return N_DIMERS + 2 * min(n_atoms, MOST_INSERTIONS)
+    return N_DIMERS + 2 * min(n_atoms, MOST_HOSTS)
 
 
 def labeled(atoms: ase.Atoms, config_type: str | None = None) -> ase.Atoms:

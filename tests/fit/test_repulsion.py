@@ -17,6 +17,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
 from acnn.fit.assembly import row_source
+from acnn.fit.contacts import CloseContacts
 from acnn.fit.linear import fit_linear
 from acnn.fit.priors import parse_prior
 from acnn.fit.repulsion import (
@@ -25,7 +26,6 @@ from acnn.fit.repulsion import (
     INSERTION_RANGE,
     N_DIMERS,
     TOTAL_WEIGHT,
-    CloseContacts,
     insertions,
     repulsion_rows,
 )
@@ -95,7 +95,7 @@ def test_insertions_are_one_more_atom_in_a_structure(periodic, zbl):
     large = atoms.repeat(4) if periodic else atoms
     host_of = [(element, host, inserted) for element in hosts for _, host in hosts[element] for inserted in ELEMENTS]
     for k, (element, host, inserted) in enumerate(host_of):
-        vector = seen[4 * k + 2].pair_vectors[-1].numpy()  # the host alone, with the atom: its last pair
+        vector = seen[4 * k].pair_vectors[-1].numpy()  # the host alone, with the atom: its last pair
         center = host + len(large) // 2 if periodic else host
         more = large.copy()
         more.append(ase.Atom(inserted, large.positions[center] + vector))

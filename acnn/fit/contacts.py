@@ -1,0 +1,94 @@
+"""How close atoms are in the data, and some of these atoms."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ase
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from acnn.basis.radial import pair_bond_length
+from acnn.data.dataset import LabeledStructure
+from acnn.neighbors import atomic_graph, keep_shortest
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FEWEST_HOSTS, MOST_HOSTS, ALL_HOSTS = 4, 64, 640
+"""For each element, and about so many of all ordered pairs of elements together."""
+LONGEST_CONTACT = 2.5
+"""In bond lengths: beyond, bare nuclei hardly repel, and relative deviations would mean nothing."""
+
+
+@dataclass(frozen=True)
+class CloseContacts:
+    """What the data say of short distances.
+
+    Attributes:
+        elements: by ascending atomic number.
+        found: shortest distances in Å [n_elements, n_elements], infinite for pairs that are not within
+            `LONGEST_CONTACT`.
+        hosts: by element, structures that have it and one of its atoms there, which is not alone.
+    """
+
+    elements: tuple[str, ...]
+    found: FloatArray
+    hosts: dict[str, list[tuple[ase.Atoms, int]]]
+
+    @classmethod
+    def of(cls, elements: tuple[str, ...], structures: Sequence[LabeledStructure], seed: int = 0) -> CloseContacts:
+        """Of structures; atoms are drawn from all of an element, the same ones for equal seeds."""
+        bonds = _bonds(elements)
+        found, in_company = np.full(bonds.shape, np.inf), []
+        for structure in structures:
+            graph = atomic_graph(structure.atoms, LONGEST_CONTACT * float(bonds.max()))
+            keep_shortest(graph, elements, found)
+            in_company.append(np.unique(graph.pair_i.numpy()))
+        wanted = min(MOST_HOSTS, max(FEWEST_HOSTS, ALL_HOSTS // len(elements) ** 2))
+        hosts = _hosts(elements, [s.atoms for s in structures], in_company, wanted, np.random.default_rng(seed))
+        return cls(elements, np.where(found < LONGEST_CONTACT * bonds, found, np.inf), hosts)
+
+    @functools.cached_property
+    def shortest(self) -> FloatArray:
+        """Shortest distances in Å [n_elements, n_elements], bond lengths where there are none."""
+        return np.where(np.isfinite(self.found), self.found, _bonds(self.elements))
+
+    def contact_length(self, one: str, other: str) -> float:
+        """The bond length of two elements, or, if longer, their shortest distance; Å.
+
+        Hydrogen atoms of water are never closer than 1.3 Å, and no data tell a fit what comes between there and the
+        bond of H2, 0.74 Å.
+        """
+        return max(pair_bond_length(one, other), self.shortest_of(one, other))
+
+    def shortest_of(self, one: str, other: str) -> float:
+        """Å."""
+        return float(self.shortest[self.elements.index(one), self.elements.index(other)])
+
+
+def _bonds(elements: tuple[str, ...]) -> FloatArray:
+    return np.array([[pair_bond_length(a, b) for b in elements] for a in elements])
+
+
+def _hosts(
+    elements: tuple[str, ...],
+    structures: Sequence[ase.Atoms],
+    candidates: Sequence[IntArray],
+    wanted: int,
+    rng: np.random.Generator,
+) -> dict[str, list[tuple[ase.Atoms, int]]]:
+    """Drawn among the candidate atoms of each structure."""
+    owner = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in candidates])
+    place = np.concatenate([np.zeros(0, np.int64), *candidates])
+    numbers = np.concatenate(
+        [np.zeros(0, np.int64), *(a.numbers[c] for a, c in zip(structures, candidates, strict=True))]
+    )
+    hosts: dict[str, list[tuple[ase.Atoms, int]]] = {}
+    for element in elements:
+        drawn = rng.permutation(np.flatnonzero(numbers == atomic_numbers[element]))[:wanted]
+        hosts[element] = [(structures[owner[k]], int(place[k])) for k in drawn]
+    return hosts
