@@ -8,7 +8,7 @@ covers from y(r_cut) to y(0) = 1, for the weight (1-x)^α (1+x)^β scaled to uni
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ NEAREST_NEIGHBOR = {
 }
 INNER_WIDTH = 0.1
 """In inner cutoffs: where distances fade into a constant."""
-SHORTEST_R0 = 0.35
-"""Of a fit that is not told otherwise, in cutoffs."""
+SHORTEST_LENGTH = 0.35
+"""Of distance transforms of new models, in cutoff radii; see benchmarks/bond_lengths.py."""
 
 
 def bond_length(element: str) -> float:
@@ -46,13 +46,14 @@ def pair_bond_length(one: str, other: str) -> float:
     return (bond_length(one) + bond_length(other)) / 2
 
 
-def raised_bond_lengths(elements: Sequence[str], cutoff: float) -> dict[str, float]:
-    """r0 in Å of the elements whose bond length is below `SHORTEST_R0` of the cutoff, which is where it is then.
+def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float]:
+    """r0 in Å of the elements whose bonds are short against the cutoff: SHORTEST_LENGTH · r_cut.
 
-    H, C, N and O have bonds so short that a transform that is steepest there has little left for the other neighbors:
-    benchmarks/bond_lengths.py.
+    With r0 at the bond of H2, 0.74 Å, y is small where hydrogen atoms of molecules and liquids meet, beyond 1.5 Å, and
+    functions with the envelope y²(y - y_cut)² nearly vanish there.
     """
-    return {e: SHORTEST_R0 * cutoff for e in elements if bond_length(e) < SHORTEST_R0 * cutoff}
+    least = SHORTEST_LENGTH * cutoff
+    return {element: least for element in elements if bond_length(element) < least}
 
 
 def agnesi_amplitude(p: float, q: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from acnn.basis.radial import raised_bond_lengths
+from acnn.basis.radial import transform_lengths
 from acnn.basis.specification import BasisSpecification, ElementOverride, Formulation
 from acnn.data.weights import WeightTable
 from acnn.fit.iterative import LSQR
@@ -142,7 +142,7 @@ class FitSettings(BaseModel):
             pair_cutoff=self.pair_cutoff,
             pair_degree=self.pair_degree,
             formulation=self.formulation,
-            bond_lengths=raised_bond_lengths(elements, self.cutoff) | self.bond_lengths,
+            bond_lengths=transform_lengths(elements, self.cutoff) | self.bond_lengths,
             overrides={
                 element: ElementOverride(order=o.order, total_degree=o.degree, wl=o.wl)
                 for element, o in self.overrides.items()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from acnn.basis.radial import raised_bond_lengths
+from acnn.basis.radial import transform_lengths
 from acnn.data.weights import WeightTable
 from acnn.fit.settings import FitSettings
 from acnn.models.network_specification import NetworkSpecification
@@ -83,7 +83,7 @@ class ModelSettings(NetworkSpecification):
 
     def specification(self, elements: tuple[str, ...]) -> NetworkSpecification:
         """Of a model of these elements."""
-        lengths = raised_bond_lengths(elements, self.cutoff) | self.bond_lengths
+        lengths = transform_lengths(elements, self.cutoff) | self.bond_lengths
         fields = self.model_dump(exclude={"level", "elements"}) | {"elements": elements, "bond_lengths": lengths}
         return NetworkSpecification(**fields | ({"layers": 0} if self.level == "network" else {}))
 

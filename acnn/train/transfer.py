@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.coupling import n_invariants
-from acnn.basis.radial import bond_length
+from acnn.basis.radial import bond_length, transform_lengths
 from acnn.basis.specification import BasisSpecification, grouped
 from acnn.data.dataset import Dataset, LabeledStructure, isolated_atom_energies
 from acnn.fit.accumulation import accumulate
@@ -123,7 +124,7 @@ def extended_model(model: NetworkACE, twins: dict[str, str], energies: dict[str,
     """The model with further elements, which the network takes for their twins and the linear part ignores."""
     elements = tuple(sorted({*model.elements, *twins}, key=lambda e: atomic_numbers[e]))
     linear = extended_linear(model.linear, elements, energies)
-    specification = NetworkSpecification(**{**model.specification.model_dump(), "elements": elements})
+    specification = NetworkSpecification(**extended_fields(model.specification, elements))
     if specification.mixed_elements != model.specification.mixed_elements:
         raise SettingsError(
             f"a model with radial functions for each pair of {len(model.elements)} elements cannot be extended to "
@@ -145,13 +146,20 @@ def _extended(old: Tensor, new: Tensor, sources: Tensor) -> Tensor:
 
 def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict[str, float]) -> LinearACE:
     """With further elements; functions that see them have the coefficient 0."""
-    fields = linear.basis.specification.model_dump()
-    specification = BasisSpecification.model_validate({**fields, "elements": elements})
+    specification = BasisSpecification.model_validate(extended_fields(linear.basis.specification, elements))
     require_memory(specification.n_functions)
     basis = ACEBasis(specification)
     old = dict(zip(function_keys(linear.basis), linear.coefficients.tolist(), strict=True))
     coefficients = torch.tensor([old.get(key, 0.0) for key in function_keys(basis)], dtype=torch.float64)
     return LinearACE(basis, {**linear.e0.energies, **energies}, coefficients, linear.zbl is not None)
+
+
+def extended_fields(
+    specification: NetworkSpecification | BasisSpecification, elements: tuple[str, ...]
+) -> dict[str, Any]:
+    """Of a specification with further elements, which get the r0 of a new model."""
+    new = transform_lengths(set(elements) - set(specification.elements), specification.cutoff)
+    return {**specification.model_dump(), "elements": elements, "bond_lengths": new | specification.bond_lengths}
 
 
 def function_keys(basis: ACEBasis) -> list[FunctionKey]:

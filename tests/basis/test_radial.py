@@ -17,8 +17,8 @@ from acnn.basis.radial import (
     agnesi_amplitude,
     bond_length,
     jacobi_polynomials,
-    raised_bond_lengths,
     seen_distance,
+    transform_lengths,
 )
 from acnn.basis.specification import BasisSpecification
 from acnn.fit.settings import FitSettings
@@ -203,10 +203,23 @@ def test_mixed_bond_length_is_the_mean_and_can_be_overridden():
         np.testing.assert_allclose(of_pair, [[al, 2.6], [2.6, ti]], rtol=ROUNDING)
 
 
+def test_transforms_of_elements_with_short_bonds_are_steepest_at_a_share_of_the_cutoff():
+    """Where H atoms of molecules meet, functions with r0 = 0.74 Å nearly vanish."""
+    lengths = transform_lengths(("H", "O", "Si"), 5.0)
+    assert lengths == pytest.approx({"H": 1.75, "O": 1.75})
+    assert transform_lengths(("H",), 2.0) == {}
+    distance, elements = tensor([1.8, 2.5, 4.0]), torch.zeros(3, dtype=torch.int64)
+    bonded, stretched = (
+        RadialBasis([[r0]], 5.0, 1, 2.0, 4.0, "polynomial")(distance, elements, elements)[:, 0]
+        for r0 in (bond_length("H"), lengths["H"])
+    )
+    assert bool((bonded > 0).all() and (bonded < 0.05 * stretched).all())
+
+
 def test_short_bonds_are_raised_to_a_share_of_the_cutoff():
     """r0 = 0.35 r_cut for elements that bond at less, those of silicon and metals stay; what was given counts."""
-    assert raised_bond_lengths(("H", "O", "Si"), 5.0) == {"H": 1.75, "O": 1.75}
-    assert raised_bond_lengths(("H", "Si"), 8.0) == {"H": 2.8, "Si": 2.8}
+    assert transform_lengths(("H", "O", "Si"), 5.0) == {"H": 1.75, "O": 1.75}
+    assert transform_lengths(("H", "Si"), 8.0) == {"H": 2.8, "Si": 2.8}
     given = FitSettings.model_validate(
         {"train": "a.xyz", "output": "b.acnn", "cutoff": 5.0, "bond_lengths": {"H": 1.2, "H-O": 1.0}}
     )

@@ -226,3 +226,11 @@ def test_a_broken_file_is_told_in_one_line(tmp_path, content, says):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"there is no settings file .*absent.yaml"):
         read_settings(tmp_path / "absent.yaml", FILES)
+
+
+def test_short_bonds_stretch_the_transform_unless_bond_lengths_are_given():
+    water = ("H", "O")
+    assert read({"cutoff": 6.0}).specification(water).bond_lengths == pytest.approx({"H": 2.1, "O": 2.1})
+    given = read({"cutoff": 6.0, "bond_lengths": {"H": 0.74}}).specification(water)
+    assert given.bond_lengths == pytest.approx({"H": 0.74, "O": 2.1})
+    assert read({"cutoff": 6.0}).specification(("Cu",)).bond_lengths == {}

@@ -19,7 +19,7 @@ from acnn.io.model_file import load_model, save_model
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
 from acnn.testing import evaluate as predict
-from acnn.testing import random_crystal, random_model
+from acnn.testing import random_crystal, random_model, random_network
 from acnn.train.job import run_training
 from acnn.train.settings import TrainSettings
 from acnn.train.start import inner_cutoffs
@@ -227,3 +227,13 @@ def test_pairs_without_an_inner_cutoff_keep_none(alloys: Path) -> None:
     found = inner_cutoffs(specification, train, ("Au",))
     assert set(found) == {"Cu-Au", "Au-Au"}
     assert found["Cu-Au"] == pytest.approx(shortest_distance(alloys, ("Cu", "Au")))
+
+
+def test_new_elements_get_the_transform_of_a_new_model() -> None:
+    """r0 of hydrogen is 0.35 of the cutoff, in the linear part as in the network; known elements keep theirs."""
+    first = random_network(("Si",), bond_lengths={"Si": 2.2})
+    extended = extended_model(first, {"H": "Si"}, {"H": 0.0})
+    assert extended.specification.bond_lengths == pytest.approx({"H": 0.35 * first.specification.cutoff, "Si": 2.2})
+    linear = first.linear.basis.specification
+    lengths = extended.linear.basis.specification.bond_lengths
+    assert lengths == pytest.approx({**linear.bond_lengths, "H": 0.35 * linear.cutoff})
