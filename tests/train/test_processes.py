@@ -65,7 +65,8 @@ def test_two_processes_train_as_one(make_settings: MakeSettings, tmp_path: Path)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         shared = {"WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": free.getsockname()[1]}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Not in a clone: -m would import its sources, which have no compiled kernel, and not what is installed.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
     started = [subprocess.Popen(command, env=environment(RANK=rank, **shared), **pipes) for rank in (0, 1)]
     said = [process.communicate(timeout=200) for process in started]
     assert [process.returncode for process in started] == [0, 0], said
