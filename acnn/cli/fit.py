@@ -118,6 +118,14 @@ def fit(
             panel=REGRESSION,
         ),
     ] = None,
+    slack: Annotated[
+        float | None,
+        _option(
+            "blr: take the smoothest coefficients whose residual is SLACK times that of the most probable ones, such as "
+            "2: less accurate on the data, safer beyond them. \\[default: 1]",
+            panel=REGRESSION,
+        ),
+    ] = None,
     tikhonov: Annotated[
         float | None,
         _option("qr: λ of ‖y − Ac‖² + λ‖Γc‖²; larger: smoother, worse on the data. \\[default: 0]", panel=REGRESSION),

@@ -22,6 +22,7 @@ from acnn.fit.solvers import BLR, QR, RRQR
 
 SOLVERS: dict[str, Callable[..., Solver]] = {"blr": BLR, "qr": QR, "rrqr": RRQR, "lsqr": LSQR, "ard": ARD}
 SOLVER_OPTIONS = {  # setting: its solver, and the parameter there
+    "slack": ("blr", "slack"),
     "tikhonov": ("qr", "regularization"),
     "rtol": ("rrqr", "rtol"),
     "damp": ("lsqr", "damp"),
@@ -76,6 +77,7 @@ class FitSettings(BaseModel):
     jacobi: tuple[float, float] = (0.0, 0.0)
     zbl: bool = False
     solver: Literal["blr", "qr", "rrqr", "lsqr", "ard"] = "blr"
+    slack: float | None = Field(None, ge=1, allow_inf_nan=False)
     tikhonov: float | None = Field(None, ge=0)
     rtol: float | None = Field(None, ge=0, lt=1)
     damp: float | None = Field(None, ge=0)

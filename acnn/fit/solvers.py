@@ -119,17 +119,26 @@ class BLR:
     Likelihood y ~ N(A c, β⁻¹), prior c ~ N(0, (ζ Γ²)⁻¹), posterior N(c, (β AᵀA + ζ Γ²)⁻¹). With A Γ⁻¹ = U S Vᵀ and
     λ = ζ/β the best β is known in closed form, β = N / (residual² + Σ λ z²/(s² + λ)), which leaves one search in log λ:
     a grid, then Brent's method.
+
+    Args:
+        slack: above 1, the smoothest coefficients instead whose residual ‖y - A c‖ is so many times that of the most
+            probable ones: the largest such λ, with the best β for it. The evidence speaks of the data alone, and lets
+            coefficients grow until noise stops them; beyond the data smooth functions go wrong less.
     """
+
+    slack: float = 1.0
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
         modes = Modes.of(problem, gamma)
         regularization = _maximize_evidence(modes)
+        if self.slack > 1:
+            regularization = _largest_within(modes, self.slack**2 * modes.residual(regularization), regularization)
         coefficients, beta = modes.coefficients(regularization), modes.best_noise_precision(regularization)
         return Solution(
             coefficients=coefficients,
             regularization=regularization,
             effective_parameters=modes.effective_parameters(regularization),
-            solver="blr",
+            solver="blr" if self.slack == 1 else f"blr (slack = {self.slack:g})",
             posterior=Posterior(coefficients, partial(modes.covariance_factor, regularization, beta)),
             kept=all_kept(problem),
             noise_precision=beta,
@@ -150,3 +159,11 @@ def _maximize_evidence(modes: Modes) -> float:
         lambda x: -modes.log_evidence(math.exp(x)), bounds=bounds, method="bounded", options={"xatol": 1e-4}
     )
     return math.exp(found.x)
+
+
+def _largest_within(modes: Modes, square: float, least: float) -> float:
+    """The largest λ whose residual ‖y - A c(λ)‖² is not above a square; at most where nothing of the data is left."""
+    bounds = (math.log(least), math.log(1e9 * max(modes.singular_values.max(initial=0.0) ** 2, least)))
+    if modes.residual(math.exp(bounds[1])) <= square:
+        return math.exp(bounds[1])
+    return math.exp(scipy.optimize.brentq(lambda x: modes.residual(math.exp(x)) - square, *bounds, xtol=1e-6))

@@ -19,8 +19,8 @@ from acnn.train.schedule import LearningRate, Schedule
 LEARNING_RATE, FINE_TUNING_RATE = 0.005, 0.001
 LINEAR_KEYS = (
     *("order", "degree", "wl", "cutoff", "pair_cutoff", "pair_degree", "formulation", "bond_lengths", "overrides"),
-    *("transform", "pair_transform", "jacobi", "zbl", "solver", "tikhonov", "rtol", "damp", "atol", "ard_threshold"),
-    *("prior", "repulsion", "kernel"),
+    *("transform", "pair_transform", "jacobi", "zbl", "solver", "slack", "tikhonov", "rtol", "damp", "atol"),
+    *("ard_threshold", "prior", "repulsion", "kernel"),
 )
 """Keys of ``acnn fit`` that the section ``linear`` takes."""
 

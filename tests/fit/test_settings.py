@@ -154,6 +154,7 @@ def test_solvers_and_priors_are_made():
     ("given", "solver"),
     [
         ({"solver": "blr"}, BLR()),
+        ({"slack": 2}, BLR(2.0)),
         ({"solver": "qr"}, QR(0.0)),
         ({"solver": "rrqr"}, RRQR()),
         ({"solver": "rrqr", "rtol": 1e-3}, RRQR(1e-3)),
@@ -182,6 +183,8 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
     ("given", "says"),
     [
         ({"tikhonov": 0.1}, "tikhonov belongs to solver qr"),
+        ({"slack": 2, "solver": "ard"}, "slack belongs to solver blr, and the solver is ard"),
+        ({"slack": 0.5}, "slack = 0.5: .*greater than or equal to 1"),
         ({"tikhonov": 0.1, "solver": "blr"}, "tikhonov belongs to solver qr"),
         ({"tikhonov": -0.1, "solver": "qr"}, "tikhonov = -0.1: .*greater than or equal to 0"),
         ({"solver": "svd"}, "solver = 'svd': .*'blr', 'qr', 'rrqr', 'lsqr' or 'ard'"),

@@ -111,6 +111,26 @@ def test_stronger_regularization_fits_worse_with_smaller_coefficients():
     assert np.all(np.diff(norms) < 0)
 
 
+@pytest.mark.parametrize("slack", [1.5, 3.0])
+def test_slack_is_how_many_times_the_residual_of_the_most_probable_coefficients_may_grow(slack):
+    rows, targets, gamma = noisy(60, 8, 0.3, seed=5)
+
+    def residual(solution: Solution) -> float:
+        return float(np.linalg.norm(targets - rows @ solution.coefficients))
+
+    best, smooth = (BLR(s).solve(reduced(rows, targets), gamma) for s in (1.0, slack))
+    assert residual(smooth) == pytest.approx(slack * residual(best), rel=1e-5)
+    ridge = QR(smooth.regularization).solve(reduced(rows, targets), gamma)
+    np.testing.assert_allclose(smooth.coefficients, ridge.coefficients, atol=DENSE_ACCURACY)
+    assert np.linalg.norm(gamma * smooth.coefficients) < np.linalg.norm(gamma * best.coefficients)
+
+
+def test_slack_beyond_what_the_data_say_leaves_nothing():
+    rows, targets, gamma = noisy(60, 8, 0.3, seed=5)
+    found = BLR(1e6).solve(reduced(rows, targets), gamma)
+    np.testing.assert_allclose(found.coefficients, 0.0, atol=1e-6)
+
+
 BAYESIAN = [(60, 8, 0.3, 6), (200, 20, 1.0, 7), (25, 24, 0.2, 8), (12, 20, 0.2, 9), (40, 5, 3.0, 10)]
 
 
