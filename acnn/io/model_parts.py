@@ -20,6 +20,7 @@ from torch import Tensor
 from acnn.basis.specification import BasisSpecification
 from acnn.data.weights import WeightTable
 from acnn.models.ensemble import Ensemble
+from acnn.models.fitting import unbounded
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
@@ -64,7 +65,8 @@ def build(kind: str, header: Mapping[str, Any], tensors: Tensors) -> Model:
     model = NetworkACE(NetworkSpecification.model_validate(header["network"]), linear)
     if model.level != kind:
         raise ValueError(f"a {kind!r} model with {model.specification.layers} attention layers")
-    model.set_weights({name: value for name, value in tensors.items() if "." in name})
+    bounds = {"fitting.bounds": unbounded(len(linear.elements))}  # older files have none
+    model.set_weights(bounds | {name: value for name, value in tensors.items() if "." in name})
     return model
 
 

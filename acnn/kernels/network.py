@@ -22,13 +22,14 @@ Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
 connection [n_descriptors], as `acnn.models.fitting.FittingNetwork.layers` has them."""
 
 
-def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers]) -> Program:
+def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers], bounds: Tensor) -> Program:
     """The program of an embedding with its tables and, for every element, a fitting network.
 
     Args:
         program: of `acnn.kernels.embedding.compile_embedding`.
         theta: its tables.
         fitting: the layers of every element, of the same widths.
+        bounds: low and high of every element [n_elements, 2]; energies level off below low.
     """
     if program.kind != "embedding":
         raise ValueError(f"a program of kind {program.kind} has no embedding: compile_embedding() makes one that has")
@@ -44,6 +45,7 @@ def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers]) -> 
         "biases": _joined([bias for hidden, _, _ in fitting for _, bias in hidden]),
         "out": _joined([out for _, out, _ in fitting]),
         "skip": _joined([skip for _, _, skip in fitting]),
+        "bounds": _joined([bounds]),
     }
     return Program("network", program.elements, program.cutoff, program.arrays | arrays)
 

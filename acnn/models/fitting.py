@@ -3,6 +3,10 @@
 x     = (D - mean_z) / deviation_z
 f_z   = scale · [skip_z · x + out_z · h] ,   h = g(W2 g(W1 x + b1) + b2) … ,   g(t) = ½ t (1 + t / √(1 + t²))
 e_i   = f_z(D_i) - f_z(0)
+
+Nothing tells a network what to say where there are no data, and energies of some atoms fall by tens of eV there. What
+a trained network said of its training data, low … high for each element, therefore is a floor: below low its energies
+level off (`levelled`), and the linear part, which is restrained there, decides.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ class FittingNetwork(nn.Module):
     """Energies of invariants; one network for each element, or one for all with biases and outputs of its own for each.
 
     Attributes:
+        bounds: low and high of each element, eV [n_elements, 2]; infinite until they are known.
         mean, inverse_deviation: standardization [n_elements, n_invariants], see `standardize`.
         scale: what one unit of output is, eV.
     """
@@ -36,6 +41,7 @@ class FittingNetwork(nn.Module):
     mean: Tensor
     inverse_deviation: Tensor
     scale: Tensor
+    bounds: Tensor
 
     def __init__(self, specification: NetworkSpecification, n_invariants: int) -> None:
         super().__init__()
@@ -52,6 +58,7 @@ class FittingNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros_like(ones))
         self.register_buffer("inverse_deviation", ones)
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+        self.register_buffer("bounds", unbounded(self.n_elements))
 
     def standardize(self, invariants: Tensor, element: Tensor, scale: float) -> None:
         """Take mean and deviation from invariants [n_centers, n_invariants] of centers of these elements.
@@ -84,6 +91,13 @@ class FittingNetwork(nn.Module):
             energies = values if centers is None else energies.index_add(0, centers, values)
         return energies
 
+    def levelled(self, energies: Tensor, element: Tensor) -> Tensor:
+        """Energies [n_centers] as they are above low, and low - d / √(1 + d²/w²) with d = low - e below, which is C²;
+        w = ½ (high - low) is how far they go at most."""
+        low, high = self.bounds[element].to(energies.dtype).T
+        below = (low - energies).clamp(min=0)
+        return energies.maximum(low) - below / torch.sqrt(1 + (2 * below / (high - low)) ** 2)
+
     def layers(self, z: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor, Tensor]:
         """Weights and biases of every hidden layer, the output's weights, and those of the skip connection, for element
         z: standardization and scale are in them, f_z(D) = skip · D + out · h + a constant."""
@@ -104,6 +118,11 @@ class FittingNetwork(nn.Module):
         for weight, bias in rest:
             h, at_zero = (torch.addmm(bias.to(dtype), gated(t), weight.to(dtype)) for t in (h, at_zero))
         return invariants @ skip.to(dtype) + (gated(h) - gated(at_zero)) @ out.to(dtype)
+
+
+def unbounded(n_elements: int) -> Tensor:
+    """Bounds that are none [n_elements, 2]."""
+    return torch.tensor([[-math.inf, math.inf]], dtype=torch.float64).repeat(n_elements, 1)
 
 
 def _normal(*shape: int, deviation: float) -> nn.Parameter:

@@ -88,10 +88,15 @@ class NetworkACE(CompiledPotential):
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
-        return self.linear.site_energies(graph) + self.network_energies(graph, "torch").double()
+        return self.linear.site_energies(graph) + self.levelled_energies(graph)
+
+    def levelled_energies(self, graph: AtomicGraph) -> Tensor:
+        """What the network adds to the linear part [n_centers], float64."""
+        element = self.element_index(graph.species)[: graph.n_centers]
+        return self.fitting.levelled(self.network_energies(graph, "torch").double(), element)
 
     def network_energies(self, graph: AtomicGraph, kernel: str | None = None) -> Tensor:
-        """The part that is trained, in the dtype of the graph [n_centers].
+        """The part that is trained, before it levels off, in the dtype of the graph [n_centers].
 
         In the compiled kernel it is differentiable as training on forces needs it: see `acnn.kernels.embedding`.
 
@@ -114,7 +119,8 @@ class NetworkACE(CompiledPotential):
         weights = list(self.weights().values())
         if self._deployed is None or not all(map(_same, self._deployed[0], weights)):
             fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
-            made = NetworkKernel(with_network(self.embedding_kernel().program, self.embedding.theta(), fitting))
+            parts = (self.embedding_kernel().program, self.embedding.theta(), fitting, self.fitting.bounds)
+            made = NetworkKernel(with_network(*parts))
             self._deployed = [value.clone() for value in weights], made
         return self._deployed[1]
 
@@ -144,7 +150,7 @@ class NetworkPart(CompiledPotential):
         self.elements, self.cutoff = model.elements, model.specification.cutoff
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        return self.model.network_energies(graph, "torch").double()
+        return self.model.levelled_energies(graph)
 
     def energy_kernel(self) -> NetworkKernel:
         return self.model.network_kernel()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from acnn.data.dataset import Dataset
 from acnn.fit.job import left_out_notes, require_elements
@@ -29,6 +30,7 @@ from acnn.io.model_file import (
 from acnn.models.network import NetworkACE
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
+from acnn.train.bounds import with_energies_of
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
 from acnn.train.log import TrainingLog
@@ -126,6 +128,7 @@ def run_training(
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:
             report.model = _network(load_model(output.model), str(output.model))
+            report.model.fitting.bounds.copy_(_bounds(trainer))
             for name, dataset in datasets.items():
                 advance = watcher.stage(f"errors on {name}", len(dataset))
                 report.errors[name] = evaluate(report.model, dataset.structures, advance)
@@ -158,6 +161,12 @@ def _train(
     finally:
         if is_root and course.epoch and not saved:
             save_best(trainer, report)
+
+
+def _bounds(trainer: Trainer) -> Tensor:
+    """What the best averaged weights say of the training data, and what the model said where training went on from."""
+    with replaced(trainer.parameters, trainer.best):
+        return with_energies_of(trainer.model.fitting.bounds, trainer.model, trainer.train)
 
 
 def _epoch(trainer: Trainer) -> EpochRecord:

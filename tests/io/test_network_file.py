@@ -114,6 +114,12 @@ def test_the_linear_part_keeps_all_it_has(tmp_path):
     assert torch.equal(linear.coefficients, model.linear.coefficients)
 
 
+def test_an_older_file_has_no_floor(saved):
+    tamper(saved, tensors=lambda found: found.pop("fitting.bounds"))
+    again = load_model(saved)
+    assert torch.equal(again.fitting.bounds, torch.tensor([[-torch.inf, torch.inf]] * 2, dtype=torch.float64))
+
+
 def test_the_header_tells_the_kind(saved):
     header = read_header(saved)
     assert header["kind"] == "attention"
@@ -133,6 +139,7 @@ def test_the_probe_sees_every_weight():
     """A probe that missed one could not tell that its meaning has changed."""
     for name in SPECIFICATIONS:
         model = network(name)
+        model.fitting.bounds.copy_(torch.tensor([-0.01, 0.4]))  # the probe has energies below
         before, weights = probe_energy(model), {key: value.clone() for key, value in model.weights().items()}
         for key, value in weights.items():
             model.set_weights(weights | {key: 1.01 * value + 0.01})

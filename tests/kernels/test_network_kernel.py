@@ -64,7 +64,9 @@ def network_of(model_of):
 
 def program_of(network):
     fitting = [network.fitting.layers(z) for z in range(len(network.elements))]
-    return with_network(embedding_program(network.embedding), network.embedding.theta(), fitting)
+    return with_network(
+        embedding_program(network.embedding), network.embedding.theta(), fitting, network.fitting.bounds
+    )
 
 
 @pytest.fixture(scope="module")
@@ -187,19 +189,21 @@ def test_programs_that_do_not_fit_are_refused(case, network_of):
     kernel, graph = case
     network = network_of()
     embedding, theta = embedding_program(network.embedding), network.embedding.theta()
-    fitting = [network.fitting.layers(z) for z in range(3)]
+    fitting, bounds = [network.fitting.layers(z) for z in range(3)], network.fitting.bounds
     with pytest.raises(ValueError, match="kind embedding has no network"):
         NetworkKernel(embedding)
     with pytest.raises(ValueError, match="kind network has no embedding"):
-        with_network(kernel.program, theta, fitting)
+        with_network(kernel.program, theta, fitting, bounds)
     with pytest.raises(ValueError, match="one fitting network for each of Al, Si, Ti"):
-        with_network(embedding, theta, fitting[:1])
+        with_network(embedding, theta, fitting[:1], bounds)
     other = network_of(hidden=(4,)).fitting.layers(0)
     with pytest.raises(ValueError, match="the same widths"):
-        with_network(embedding, theta, [other, *fitting[1:]])
+        with_network(embedding, theta, [other, *fitting[1:]], bounds)
     with pytest.raises(ValueError, match="theta has another number of values"):
-        NetworkKernel(with_network(embedding, theta[1:], fitting))
+        NetworkKernel(with_network(embedding, theta[1:], fitting, bounds))
     with pytest.raises(ValueError, match="too few numbers"):
-        NetworkKernel(with_network(embedding, theta, [(hidden, out, skip[1:]) for hidden, out, skip in fitting]))
+        NetworkKernel(with_network(embedding, theta, [(h, out, skip[1:]) for h, out, skip in fitting], bounds))
+    with pytest.raises(ValueError, match="too few numbers"):
+        NetworkKernel(with_network(embedding, theta, fitting, bounds[:1]))
     with pytest.raises(UnsupportedElementError, match="Cu"):
         kernel(replace(graph, species=torch.full_like(graph.species, 29)))

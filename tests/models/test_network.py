@@ -42,14 +42,24 @@ LEVELS = {
     "two layers, two invariants": {"layers": 2, "order": 2},
     "element channels": {"layers": 1, "element_channels": 2, "hidden": (6, 5)},
     "longer than the linear part": {"layers": 1, "cutoff": 5.2, "channels": 2},
+    "levelled": {"layers": 1},
 }
+BOUNDS = [[-0.01, 0.02], [-0.05, 0.01]]
+"""eV: many energies of the random network, whose sign is changed, are below."""
 KERNEL_TOLERANCE = 1e-11
 """The compiled kernel against torch, in double precision."""
 
 
 @pytest.fixture(scope="module", params=LEVELS)
 def model(request) -> NetworkACE:
-    return random_network(["Si", "C"], **LEVELS[request.param])
+    return below_the_floor() if request.param == "levelled" else random_network(["Si", "C"], **LEVELS[request.param])
+
+
+def below_the_floor() -> NetworkACE:
+    network = random_network(["Si", "C"])
+    network.fitting.scale.neg_()
+    network.fitting.bounds.copy_(torch.tensor(BOUNDS))
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +249,41 @@ def test_a_compiled_model_can_be_pickled(attention):
     graph = atomic_graph(STRUCTURES["alloy"], attention.cutoff)
     kernel = pickle.loads(pickle.dumps(attention.energy_kernel()))
     assert torch.equal(kernel(graph).pair_gradients, attention.pair_gradients(graph).pair_gradients)
+
+
+# --- below the energies of the training data ---
+
+
+def test_energies_level_off_below_the_floor():
+    """low - d / √(1 + d²/w²) is C², and goes down by w = ½ (high - low) at most; above low nothing changes."""
+    fitting = random_network(["Si", "C"]).fitting
+    fitting.bounds.copy_(torch.tensor([[-2.0, 4.0], [-np.inf, np.inf]]))
+    first = torch.zeros(1, dtype=torch.int64)
+
+    def of(energy: torch.Tensor) -> torch.Tensor:
+        return fitting.levelled(energy[None], first)[0]
+
+    near = [torch.tensor(-2.0 + step, dtype=torch.float64) for step in (-1e-6, 1e-6)]
+    values, slopes = zip(*(torch.autograd.functional.jvp(of, e, torch.ones_like(e)) for e in near), strict=True)
+    assert float(values[1] - values[0]) == pytest.approx(2e-6, rel=1e-6)
+    assert [float(s) for s in slopes] == pytest.approx([1.0, 1.0], abs=1e-9)
+    curvatures = [float(torch.autograd.functional.hessian(of, e)) for e in near]
+    assert curvatures == pytest.approx([0.0, 0.0], abs=1e-5)
+    assert float(of(torch.tensor(-3.5, dtype=torch.float64))) == pytest.approx(-2 - 1.5 / np.sqrt(1 + 0.25))
+    assert float(of(torch.tensor(-1e6, dtype=torch.float64))) == pytest.approx(-5.0)
+    above = torch.tensor([-1.9, 0.0, 4.0, 80.0], dtype=torch.float64)
+    assert torch.equal(fitting.levelled(above, first.expand(4)), above)
+    everything = torch.tensor([-1e6, 0.0, 1e6], dtype=torch.float64)
+    assert torch.equal(fitting.levelled(everything, 1 + first.expand(3)), everything)
+
+
+def test_many_energies_are_below_the_floor_in_these_tests():
+    network = below_the_floor()
+    graph = atomic_graph(STRUCTURES["alloy"], network.cutoff)
+    energies = network.network_energies(graph, "torch")
+    low = network.fitting.bounds[network.element_index(graph.species), 0]
+    assert (energies < low).double().mean() > 0.2
+    assert (energies > low).double().mean() > 0.2
 
 
 # --- elements and weights ---------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, save_model
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
+from acnn.neighbors import atomic_graph
 from acnn.testing import evaluate as predict
 from acnn.testing import random_crystal, random_model, random_network
 from acnn.train.job import run_training
@@ -217,6 +218,49 @@ def test_closer_data_lower_the_inner_cutoffs(make_settings: MakeSettings, traine
         assert isinstance(report.model, NetworkACE)
         expected = min(known, shortest_distance(tmp_path / "other.xyz"))
         assert report.model.specification.inner_cutoffs["Cu-Cu"] == pytest.approx(expected)
+
+
+def energies_of(model: NetworkACE, path: Path) -> torch.Tensor:
+    """What the network says of copper atoms, before it levels off; with its floor it says the same."""
+    graphs = [atomic_graph(s.atoms, model.specification.cutoff) for s in read_dataset(path)]
+    with torch.no_grad():
+        free = torch.cat([model.network_energies(graph).double() for graph in graphs])
+        torch.testing.assert_close(
+            torch.cat([NetworkPart(model).site_energies(g) for g in graphs]), free, rtol=1e-6, atol=1e-9
+        )
+    return free
+
+
+def test_what_a_network_says_of_its_training_data_is_its_floor(make_settings: MakeSettings, copper: Path) -> None:
+    report = run_training(make_settings(data={"validation": None}))
+    assert isinstance(report.model, NetworkACE)
+    low, high = report.model.fitting.bounds[0].tolist()
+    found = energies_of(report.model, copper)
+    assert [low, high] == pytest.approx([min(float(found.min()), 0.0), max(float(found.max()), 0.0)], rel=1e-5)
+
+    crowds = [random_crystal(("Cu",), seed) for seed in range(20)]
+    for k, atoms in enumerate(crowds):
+        atoms.set_cell(atoms.cell * (0.4 + 0.02 * k), scale_atoms=True)
+    report.model.fitting.scale.mul_(100)  # it would say more than enough
+    least = min(float(predict(NetworkPart(report.model), [a]).site_energies.min()) for a in crowds)
+    assert low - (high - low) / 2 <= least < low - 0.4 * (high - low)
+
+
+def test_the_floor_keeps_what_earlier_data_had(make_settings: MakeSettings, trained: Path, tmp_path: Path) -> None:
+    first = load_model(trained)
+    assert isinstance(first, NetworkACE)
+    atoms = random_crystal(("Cu",))
+    atoms.info["REF_energy"] = 1.0
+    ase.io.write(tmp_path / "other.xyz", atoms)
+    changes = {"data": {"train": tmp_path / "other.xyz", "validation": None}, "training": {"epochs": 3}}
+    report = run_training(further(make_settings, trained, **changes))
+    assert isinstance(report.model, NetworkACE)
+    low, high = report.model.fitting.bounds[0].tolist()
+    found = energies_of(report.model, tmp_path / "other.xyz")
+    known = first.fitting.bounds[0].tolist()
+    expected = [min(known[0], float(found.min())), max(known[1], float(found.max()))]
+    assert [low, high] == pytest.approx(expected, rel=1e-5)
+    assert expected != known
 
 
 def test_pairs_without_an_inner_cutoff_keep_none(alloys: Path) -> None:

@@ -72,7 +72,7 @@ void energy(
     layers.forward(nullptr);
     const DoubleSum<T> sum = rows.energy(layers.descriptors);
     for (int lane = 0; lane < Lane<T>::W; ++lane) energies[lane] = sum.lanes[lane];
-    rows.backward(layers.descriptors);
+    rows.backward(rows.level_off(energies), layers.descriptors);
     layers.backward(true, nullptr);
     layers.store_gradients(gradients, add);
 }

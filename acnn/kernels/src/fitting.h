@@ -1,5 +1,7 @@
 // The fitting network of one element in lanes, forward and back (acnn/models/fitting.py is the definition).
 //
+// Its energies level off below those of the training data.
+//
 //     t_k = bias_k + W_kᵀ h_{k-1},  h_k = g(t_k),  h_0 = D,  g(t) = t/2 (1 + t u),  g'(t) = ½ (1 + t u + t u³),  u = 1/√(1 + t²)
 #pragma once
 
@@ -85,8 +87,22 @@ struct FittingRows {
         return sum;
     }
 
-    // The adjoints of D, whose rows are for whole tiles.
-    void backward(Vec<T> *adjoints) {
+    // The energies of f, in place, and their slope.
+    Vec<T> level_off(double *energies) const {
+        const double width = 0.5 * (fitting.high - fitting.low);
+        Vec<T> slope = splat<T>(1);
+        for (int lane = 0; lane < Lane<T>::W; ++lane) {
+            const double below = fitting.low - energies[lane];
+            if (!(below > 0)) continue;
+            const double u = below / width, root = __builtin_sqrt(1 + u * u);
+            energies[lane] = fitting.low - below / root;
+            slope[lane] = (T)(1 / (root * root * root));
+        }
+        return slope;
+    }
+
+    // The adjoints of D for these of f; rows are for whole tiles.
+    void backward(Vec<T> of_energy, Vec<T> *adjoints) {
         int64_t row = n_rows;
         const T *above = fitting.out;
         for (int k = fitting.n_hidden - 1; k >= 0; --k) {
@@ -98,6 +114,7 @@ struct FittingRows {
             dense<T>(layer.outputs, layer.inputs, bar, layer.back, k ? nullptr : fitting.skip, below);
             above = nullptr;
         }
+        for (int i = 0; i < fitting.hidden[0].inputs; ++i) adjoints[i] *= of_energy;
     }
 };
 

@@ -65,7 +65,7 @@ StoredNetwork<T>::StoredNetwork(
     const auto &widths = arrays.of_int("widths");
     if (widths.empty()) throw std::invalid_argument("a fitting network has at least one hidden layer");
     Reader weights{arrays.of_real("weights")}, biases{arrays.of_real("biases")}, skips{arrays.of_real("skip")},
-        outs{arrays.of_real("out")};
+        outs{arrays.of_real("out")}, bounds{arrays.of_real("bounds")};
     const int tile = lanes.tile;
     Scratch scratch;
     for (int z = 0; z < program.shared.n_elements; ++z) {
@@ -83,7 +83,8 @@ StoredNetwork<T>::StoredNetwork(
         const T *skip = keep(filled_up<T>(skips.next(program.n_descriptors), program.n_descriptors, tile));
         const T *out = keep(filled_up<T>(outs.next(n_in), n_in, tile));
         std::vector<T> at_zero(n_in);
-        Fitting<T> fitting{(int32_t)widths.size(), layers_.back().data(), skip, out, nullptr};
+        const double *bound = bounds.next(2);
+        Fitting<T> fitting{(int32_t)widths.size(), layers_.back().data(), skip, out, nullptr, bound[0], bound[1]};
         lanes.at_zero(program, fitting, scratch.workspace(lanes.energy_bytes(program, fitting, 0)), at_zero.data());
         fitting.at_zero = keep(at_zero);
         fittings.push_back(fitting);
@@ -92,6 +93,7 @@ StoredNetwork<T>::StoredNetwork(
     biases.end();
     skips.end();
     outs.end();
+    bounds.end();
 }
 
 Network::Network(Arrays arrays, const EmbeddingInstructions *kernels)

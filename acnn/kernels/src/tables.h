@@ -27,12 +27,14 @@ struct Dense {
     const T *forward, *back, *bias;
 };
 
-// e = Σ_d skip_d D_d + Σ_o out_o (h_o - h_o(D = 0)), h those of the last hidden layer, of one element.
+// f = Σ_d skip_d D_d + Σ_o out_o (h_o - h_o(D = 0)), h those of the last hidden layer, of one element; the energy is f, but
+// levels off below low: low - d / √(1 + d²/w²) with d = low - f, w = ½ (high - low).
 template <class T>
 struct Fitting {
     int32_t n_hidden;
     const Dense<T> *hidden;
     const T *skip, *out, *at_zero;
+    double low, high;
 };
 
 // Arrays of pointers hold one row of descriptors per lane, null for lanes without an atom. Derivatives with respect to theta
