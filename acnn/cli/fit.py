@@ -121,8 +121,8 @@ def fit(
     slack: Annotated[
         float | None,
         _option(
-            "blr: take the smoothest coefficients whose residual is SLACK times that of the most probable ones, such as "
-            "2: less accurate on the data, safer beyond them. \\[default: 1]",
+            "blr: the smoothest coefficients whose residual is SLACK times that of the most probable ones, such as 2: "
+            "less accurate on the data, safer beyond them. \\[default: 1]",
             panel=REGRESSION,
         ),
     ] = None,

@@ -16,8 +16,8 @@ WIDEST = 1e-6
 def with_energies_of(bounds: Tensor, model: NetworkACE, store: StructureStore) -> Tensor:
     """Bounds [n_elements, 2] in eV that hold the energies of all centers in a store as well.
 
-    Those of an element begin with what they are, if they are known, and with 0, the energy of an atom without neighbors.
-    Elements that the network says nothing of have none.
+    Those of an element begin with what they are, if they are known, and with 0, the energy of an atom without
+    neighbors. Elements that the network says nothing of have none.
     """
     low, high = (torch.where(column.isfinite(), column, 0.0).to(store.species.device) for column in bounds.T)
     everything = torch.arange(len(store), device=store.atoms.device)

@@ -23,6 +23,8 @@ LINEAR_KEYS = (
     *("ard_threshold", "prior", "repulsion", "kernel"),
 )
 """Keys of ``acnn fit`` that the section ``linear`` takes."""
+STIFF = {"slack": 2.0, "prior": "algebraic:3"}
+"""Of linear parts by solver blr: the network learns what they leave, and beyond the data they go wrong less."""
 
 
 class Section(BaseModel):
@@ -289,6 +291,7 @@ class TrainSettings(Section):
     def linear_fit(self, cutoff: float) -> FitSettings:
         """Settings of the fit of the linear part; its cutoff is that of the network if not given."""
         own = self.linear if isinstance(self.linear, dict) else {}
+        own = own if own.get("solver", "blr") != "blr" else STIFF | own
         files = {"train": self.data.train, "output": self.output.model, "e0": self.data.e0}
         try:
             return FitSettings.model_validate({"cutoff": cutoff, **own, **files})

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from acnn.fit.priors import AlgebraicPrior, IdentityPrior, Prior
 from acnn.fit.settings import SettingsError
+from acnn.fit.solution import Solver
+from acnn.fit.solvers import BLR, QR
 from acnn.models.network_specification import NetworkSpecification
 from acnn.train.settings_file import read_train_settings, train_settings
 
@@ -94,6 +97,21 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     assert (settings.training.epochs, settings.training.seed, settings.model.channels) == (9, 3, 2)
     assert (settings.output.model, settings.output.json_file) == (Path("m.acnn"), Path("j.json"))
     assert (settings.data.train, settings.data.test) == (Path("t.xyz"), Path("x.xyz"))
+
+
+@pytest.mark.parametrize(
+    ("linear", "solver", "prior"),
+    [
+        ({}, BLR(2.0), AlgebraicPrior(3, 1.5)),
+        ({"order": 2, "slack": 1, "prior": "identity"}, BLR(1.0), IdentityPrior()),
+        ({"solver": "qr", "tikhonov": 0.1}, QR(0.1), AlgebraicPrior(4, 1.5)),
+    ],
+    ids=["default", "blr", "qr"],
+)
+def test_linear_parts_are_stiff_unless_others_are_asked_for(linear: dict, solver: Solver, prior: Prior) -> None:
+    fit = train_settings({**LEAST, "linear": linear}).linear_fit(5.0)
+    assert fit.make_solver() == solver
+    assert fit.make_prior() == prior
 
 
 def test_learning_rates_of_new_and_further_training() -> None:
