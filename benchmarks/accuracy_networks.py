@@ -58,9 +58,11 @@ MOLECULES = {
     "ethanol": ("isolated_atoms.xyz", "train.xyz", {"MD": "test_MD.xyz"}),
     "3bpa": ("iso_atoms.xyz", "train_300K.xyz", {}),
 }
-MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16}
+MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16, "radial_functions": 8, "hidden": [16]}
 MOLECULE_LINEAR = {3: "14,12,9,7", 4: "12,10,7,5"}
-"""Total degrees of order 1 … 4 by the number of elements."""
+"""Total degrees of order 1 … 4 of the linear ACE by the number of elements."""
+MOLECULE_PART = {3: [12, 10, 7], 4: [12, 9, 6]}
+"""Of order 1 … 3 of the stiff linear part of a network."""
 MOLECULE_R0 = 1.75
 """Å, of the distance transforms of all elements; see bond_lengths.py."""
 
@@ -182,7 +184,7 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
                     settings = {
                         "data": {"train": str(train_file), "validation": None},
                         "model": {"level": level, **MOLECULE_MODEL, **lengths},
-                        "linear": str(linear),
+                        "linear": {"order": 3, "degree": MOLECULE_PART[len(elements)], **lengths},
                         "training": {**ZUO_TRAINING, "batch_atoms": 5 * len(structures[0])},
                     }
                     found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)

@@ -6,6 +6,7 @@ The linear part (E0, pair part, ZBL, c·B) is fixed: the network learns the rest
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.program import Program
 from acnn.models.compiled import CompiledPotential
 from acnn.models.embedding import TRANSFORM, Embedding
-from acnn.models.fitting import FittingNetwork
+from acnn.models.fitting import FittingNetwork, unbounded
 from acnn.models.linear import LinearACE
 from acnn.models.network_kernel import SumKernel
 from acnn.models.network_specification import NetworkSpecification
@@ -56,6 +57,7 @@ class NetworkACE(CompiledPotential):
             self.fitting = FittingNetwork(specification, self.embedding.n_invariants)
         self._compiled: EmbeddingKernel | None = None
         self._deployed: tuple[list[Tensor], NetworkKernel] | None = None
+        self._free: tuple[list[Tensor], NetworkACE] | None = None
 
     @property
     def level(self) -> str:
@@ -110,6 +112,20 @@ class NetworkACE(CompiledPotential):
             invariants = self.embedding(graph, element)
         return self.fitting(invariants, element[: graph.n_centers])
 
+    def without_floor(self) -> NetworkACE:
+        """The same model whose energies do not level off, made again whenever weights have changed.
+
+        Where there are no data, members of an ensemble tell how uncertain they are only before they level off.
+        """
+        if not self.fitting.bounds.isfinite().any():
+            return self
+        weights = list(self.weights().values())
+        if self._free is None or not all(map(_same, self._free[0], weights)):
+            other = copy.deepcopy(self)
+            other.fitting.bounds.copy_(unbounded(len(self.elements)))
+            self._free = [value.clone() for value in weights], other
+        return self._free[1]
+
     def energy_kernel(self) -> SumKernel:
         """The compiled model, as its weights and coefficients are now."""
         return SumKernel(self.linear.energy_kernel(), self.network_kernel())
@@ -132,7 +148,7 @@ class NetworkACE(CompiledPotential):
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
-        return self.__dict__ | {"_compiled": None, "_deployed": None}
+        return self.__dict__ | {"_compiled": None, "_deployed": None, "_free": None}
 
     def element_index(self, species: Tensor) -> Tensor:
         """Index into ``elements`` of atomic numbers."""

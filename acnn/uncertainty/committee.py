@@ -7,7 +7,8 @@ all results named ``…_std`` of the ASE calculator. The first, aleatoric term i
 many data there are: 1/(β w²) for a label of weight w in the fit; `acnn.models.noise.Noise` gives it, `predictive_std`
 adds it. The paper's 1/λ in eq. (17) is this 1/β for a label of weight one.
 
-Models with a network have a committee where they are ensembles: x^k are then the members, and x^μ their mean.
+Models with a network have a committee where they are ensembles: x^k are then the members, without the floor at which
+their energies level off (`acnn.models.fitting`), and x^μ the mean of these.
 
 Deviations from the mean are evaluated as such: neither E0 nor the energy itself costs them digits.
 """
@@ -26,6 +27,7 @@ from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
+from acnn.models.network import NetworkACE
 from acnn.potential import Potential
 
 
@@ -138,7 +140,8 @@ def committee_deviations(
 
 def _of_members(model: Model, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
     """Site energies, and forces and virials if they are asked for, of every member of an ensemble less their mean."""
-    members = cast("Ensemble", model).models
+    every = cast("Ensemble", model).models
+    members = [member.without_floor() if isinstance(member, NetworkACE) else member for member in every]
     found = [member.pair_gradients(graph, kernel) for member in members]
     parts = [(one.site_energies, one.forces, one.virials) if forces else (one.site_energies,) for one in found]
     stacked = [torch.stack(part) for part in zip(*parts, strict=True)]

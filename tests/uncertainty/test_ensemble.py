@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,25 @@ def test_deviations_are_those_of_the_members_from_their_mean(ensemble, kernel):
     energies = committee_deviations(ensemble, graph, kernel, forces=False)
     assert energies.forces is None
     assert torch.equal(energies.energies, found.energies)
+
+
+@pytest.mark.parametrize("kernel", ["auto", "torch"])
+def test_members_spread_as_if_they_had_no_floor(ensemble, kernel):
+    """Where their energies level off they all say nearly the same, and know nothing."""
+    graph = atomic_graph(random_crystal(["Si", "C"]), ensemble.cutoff)
+    free, levelled = copy.deepcopy(ensemble), copy.deepcopy(ensemble)
+    expected = committee_deviations(free, graph, kernel)
+    for member in levelled.models:
+        member.fitting.bounds.copy_(torch.tensor([-1e-6, 1e-6]))
+    calm = torch.stack([member.pair_gradients(graph, kernel).forces for member in levelled.models])
+    for _ in range(2):
+        found = committee_deviations(levelled, graph, kernel)
+        assert torch.equal(found.forces, expected.forces)
+        assert torch.equal(found.energies, expected.energies)
+        for member in (*levelled.models, *free.models):  # changed weights are noticed
+            member.fitting.scale.mul_(1.5)
+        expected = committee_deviations(free, graph, kernel)
+    assert found.forces_std.mean() > 1.1 * spread(calm - calm.mean(dim=0)).mean()
 
 
 def test_equal_members_do_not_spread():
