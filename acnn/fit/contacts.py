@@ -42,15 +42,10 @@ class CloseContacts:
     @classmethod
     def of(cls, elements: tuple[str, ...], structures: Sequence[LabeledStructure], seed: int = 0) -> CloseContacts:
         """Of structures; atoms are drawn from all of an element, the same ones for equal seeds."""
-        bonds = _bonds(elements)
-        found, in_company = np.full(bonds.shape, np.inf), []
-        for structure in structures:
-            graph = atomic_graph(structure.atoms, LONGEST_CONTACT * float(bonds.max()))
-            keep_shortest(graph, elements, found)
-            in_company.append(np.unique(graph.pair_i.numpy()))
+        found, in_company = shortest_distances(elements, structures)
         wanted = min(MOST_HOSTS, max(FEWEST_HOSTS, ALL_HOSTS // len(elements) ** 2))
         hosts = _hosts(elements, [s.atoms for s in structures], in_company, wanted, np.random.default_rng(seed))
-        return cls(elements, np.where(found < LONGEST_CONTACT * bonds, found, np.inf), hosts)
+        return cls(elements, found, hosts)
 
     @functools.cached_property
     def shortest(self) -> FloatArray:
@@ -68,6 +63,19 @@ class CloseContacts:
     def shortest_of(self, one: str, other: str) -> float:
         """Å."""
         return float(self.shortest[self.elements.index(one), self.elements.index(other)])
+
+
+def shortest_distances(
+    elements: tuple[str, ...], structures: Sequence[LabeledStructure]
+) -> tuple[FloatArray, list[IntArray]]:
+    """`CloseContacts.found`, and the atoms of every structure that are not alone."""
+    bonds = _bonds(elements)
+    found, in_company = np.full(bonds.shape, np.inf), []
+    for structure in structures:
+        graph = atomic_graph(structure.atoms, LONGEST_CONTACT * float(bonds.max()))
+        keep_shortest(graph, elements, found)
+        in_company.append(np.unique(graph.pair_i.numpy()))
+    return np.where(found < LONGEST_CONTACT * bonds, found, np.inf), in_company
 
 
 def _bonds(elements: tuple[str, ...]) -> FloatArray:

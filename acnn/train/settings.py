@@ -246,7 +246,7 @@ class TrainSettings(Section):
 
     Attributes:
         linear: the fixed part: a model of ``acnn fit``; or keys of ``acnn fit`` for one that is fitted first, by
-            default a small one for up to four elements; None: E0 and nuclear repulsion alone.
+            default a small one, as `STIFF` says, for up to four elements; None: E0 and nuclear repulsion alone.
         start: a trained model to go on from (``from`` in the file).
     """
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
-from acnn.fit.contacts import CloseContacts
+from acnn.fit.contacts import shortest_distances
 from acnn.fit.linear import fit_linear
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
@@ -78,7 +78,7 @@ def inner_cutoffs(specification: NetworkSpecification, train: Dataset, new: Sequ
     Pairs without one get one only if an element of them is new: other data may have held shorter distances.
     """
     elements, known = specification.elements, specification.inner_cutoff_matrix()
-    found = CloseContacts.of(elements, train.structures).found
+    found, _ = shortest_distances(elements, train.structures)
     lengths: dict[str, float] = {}
     for (a, one), (b, other) in itertools.combinations_with_replacement(enumerate(elements), 2):
         shortest = min(found[a, b], known[a][b] or np.inf)

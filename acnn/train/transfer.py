@@ -71,6 +71,8 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
 def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[str] = ()) -> NetworkACE:
     """The model with inner cutoffs that are not above any distance of the data."""
     lengths = inner_cutoffs(model.specification, train, new)
+    if lengths == model.specification.inner_cutoffs:
+        return model
     other = NetworkACE(model.specification.model_copy(update={"inner_cutoffs": lengths}), model.linear)
     other.set_weights(model.weights())
     return other
