@@ -15,6 +15,7 @@ from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
 from acnn.kernels.evaluator import KernelGradients, uses_compiled_kernel
 from acnn.models.network import NetworkACE, NetworkPart
+from acnn.models.network_facts import network_facts
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.testing import (
@@ -284,6 +285,16 @@ def test_many_energies_are_below_the_floor_in_these_tests():
     low = network.fitting.bounds[network.element_index(graph.species), 0]
     assert (energies < low).double().mean() > 0.2
     assert (energies > low).double().mean() > 0.2
+
+
+def test_what_holds_beyond_the_data_is_told():
+    free = dict(network_facts(random_network(["Si", "C"])))
+    assert (free["inner cutoffs (Å)"], free["energies in the training data (eV)"]) == ("none", "unknown")
+    network = random_network(["Si", "C"], inner_cutoffs={"Si-C": 1.5})
+    network.fitting.bounds.copy_(torch.tensor(BOUNDS))
+    told = dict(network_facts(network))
+    assert told["inner cutoffs (Å)"] == "Si-C 1.5"
+    assert told["energies in the training data (eV)"] == "C -0.01 … 0.02, Si -0.05 … 0.01"
 
 
 # --- elements and weights ---------------------------------------------------------------------------------------------
