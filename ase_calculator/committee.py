@@ -3,7 +3,8 @@
     x_std = sqrt(1/K Σ_k (x^k - x)²)
 
 is the spread of the K members about the model, the epistemic term of `acnn.uncertainty.committee`; the noise of the
-labels is not in it.
+labels is not in it. Members of an ensemble spread about their mean as they do without the floor at which energies of
+networks level off; ``committee_energies`` and so on are the model's plus these deviations.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from acnn.models.linear import LinearACE
 
 LOSS = {"energy": {"ramp": [[0.7, 3.0], [0.8, 60.0]]}, "forces": 1.0, "virial": 0.0}
 ZUO_MODEL = {"cutoff": 6.0, "channels": 12, "heads": 16, "l_max": 4, "radial_functions": 7, "hidden": [16]}
-ZUO_LINEAR = {"order": 3, "degree": [10, 10, 8], "wl": 1, "cutoff": 5.0}
+ZUO_LINEAR = {"order": 3, "degree": [10, 10, 8], "wl": 1, "cutoff": 5.0, "slack": 1, "prior": "algebraic:4"}
 METALS = {
     "linear": {"order": 4, "degree": [20, 20, 14, 10], "wl": 1, "cutoff": 5.5, "slack": 1, "prior": "algebraic:4"},
     "loss": {**LOSS, "energy": {"ramp": [[0.7, 30.0], [0.8, 600.0]]}},

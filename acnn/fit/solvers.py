@@ -143,7 +143,13 @@ class BLR:
             kept=all_kept(problem),
             noise_precision=beta,
             log_evidence=modes.log_evidence(regularization),
+            warnings=self._warnings(modes.effective_parameters(regularization)),
         )
+
+    def _warnings(self, effective_parameters: float) -> tuple[str, ...]:
+        if self.slack == 1 or effective_parameters >= 1:
+            return ()
+        return (f"a slack of {self.slack:g} leaves nothing of the data: the functions explain too little of them",)
 
 
 def _maximize_evidence(modes: Modes) -> float:

@@ -96,7 +96,7 @@ class FittingNetwork(nn.Module):
         w = ½ (high - low) is how far they go at most."""
         low, high = self.bounds[element].to(energies.dtype).T
         below = (low - energies).clamp(min=0)
-        return energies.maximum(low) - below / torch.sqrt(1 + (2 * below / (high - low)) ** 2)
+        return energies + below - below / torch.sqrt(1 + (2 * below / (high - low)) ** 2)
 
     def layers(self, z: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor, Tensor]:
         """Weights and biases of every hidden layer, the output's weights, and those of the skip connection, for element

@@ -121,7 +121,9 @@ class NetworkACE(CompiledPotential):
             return self
         weights = list(self.weights().values())
         if self._free is None or not all(map(_same, self._free[0], weights)):
-            other = copy.deepcopy(self)
+            other = copy.copy(self)  # with the same linear part
+            copies = {name: copy.deepcopy(getattr(self, name)) for name in ("embedding", "fitting")}
+            other._modules = {**self._modules, **copies}
             other.fitting.bounds.copy_(unbounded(len(self.elements)))
             self._free = [value.clone() for value in weights], other
         return self._free[1]
@@ -192,7 +194,7 @@ def embedding_program(embedding: Embedding) -> Program:
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return one.dtype == other.dtype and torch.equal(one, other)
+    return one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
 
 
 def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:

@@ -25,16 +25,15 @@ def network_facts(model: NetworkACE) -> list[tuple[str, str]]:
         ("invariants", f"{model.embedding.n_invariants}, of order 1 … {s.order}"),
         ("fitting network", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
         ("inner cutoffs (Å)", ", ".join(f"{pair} {r:.3g}" for pair, r in s.inner_cutoffs.items()) or "none"),
-        ("energies in the training data (eV)", _bounds(model)),
+        ("energies level off below (eV)", _floor(model)),
         ("parameters", str(sum(counts.values()))),
         *((f"  {name}", str(count)) for name, count in counts.items()),
     ]
 
 
-def _bounds(model: NetworkACE) -> str:
-    """Of the atoms of each element, below which energies level off."""
-    known = [(e, *b) for e, b in zip(model.elements, model.fitting.bounds.tolist(), strict=True) if math.isfinite(b[0])]
-    return ", ".join(f"{element} {low:.3g} … {high:.3g}" for element, low, high in known) or "unknown"
+def _floor(model: NetworkACE) -> str:
+    low = zip(model.elements, model.fitting.bounds[:, 0].tolist(), strict=True)
+    return ", ".join(f"{element} {energy:.3g}" for element, energy in low if math.isfinite(energy)) or "nowhere"
 
 
 def n_parameters(part: nn.Module) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
@@ -13,13 +15,16 @@ WIDEST = 1e-6
 """eV: with bounds closer to one another than this the network says nothing."""
 
 
-def with_energies_of(bounds: Tensor, model: NetworkACE, store: StructureStore) -> Tensor:
-    """Bounds [n_elements, 2] in eV that hold the energies of all centers in a store as well.
+def energy_bounds(model: NetworkACE, store: StructureStore, known: Collection[str] = ()) -> Tensor:
+    """Bounds [n_elements, 2] in eV that hold the energies of all centers in a store.
 
-    Those of an element begin with what they are, if they are known, and with 0, the energy of an atom without
-    neighbors. Elements that the network says nothing of have none.
+    They begin with 0, the energy of an atom without neighbors. Elements that the network says nothing of have none.
+
+    Args:
+        known: elements that earlier data had: theirs begin with the bounds that the model has, perhaps none.
     """
-    low, high = (torch.where(column.isfinite(), column, 0.0).to(store.species.device) for column in bounds.T)
+    is_new = torch.tensor([element not in known for element in model.elements], device=store.species.device)
+    low, high = (column.masked_fill(is_new, 0.0) for column in model.fitting.bounds.to(store.species.device).T)
     everything = torch.arange(len(store), device=store.atoms.device)
     with torch.no_grad():
         for part in cut(everything, store.pairs, n_batches(store.atoms, BATCH_ATOMS)):
@@ -28,6 +33,5 @@ def with_energies_of(bounds: Tensor, model: NetworkACE, store: StructureStore) -
             element = model.element_index(graph.species)[: graph.n_centers]
             low = low.scatter_reduce(0, element, energies, "amin")
             high = high.scatter_reduce(0, element, energies, "amax")
-    found = torch.stack([low, high], dim=1).to(bounds)
-    said = (high - low > WIDEST).to(bounds.device)
-    return torch.where(said[:, None], found, bounds.new_tensor([-torch.inf, torch.inf]))
+    found = torch.stack([low, high], dim=1)
+    return torch.where((high - low > WIDEST)[:, None], found, found.new_tensor([-torch.inf, torch.inf]))

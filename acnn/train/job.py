@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from acnn.data.dataset import Dataset
 from acnn.fit.job import left_out_notes, require_elements
@@ -23,6 +22,7 @@ from acnn.io.model_file import (
     load_model,
     model_from_bytes,
     model_to_bytes,
+    read_header,
     require_writable,
     save_model,
     write_atomically,
@@ -30,7 +30,7 @@ from acnn.io.model_file import (
 from acnn.models.network import NetworkACE
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
-from acnn.train.bounds import with_energies_of
+from acnn.train.bounds import energy_bounds
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
 from acnn.train.log import TrainingLog
@@ -128,7 +128,6 @@ def run_training(
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:
             report.model = _network(load_model(output.model), str(output.model))
-            report.model.fitting.bounds.copy_(_bounds(trainer))
             for name, dataset in datasets.items():
                 advance = watcher.stage(f"errors on {name}", len(dataset))
                 report.errors[name] = evaluate(report.model, dataset.structures, advance)
@@ -163,12 +162,6 @@ def _train(
             save_best(trainer, report)
 
 
-def _bounds(trainer: Trainer) -> Tensor:
-    """What the best averaged weights say of the training data, and what the model said where training went on from."""
-    with replaced(trainer.parameters, trainer.best):
-        return with_energies_of(trainer.model.fitting.bounds, trainer.model, trainer.train)
-
-
 def _epoch(trainer: Trainer) -> EpochRecord:
     try:
         return trainer.run_epoch()
@@ -181,9 +174,16 @@ def _epoch(trainer: Trainer) -> EpochRecord:
 
 
 def save_best(trainer: Trainer, report: TrainReport) -> None:
-    """Write the model with the best averaged weights."""
+    """Write the model with the best averaged weights, and the bounds of what these say of the training data."""
+    start, bounds = report.settings.start, trainer.model.fitting.bounds
+    known = () if start is None else read_header(start)["specification"]["elements"]
     with replaced(trainer.parameters, trainer.best):
-        save_model(trainer.model, report.settings.output.model, report.provenance())
+        before, found = bounds.clone(), energy_bounds(trainer.model, trainer.train, known)
+        try:
+            bounds.copy_(found)
+            save_model(trainer.model, report.settings.output.model, report.provenance())
+        finally:
+            bounds.copy_(before)
 
 
 def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> TrainingCheckpoint | None:

@@ -117,7 +117,8 @@ def new_reference_energies(
     if not labeled:
         raise SettingsError(f"the training data hold no energy to find E0 of {', '.join(new)}: give data.e0")
     counts = np.array([[np.sum(s.atoms.symbols == e) for e in new] for s in labeled], dtype=float)
-    found = [float(extended.pair_gradients(atomic_graph(s.atoms, extended.cutoff)).energies[0]) for s in labeled]
+    free = extended.without_floor()
+    found = [float(free.pair_gradients(atomic_graph(s.atoms, extended.cutoff)).energies[0]) for s in labeled]
     left = np.array([s.energy for s in labeled]) - np.array(found)
     return dict(zip(new, np.linalg.lstsq(counts, left, rcond=None)[0].tolist(), strict=True))
 
@@ -186,7 +187,8 @@ def fit_new_functions(
 
     With the factor R of all columns and its target z, ‖z - R_old c_old - R_new c_new‖² is a problem of the new ones.
     """
-    linear, fit = model.linear, settings.linear_fit(model.linear.cutoff)
+    linear = model.linear
+    fit = settings.linear_fit(linear.cutoff).model_copy(update={"slack": None})  # most of the residual is not theirs
     structures = [without_network(model, s) for s in train if set(s.atoms.symbols) - set(known)]
     assemble = Assembler(linear, fit.kernel)
     advance = stage("linear part of new elements", len(structures))
@@ -209,7 +211,7 @@ def fit_new_functions(
 
 def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:
     """The structure with labels less what the network gives."""
-    found = NetworkPart(model).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
+    found = NetworkPart(model.without_floor()).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
     energy, forces, virial = structure.energy, structure.forces, structure.virial
     return replace(
         structure,

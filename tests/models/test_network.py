@@ -264,12 +264,12 @@ def test_energies_level_off_below_the_floor():
     def of(energy: torch.Tensor) -> torch.Tensor:
         return fitting.levelled(energy[None], first)[0]
 
-    near = [torch.tensor(-2.0 + step, dtype=torch.float64) for step in (-1e-6, 1e-6)]
+    near = [torch.tensor(-2.0 + step, dtype=torch.float64) for step in (-1e-6, 0.0, 1e-6)]
     values, slopes = zip(*(torch.autograd.functional.jvp(of, e, torch.ones_like(e)) for e in near), strict=True)
-    assert float(values[1] - values[0]) == pytest.approx(2e-6, rel=1e-6)
-    assert [float(s) for s in slopes] == pytest.approx([1.0, 1.0], abs=1e-9)
+    assert float(values[2] - values[0]) == pytest.approx(2e-6, rel=1e-6)
+    assert [float(s) for s in slopes] == pytest.approx([1.0, 1.0, 1.0], abs=1e-9)
     curvatures = [float(torch.autograd.functional.hessian(of, e)) for e in near]
-    assert curvatures == pytest.approx([0.0, 0.0], abs=1e-5)
+    assert curvatures == pytest.approx([0.0, 0.0, 0.0], abs=1e-5)
     assert float(of(torch.tensor(-3.5, dtype=torch.float64))) == pytest.approx(-2 - 1.5 / np.sqrt(1 + 0.25))
     assert float(of(torch.tensor(-1e6, dtype=torch.float64))) == pytest.approx(-5.0)
     above = torch.tensor([-1.9, 0.0, 4.0, 80.0], dtype=torch.float64)
@@ -289,12 +289,12 @@ def test_many_energies_are_below_the_floor_in_these_tests():
 
 def test_what_holds_beyond_the_data_is_told():
     free = dict(network_facts(random_network(["Si", "C"])))
-    assert (free["inner cutoffs (Å)"], free["energies in the training data (eV)"]) == ("none", "unknown")
+    assert (free["inner cutoffs (Å)"], free["energies level off below (eV)"]) == ("none", "nowhere")
     network = random_network(["Si", "C"], inner_cutoffs={"Si-C": 1.5})
     network.fitting.bounds.copy_(torch.tensor(BOUNDS))
     told = dict(network_facts(network))
     assert told["inner cutoffs (Å)"] == "Si-C 1.5"
-    assert told["energies in the training data (eV)"] == "C -0.01 … 0.02, Si -0.05 … 0.01"
+    assert told["energies level off below (eV)"] == "C -0.01, Si -0.05"
 
 
 # --- elements and weights ---------------------------------------------------------------------------------------------

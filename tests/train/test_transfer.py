@@ -16,6 +16,7 @@ from acnn.data.dataset import read_dataset
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, save_model
+from acnn.models.fitting import unbounded
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
@@ -262,6 +263,31 @@ def test_the_floor_keeps_what_earlier_data_had(make_settings: MakeSettings, trai
     expected = [min(known[0], float(found.min())), max(known[1], float(found.max()))]
     assert [low, high] == pytest.approx(expected, rel=1e-5)
     assert expected != known
+
+
+def test_where_nobody_knows_what_earlier_data_had_there_is_no_floor(
+    make_settings: MakeSettings, trained: Path, copper: Path
+) -> None:
+    older = load_model(trained)
+    assert isinstance(older, NetworkACE)
+    older.fitting.bounds.copy_(unbounded(1))
+    save_model(older, trained)
+    report = run_training(further(make_settings, trained, training={"epochs": 1}))
+    assert torch.equal(report.model.fitting.bounds, unbounded(1))
+
+
+def test_a_new_element_has_the_floor_of_its_own_data(make_settings: MakeSettings, trained: Path, alloys: Path) -> None:
+    changes = {"data": {"train": alloys, "validation": None}, "training": {"epochs": 2}}
+    report = run_training(further(make_settings, trained, **changes))
+    assert isinstance(report.model, NetworkACE)
+    assert report.model.elements == ("Cu", "Au")
+    graphs = [atomic_graph(s.atoms, report.model.specification.cutoff) for s in read_dataset(alloys)]
+    with torch.no_grad():
+        energies = torch.cat(
+            [report.model.network_energies(g).double()[g.species[: g.n_centers] == 79] for g in graphs]
+        )
+    expected = [min(float(energies.min()), 0.0), max(float(energies.max()), 0.0)]
+    assert report.model.fitting.bounds[1].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_pairs_without_an_inner_cutoff_keep_none(alloys: Path) -> None:
