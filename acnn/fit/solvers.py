@@ -134,22 +134,19 @@ class BLR:
         if self.slack > 1:
             regularization = _largest_within(modes, self.slack**2 * modes.residual(regularization), regularization)
         coefficients, beta = modes.coefficients(regularization), modes.best_noise_precision(regularization)
+        n_effective = modes.effective_parameters(regularization)
+        empty = f"a slack of {self.slack:g} leaves nothing of the data: the functions explain too little of them"
         return Solution(
             coefficients=coefficients,
             regularization=regularization,
-            effective_parameters=modes.effective_parameters(regularization),
+            effective_parameters=n_effective,
             solver="blr" if self.slack == 1 else f"blr (slack = {self.slack:g})",
             posterior=Posterior(coefficients, partial(modes.covariance_factor, regularization, beta)),
             kept=all_kept(problem),
             noise_precision=beta,
             log_evidence=modes.log_evidence(regularization),
-            warnings=self._warnings(modes.effective_parameters(regularization)),
+            warnings=(empty,) if self.slack > 1 and n_effective < 1 else (),
         )
-
-    def _warnings(self, effective_parameters: float) -> tuple[str, ...]:
-        if self.slack == 1 or effective_parameters >= 1:
-            return ()
-        return (f"a slack of {self.slack:g} leaves nothing of the data: the functions explain too little of them",)
 
 
 def _maximize_evidence(modes: Modes) -> float:

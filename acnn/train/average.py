@@ -26,8 +26,8 @@ class MovingAverage:
 
 
 @contextmanager
-def replaced(parameters: Sequence[nn.Parameter], values: Sequence[Tensor]) -> Iterator[None]:
-    """Inside, the parameters have other values."""
+def replaced(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
+    """Inside, the parameters or buffers have other values."""
     own = [p.data for p in parameters]
     try:
         for parameter, value in zip(parameters, values, strict=True):

@@ -184,6 +184,12 @@ def shuffled_batches(atoms: Tensor, batch_atoms: int, seed: int, epoch: int) -> 
     return [part for part in cut(order, atoms, n_batches(atoms, batch_atoms)) if len(part)]
 
 
+def in_order(store: StructureStore, batch_atoms: int) -> list[Tensor]:
+    """Indices of all structures, in parts of nearly equal cost; some may be empty."""
+    every = torch.arange(len(store), device=store.atoms.device)
+    return cut(every, store.pairs, n_batches(store.atoms, batch_atoms))
+
+
 def n_batches(atoms: Tensor, batch_atoms: int) -> int:
     """Batches of an epoch; a part without a structure, which very unequal sizes can make, counts."""
     return max(1, min(len(atoms), round(int(atoms.sum()) / batch_atoms)))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from acnn.models.network import NetworkACE
-from acnn.train.batches import StructureStore, cut, n_batches
+from acnn.train.batches import StructureStore, in_order
+from acnn.train.errors import BATCH_ATOMS
 
-BATCH_ATOMS = 512
 WIDEST = 1e-6
 """eV: with bounds closer to one another than this the network says nothing."""
 
@@ -25,9 +25,8 @@ def energy_bounds(model: NetworkACE, store: StructureStore, known: Collection[st
     """
     is_new = torch.tensor([element not in known for element in model.elements], device=store.species.device)
     low, high = (column.masked_fill(is_new, 0.0) for column in model.fitting.bounds.to(store.species.device).T)
-    everything = torch.arange(len(store), device=store.atoms.device)
     with torch.no_grad():
-        for part in cut(everything, store.pairs, n_batches(store.atoms, BATCH_ATOMS)):
+        for part in in_order(store, BATCH_ATOMS):
             graph = store.batch(part).graph
             energies = model.network_energies(graph).double()
             element = model.element_index(graph.species)[: graph.n_centers]

@@ -10,7 +10,7 @@ from torch import Tensor
 from acnn.conventions import MEV_PER_EV, VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.models.network import NetworkACE
 from acnn.potential import PairGradients
-from acnn.train.batches import Batch, StructureStore, cut, n_batches
+from acnn.train.batches import Batch, StructureStore, in_order
 from acnn.train.processes import ALONE, Processes
 
 QUANTITIES = ("energy", "forces", "virial")
@@ -42,8 +42,7 @@ def network_errors(
 ) -> Errors:
     """Over all structures that have neighbors; each process evaluates its share."""
     sums = torch.zeros(3, 3, dtype=torch.float64, device=store.species.device)
-    parts = cut(torch.arange(len(store), device=store.atoms.device), store.pairs, n_batches(store.atoms, batch_atoms))
-    for part in parts[processes.rank :: processes.size]:
+    for part in in_order(store, batch_atoms)[processes.rank :: processes.size]:
         if len(part):
             batch = store.batch(part)
             sums += _sums(network_gradients(model, batch), batch)

@@ -56,13 +56,18 @@ class Watcher:
 
 @dataclass
 class TrainReport:
-    """A finished training."""
+    """A finished training.
+
+    Attributes:
+        known: elements of the model that it went on from.
+    """
 
     settings: TrainSettings
     datasets: dict[str, Dataset]
     model: NetworkACE
     course: Course
     notes: list[str]
+    known: tuple[str, ...] = ()
     errors: dict[str, ErrorTable] = field(default_factory=dict)
 
     @property
@@ -123,7 +128,7 @@ def run_training(
         content = model_to_bytes(start.model) if found is None else found.model
         if found is not None:
             restore(trainer, found)
-        report = TrainReport(settings, datasets, start.model, trainer.course, start.notes)
+        report = TrainReport(settings, datasets, start.model, trainer.course, start.notes, _known(settings))
         watcher.on_start(start, trainer)
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:
@@ -175,15 +180,10 @@ def _epoch(trainer: Trainer) -> EpochRecord:
 
 def save_best(trainer: Trainer, report: TrainReport) -> None:
     """Write the model with the best averaged weights, and the bounds of what these say of the training data."""
-    start, bounds = report.settings.start, trainer.model.fitting.bounds
-    known = () if start is None else read_header(start)["specification"]["elements"]
     with replaced(trainer.parameters, trainer.best):
-        before, found = bounds.clone(), energy_bounds(trainer.model, trainer.train, known)
-        try:
-            bounds.copy_(found)
+        bounds = energy_bounds(trainer.model, trainer.train, report.known)
+        with replaced([trainer.model.fitting.bounds], [bounds]):
             save_model(trainer.model, report.settings.output.model, report.provenance())
-        finally:
-            bounds.copy_(before)
 
 
 def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> TrainingCheckpoint | None:
@@ -217,6 +217,11 @@ def _start(
         return Start(model, False, [*found.notes, f"resumed after epoch {found.course.epoch}"], found.warnings)
     make = new_model if settings.start is None else continued_model
     return make(settings, datasets["train"], settings.model.elements or datasets["train"].elements, stage)
+
+
+def _known(settings: TrainSettings) -> tuple[str, ...]:
+    """Elements of the model that training goes on from."""
+    return () if settings.start is None else tuple(read_header(settings.start)["specification"]["elements"])
 
 
 def _network(model: object, name: str) -> NetworkACE:
