@@ -1,13 +1,15 @@
-"""Options of the commands that read labeled structures and evaluate a model on them."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 
 from acnn.data.dataset import Dataset, read_dataset
+from acnn.fit.settings import SettingsError
 
 EnergyKey = Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")]
 ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
@@ -37,3 +39,11 @@ def read_labeled(
         stress_key=stress_key,
         max_force=max_force,
     )
+
+
+def assignment(text: str, example: str) -> tuple[str, Any]:
+    """Name and value, read as YAML, of an option --set NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--set takes NAME=VALUE, such as {example}, not {text!r}")
+    return name.strip(), yaml.safe_load(value)

@@ -16,6 +16,7 @@ from acnn.cli.example_data import example_data
 from acnn.cli.export import export
 from acnn.cli.fit import fit
 from acnn.cli.info import info
+from acnn.cli.label import label
 from acnn.cli.lammps import lammps
 from acnn.cli.report import report
 from acnn.cli.train import train
@@ -48,7 +49,7 @@ def main(
     """Options before the command."""
 
 
-for command in (fit, train, ensemble, distill, evaluate, report, info, check, export, demo):
+for command in (fit, train, ensemble, distill, label, evaluate, report, info, check, export, demo):
     app.command()(command)
 app.command("example-data")(example_data)
 app.add_typer(lammps, name="lammps")

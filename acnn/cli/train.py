@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, warn
+from acnn.cli.labels import assignment
 from acnn.cli.plots import has_matplotlib
 from acnn.cli.training_display import tell_start, training_display, training_plot
-from acnn.fit.settings import SettingsError
 from acnn.train.job import TrainReport, Watcher, run_training
 from acnn.train.processes import joined_processes
 from acnn.train.settings import TrainSettings
@@ -74,7 +73,7 @@ def train(
         "output.json": json,
     }
     with one_sentence_errors():
-        changes = dict(_parsed(text) for text in change or ())
+        changes = dict(assignment(text, "model.channels=16") for text in change or ())
         settings = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
         try:
             with joined_processes(settings.training.device) as processes:
@@ -84,13 +83,6 @@ def train(
         except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
             _tell_interrupted(settings)
             raise typer.Exit(130) from None
-
-
-def _parsed(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise SettingsError(f"--set takes NAME=VALUE, such as model.channels=16, not {text!r}")
-    return name.strip(), yaml.safe_load(value)
 
 
 def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any) -> TrainReport:

@@ -21,7 +21,7 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from numpy.random import Generator
 
-from acnn.conventions import full_from_voigt
+from acnn.data.labeling import labeled
 from acnn.data.stillinger_weber import stillinger_weber
 from acnn.data.structures import (
     molecular_dynamics,
@@ -93,24 +93,12 @@ def _write_sets(
             rng = np.random.default_rng([seed, split, number])
             count = counts[number][split]
             for atoms in islice(recipe.make(count, rng, make_calculator), count):
-                images.append(_labeled(rounded(atoms), recipe.config_type, make_calculator()))
+                images.append(labeled(rounded(atoms), recipe.config_type, make_calculator()))
                 done += 1
                 if progress is not None:
                     progress(done, total)
         paths.append(_write(folder / f"{name}.xyz", images))
     return paths
-
-
-def _labeled(atoms: Atoms, config_type: str, calculator: Calculator) -> Atoms:
-    """A copy with the calculator's energy, forces and (periodic in three directions) stress as REF_ keys."""
-    atoms.calc = calculator
-    labeled = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    labeled.info["REF_energy"] = float(atoms.get_potential_energy())
-    labeled.arrays["REF_forces"] = atoms.get_forces()
-    if atoms.pbc.all():
-        labeled.info["REF_stress"] = full_from_voigt(atoms.get_stress()).ravel()
-    labeled.info["config_type"] = config_type
-    return labeled
 
 
 def _write(path: Path, images: list[Atoms]) -> Path:

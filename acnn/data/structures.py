@@ -14,6 +14,8 @@ from ase.md.langevin import Langevin
 from numpy.random import Generator
 
 FRICTION_PER_FS = 0.02
+LEAST_SHARE = 0.2
+"""Displacements of a copy have a deviation between this share of ``rattle`` and all of it."""
 
 
 def strained(atoms: Atoms, rng: Generator, strain: float, volume: float = 0.0) -> Atoms:
@@ -30,6 +32,21 @@ def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
     """A copy with normal displacements of standard deviation ``amplitude`` added to every coordinate."""
     copy: Atoms = atoms.copy()
     copy.positions += rng.normal(0.0, amplitude, copy.positions.shape)
+    return copy
+
+
+def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Atoms:
+    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
+
+    Args:
+        rattle: largest standard deviation of displacements, Å.
+        strain: standard deviation of the components of a symmetric strain.
+    """
+    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if copy.pbc.all():
+        random = rng.normal(scale=strain, size=(3, 3))
+        copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)
+    copy.positions += rng.normal(scale=rattle * rng.uniform(LEAST_SHARE, 1.0), size=(len(copy), 3))
     return copy
 
 

@@ -13,11 +13,10 @@ import numpy as np
 from ase import Atoms
 
 from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.structures import displaced
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 
-LEAST_SHARE = 0.2
-"""Displacements of a copy have a deviation between this share of ``rattle`` and all of it."""
 CONFIG_TYPE = "distilled"
 
 
@@ -36,7 +35,7 @@ def distilled(
 
     Args:
         copies: of every structure with neighbors inside the cutoff.
-        rattle, strain: see `displaced`.
+        rattle, strain: see `acnn.data.structures.displaced`.
     """
     unknown = sorted(set(dataset.elements) - set(teacher.elements))
     if unknown:
@@ -50,21 +49,6 @@ def distilled(
             frames.append(labeled(displaced(structure.atoms, rattle, strain, rng), teacher))
         advance()
     return frames
-
-
-def displaced(atoms: Atoms, rattle: float, strain: float, rng: np.random.Generator) -> Atoms:
-    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
-
-    Args:
-        rattle: largest standard deviation of displacements, Å.
-        strain: standard deviation of the components of a symmetric strain.
-    """
-    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    if copy.pbc.all():
-        random = rng.normal(scale=strain, size=(3, 3))
-        copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)
-    copy.positions += rng.normal(scale=rattle * rng.uniform(LEAST_SHARE, 1.0), size=(len(copy), 3))
-    return copy
 
 
 def labeled(atoms: Atoms, teacher: Potential) -> Atoms:

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from acnn.cli.main import app
 from acnn.data.dataset import read_dataset
+from acnn.data.structures import displaced
 from acnn.io.model_file import save_model
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.testing import random_model
-from acnn.train.distillation import CONFIG_TYPE, displaced, distilled
+from acnn.train.distillation import CONFIG_TYPE, distilled
 
 
 @pytest.fixture
