@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,44 +154,71 @@ def cost(found: dict[str, Any]) -> dict[str, Any]:
 
 def molecule_rows(arguments: argparse.Namespace) -> Any:
     for name in arguments.only or MOLECULES:
-        isolated, training, tests = MOLECULES[name]
-        folder = arguments.data / name
         with tempfile.TemporaryDirectory() as scratch:
-            structures = ase.io.read(folder / training, ":")
-            held_out = structures[::10] if not tests else []
-            kept = [s for k, s in enumerate(structures) if k % 10 or tests]
-            elements = {e for s in structures for e in s.symbols}
-            atoms = [a for a in ase.io.read(folder / isolated, ":") if set(a.symbols) <= elements]
-            train_file = Path(scratch) / "train.xyz"
-            ase.io.write(train_file, atoms + kept)
-            files = {key: folder / file for key, file in tests.items()}
-            if held_out:
-                files["held out"] = Path(scratch) / "held_out.xyz"
-                ase.io.write(files["held out"], held_out)
+            data = molecule_data(arguments.data, name, Path(scratch))
             folder = arguments.models or Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
             linear = folder / f"{name}_linear.acnn"
-            basis = ("--order", "4", "--degree", MOLECULE_LINEAR[len(elements)])
-            lengths = {"bond_lengths": dict.fromkeys(sorted(elements), MOLECULE_R0)}
-            config = Path(scratch) / "fit.yaml"
-            config.write_text(yaml.safe_dump(lengths))
-            cutoff = str(MOLECULE_MODEL["cutoff"])
-            flags = (*basis, "--config", str(config), "--cutoff", cutoff, "--e0", "isolated")
-            fitted = fit_with_cli(train_file, linear, arguments.threads, *flags)
-            files = {"train": train_file, **files}
-            row = {"data": name, "level": "linear", "seed": "", **molecule_errors(linear, files, len(structures[0]))}
+            basis = ("--order", "4", "--degree", MOLECULE_LINEAR[len(data.elements)])
+            fitted = fit_molecule(data, linear, arguments.threads, *basis)
+            row = {"data": name, "level": "linear", "seed": "", **molecule_errors(linear, data.files, data.n_atoms)}
             yield {**row, "parameters": fitted["n_basis"], "epochs": "", "seconds_per_epoch": ""}
             for level in arguments.levels:
                 for seed in arguments.seeds:
                     settings = {
-                        "data": {"train": str(train_file), "validation": None},
-                        "model": {"level": level, **MOLECULE_MODEL, **lengths},
-                        "linear": {"order": 3, "degree": MOLECULE_PART[len(elements)], **lengths},
-                        "training": {**ZUO_TRAINING, "batch_atoms": 5 * len(structures[0])},
+                        "data": {"train": str(data.train), "validation": None},
+                        "model": {"level": level, **MOLECULE_MODEL, **data.lengths},
+                        "linear": {"order": 3, "degree": MOLECULE_PART[len(data.elements)], **data.lengths},
+                        "training": {**ZUO_TRAINING, "batch_atoms": 5 * data.n_atoms},
                     }
                     found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)
-                    errors = molecule_errors(folder / f"{name}_{level}_{seed}.acnn", files, len(structures[0]))
+                    errors = molecule_errors(folder / f"{name}_{level}_{seed}.acnn", data.files, data.n_atoms)
                     yield {"data": name, "level": level, "seed": seed, **errors, **cost(found)}
+
+
+@dataclass(frozen=True)
+class MoleculeData:
+    """Structures of one molecule.
+
+    Attributes:
+        train: isolated atoms, and the structures to train on.
+        files: train and tests by name.
+    """
+
+    elements: list[str]
+    n_atoms: int
+    train: Path
+    files: dict[str, Path]
+
+    @property
+    def lengths(self) -> dict[str, dict[str, float]]:
+        return {"bond_lengths": dict.fromkeys(self.elements, MOLECULE_R0)}
+
+
+def molecule_data(folder: Path, name: str, scratch: Path) -> MoleculeData:
+    """Of a folder as MOLECULES names its files; without a test file, every tenth structure is held out."""
+    isolated, training, tests = MOLECULES[name]
+    structures = ase.io.read(folder / name / training, ":")
+    held_out = structures[::10] if not tests else []
+    kept = [s for k, s in enumerate(structures) if k % 10 or tests]
+    elements = {e for s in structures for e in s.symbols}
+    atoms = [a for a in ase.io.read(folder / name / isolated, ":") if set(a.symbols) <= elements]
+    train_file = scratch / "train.xyz"
+    ase.io.write(train_file, atoms + kept)
+    files = {key: folder / name / file for key, file in tests.items()}
+    if held_out:
+        files["held out"] = scratch / "held_out.xyz"
+        ase.io.write(files["held out"], held_out)
+    return MoleculeData(sorted(elements), len(structures[0]), train_file, {"train": train_file, **files})
+
+
+def fit_molecule(data: MoleculeData, model: Path, threads: int, *flags: str) -> dict[str, Any]:
+    """A linear ACE with the cutoff and the distance transform of the networks."""
+    with tempfile.TemporaryDirectory() as scratch:
+        config = Path(scratch) / "fit.yaml"
+        config.write_text(yaml.safe_dump(data.lengths))
+        shared = ("--config", str(config), "--cutoff", str(MOLECULE_MODEL["cutoff"]), "--e0", "isolated")
+        return fit_with_cli(data.train, model, threads, *flags, *shared)
 
 
 def molecule_errors(model: Path, files: dict[str, Path], n_atoms: int) -> dict[str, float]:
