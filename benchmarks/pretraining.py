@@ -51,9 +51,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--scratch", action="store_true", help="without pretraining, too")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument(
-        "--models", type=Path, help="keep models in this folder, and labels, which are taken if there"
-    )
+    parser.add_argument("--models", type=Path, help="keep models in this folder, and labels, which are taken if there")
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()
@@ -69,7 +67,7 @@ def main() -> None:
 
 
 def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, folder: Path) -> Any:
-    linear, cheap = folder / f"{name}_stiff.acnn", folder / f"{name}_xtb.xyz"
+    linear, cheap = folder / f"{name}_stiff.acnn", folder / f"{name}_xtb_{arguments.copies}_{arguments.rattle}.xyz"
     if not linear.exists():
         degrees = ",".join(map(str, MOLECULE_PART[len(data.elements)]))
         flags = ("--order", "3", "--degree", degrees, "--slack", "2", "--prior", "algebraic:3")
@@ -80,20 +78,20 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, 
     def trained(kind: str, seed: int, epochs: int, **settings: Any) -> tuple[Path, float]:
         rate = FINE_TUNING_RATE if "from" in settings else ZUO_TRAINING["learning_rate"]
         training = {**ZUO_TRAINING, "learning_rate": rate, "batch_atoms": 5 * data.n_atoms}
-        start, arguments.epochs = time.perf_counter(), epochs
-        train(arguments, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)
+        start, own = time.perf_counter(), argparse.Namespace(**vars(arguments) | {"epochs": epochs})
+        train(own, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)
         return folder / f"{name}_{kind}_{seed}.acnn", time.perf_counter() - start
 
     new = {"model": {**MODEL, **data.lengths}, "linear": str(linear)}
     reference = {"data": {"train": str(data.train), "validation": None}}
-    epochs, members = arguments.epochs, []
+    members = []
     for seed in arguments.seeds:
         if arguments.scratch:
-            model, seconds = trained("scratch", seed, epochs, **new, **reference)
+            model, seconds = trained("scratch", seed, arguments.epochs, **new, **reference)
             yield row(name, "reference data alone", seed, data, model, seconds)
         few = {"data": {"train": str(cheap), "validation": None}}
         first, before = trained("pretrained", seed, arguments.pretraining_epochs, **new, **few)
-        model, seconds = trained("finetuned", seed, epochs, **{"from": str(first)}, **reference)
+        model, seconds = trained("finetuned", seed, arguments.epochs, **{"from": str(first)}, **reference)
         members.append(model)
         yield row(name, "pretrained", seed, data, model, before + seconds)
     if len(members) > 1:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import ase.io
 import numpy as np
 import typer
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, assignment, read_labeled
-from acnn.data.frames import read_frames, require_sound_geometry
-from acnn.data.labeling import chosen_references, each_labeled, energy_offsets, make_calculator
+from acnn.cli.labels import EnergyKey, assignment
+from acnn.data.dataset import is_isolated
+from acnn.data.frames import XYZ_SUFFIXES, read_frames, require_sound_geometry
+from acnn.data.labeling import Reference, chosen_references, each_labeled, energy_offsets, make_calculator
+from acnn.data.labels import choose_keys, energy_of
 from acnn.data.structures import displaced, rounded
-from acnn.fit.progress import Stage
 from acnn.io.model_file import require_writable
 
 
@@ -31,12 +32,16 @@ def label(
     copies: Annotated[
         int, typer.Option(min=0, help="Label so many displaced copies of every structure instead of itself.")
     ] = 0,
-    rattle: Annotated[float, typer.Option(min=0, help="Largest standard deviation of displacements, Å.")] = 0.1,
-    strain: Annotated[float, typer.Option(min=0, help="Standard deviation of the strain of crystals.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the displacements.")] = 0,
+    rattle: Annotated[
+        float | None, typer.Option(min=0, help="Largest standard deviation of their displacements, Å.  [default: 0.1]")
+    ] = None,
+    strain: Annotated[
+        float | None, typer.Option(min=0, help="Standard deviation of the strain of crystals.  [default: 0.01]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the displacements.  [default: 0]")] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="Labeled structures to whose energies those of the calculator are shifted, atom by atom."),
+        typer.Option(help="Structures with energies, to whose level those of the calculator are shifted, by element."),
     ] = None,
     energy_key: EnergyKey = None,
     max_force: Annotated[float, typer.Option(min=0, help="Leave out structures with a larger force, eV/Å.")] = 30.0,
@@ -44,64 +49,101 @@ def label(
     """Label structures by an ASE calculator: energies (eV), forces (eV/Å), stresses (eV/Å³).
 
     Where reference data are few, a network can first be trained on many labels of a cheaper method, and then on the
-    reference data (acnn train --from). Structures of which the calculator fails are counted and left out. What an
-    interrupted run has labeled is in OUTPUT.part.
+    reference data (acnn train --from). Isolated atoms are left out, and structures for which the calculator fails are
+    counted and left out. Give data.validation of a training on copies a file of its own, or null: a share of them would
+    hold copies of what is trained on. What an interrupted run has labeled is in OUTPUT.part.xyz.
 
-    Example: acnn label train.xyz -o cheap.xyz --calculator tblite.ase:TBLite --set method=GFN2-xTB --copies 16
-    --reference train.xyz
+    Example: acnn label train.xyz -o cheap.xyz --calculator tblite.ase:TBLite --set method=GFN2-xTB --set verbosity=0
+    --copies 16 --reference train.xyz
     """
     with one_sentence_errors():
-        part = output.with_name(f"{output.name}.part")
+        part = output.with_suffix(f".part{output.suffix}")
         require_writable([output, part], [structures, reference])
-        if reference is None and energy_key is not None:
-            raise ValueError("--energy-key is that of --reference: give both or none")
-        made = make_calculator(calculator, dict(assignment(text, "method=GFN2-xTB") for text in change or ()))
-        todo = _structures(structures, copies, rattle, strain, seed)
-        written, total = 0, len(todo)
+        _require_sense(output, part, copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, energy_key)
+        made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
+        how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
+        todo = _structures(structures, copies, *how)
         with progress_stages() as stage:
-            offsets = _offsets(reference, energy_key, todo, made, stage)
-            advance = stage(f"labels by {type(made).__name__}", total)
+            offsets = None
+            if reference is not None:
+                chosen = chosen_references(_references(reference, energy_key))
+                offsets = energy_offsets(chosen, made, stage("reference energies", len(chosen)))
+                for atoms in todo:
+                    offsets.of(atoms)  # before long work: are they known?
+            advance = stage(f"labels by {type(made).__name__}", len(todo))
+            reasons = []
             with part.open("w", encoding="utf-8") as file:
                 for found in each_labeled(todo, made, offsets, max_force):
-                    if found is not None:
-                        ase.io.write(file, found, format="extxyz")
+                    if isinstance(found, str):
+                        reasons.append(found)
+                    else:
+                        file.write(_text(found))
                         file.flush()
-                        written += 1
                     advance()
-        if not written:
+        if len(reasons) == len(todo):
             part.unlink()
-            raise ValueError(f"none of {total} structures could be labeled with forces up to {max_force:g} eV/Å")
+            raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
         part.replace(output)
-    shifts = ", ".join(f"{element} {offset:.3f}" for element, offset in offsets.items())
-    told = f"; energies shifted by {shifts} eV per atom" if offsets else ""
-    left = f"; {total - written} left out, failed or with larger forces" if written < total else ""
-    console.print(escape(f"wrote {output}: {written} structures{left}{told}"), highlight=False, soft_wrap=True)
+    left = f"; {len(reasons)} left out, the first because of {reasons[0]}" if reasons else ""
+    told = f"; energies shifted by {offsets} eV per atom" if offsets else ""
+    console.print(
+        escape(f"wrote {output}: {len(todo) - len(reasons)} structures{left}{told}"), highlight=False, soft_wrap=True
+    )
+
+
+def _require_sense(
+    output: Path,
+    part: Path,
+    copies: int,
+    of_copies: dict[str, float | int | None],
+    reference: Path | None,
+    energy_key: str | None,
+) -> None:
+    given = [name for name, value in of_copies.items() if value is not None]
+    if copies == 0 and given:
+        raise ValueError(f"--{given[0]} is of displaced copies: give --copies, or leave it out")
+    if reference is None and energy_key is not None:
+        raise ValueError("--energy-key is that of --reference: give both or none")
+    if output.suffix not in XYZ_SUFFIXES:
+        raise ValueError(f"{output} is to be extended XYZ: name it {output.with_suffix('.xyz')}")
+    if part.exists():
+        raise ValueError(f"{part} holds labels of an interrupted run: give it another name, or remove it")
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """Of the calculator; YAML takes 1e-2 for a word."""
+    name, value = assignment(text, "method=GFN2-xTB")
+    try:
+        return name, float(value) if isinstance(value, str) else value
+    except ValueError:
+        return name, value
 
 
 def _structures(path: Path, copies: int, rattle: float, strain: float, seed: int) -> list[Atoms]:
-    """As they are written to a file: those of several atoms, or their copies."""
+    """Those of several atoms as they are written to a file, or their copies."""
     rng = np.random.default_rng(seed)
     found: list[Atoms] = []
     for place, atoms in read_frames(path):
         require_sound_geometry(atoms, f"{path.name} #{place}")
-        if copies == 0:
-            found.append(rounded(atoms))
-        elif len(atoms) > 1 or atoms.pbc.any():
-            found += [rounded(displaced(atoms, rattle, strain, rng)) for _ in range(copies)]
+        if not is_isolated(atoms):
+            found += [displaced(atoms, rattle, strain, rng) for _ in range(copies)] if copies else [atoms]
     if not found:
-        raise ValueError(f"{path} holds isolated atoms only, which have no displaced copies")
+        raise ValueError(f"{path} holds isolated atoms only: they tell nothing of forces")
+    return [rounded(atoms) for atoms in found]
+
+
+def _references(path: Path, energy_key: str | None) -> list[Reference]:
+    frames = [frame for frame in read_frames(path) if not is_isolated(frame.atoms)]
+    explicit = {"energy": energy_key, "forces": None, "virial": None, "stress": None}
+    key = choose_keys([frame.atoms for frame in frames], explicit, path.name)["energy"] if frames else None
+    energies = [energy_of(frame.atoms, key, f"{path.name} #{frame.place}") for frame in frames]
+    found = [(frame.atoms, e) for frame, e in zip(frames, energies, strict=True) if e is not None and np.isfinite(e)]
+    if not found:
+        raise ValueError(f"{path} holds no energies of structures of several atoms to shift to")
     return found
 
 
-def _offsets(
-    reference: Path | None, energy_key: str | None, todo: list[Atoms], calculator: Calculator, stage: Stage
-) -> dict[str, float]:
-    """By element, eV per atom; none without reference structures."""
-    if reference is None:
-        return {}
-    chosen = chosen_references(read_labeled(reference, energy_key, None, None, None, None))
-    known = {symbol for structure in chosen for symbol in structure.atoms.symbols}
-    missing = sorted({symbol for atoms in todo for symbol in atoms.symbols} - known)
-    if missing:
-        raise ValueError(f"{reference} holds no energy of structures of several atoms with {', '.join(missing)}")
-    return energy_offsets(chosen, calculator, stage("reference energies", len(chosen)))
+def _text(atoms: Atoms) -> str:
+    text = io.StringIO()
+    ase.io.write(text, atoms, format="extxyz")
+    return text.getvalue()

@@ -46,4 +46,7 @@ def assignment(text: str, example: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--set takes NAME=VALUE, such as {example}, not {text!r}")
-    return name.strip(), yaml.safe_load(value)
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {name.strip()}: {value!r} is not a value in YAML") from error

@@ -286,6 +286,11 @@ def _is_declared_isolated(structure: LabeledStructure) -> bool:
     return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or not structure.atoms.pbc.any()
 
 
+def is_isolated(atoms: Atoms) -> bool:
+    """Whether this is one atom, 10 Å or more from its images."""
+    return len(atoms) == 1 and _image_distance(atoms) >= 10.0
+
+
 def _image_distance(atoms: Atoms) -> float:
     """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
     if not atoms.pbc.any():

@@ -14,6 +14,7 @@ from ase.md.langevin import Langevin
 from numpy.random import Generator
 
 FRICTION_PER_FS = 0.02
+CHARGE_AND_SPIN = {"initial_charges", "initial_magmoms"}
 LEAST_SHARE = 0.2
 """Displacements of a copy have a deviation between this share of ``rattle`` and all of it."""
 
@@ -36,13 +37,17 @@ def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
 
 
 def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Atoms:
-    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
+    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained; it keeps
+    the initial charges and magnetic moments, which some calculators look at.
 
     Args:
         rattle: largest standard deviation of displacements, Å.
         strain: standard deviation of the components of a symmetric strain.
     """
     copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    for name in CHARGE_AND_SPIN & atoms.arrays.keys():
+        copy.set_array(name, atoms.arrays[name])
+    copy.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
     if copy.pbc.all():
         random = rng.normal(scale=strain, size=(3, 3))
         copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -15,26 +16,32 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.calculator import CalculationFailed
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
 from acnn.data.dataset import read_dataset
-from acnn.data.labeling import chosen_references, energy_offsets, labeled
-from acnn.data.structures import rattled, strained
+from acnn.data.labeling import chosen_references, energy_offsets, labeled, make_calculator
+from acnn.data.structures import displaced, rattled, strained
 
 OFFSETS = {"Al": -3.5, "Cu": 2.25}
 """eV per atom, by which the reference energies lie above EMT's."""
 
 
 class Cheap(EMT):
-    """Seven tenths of EMT, which fails where the first atom is not copper."""
+    """Seven tenths of EMT, which fails where the first atom is not copper, in more than one way, and has no stress."""
+
+    def __init__(self, scale=0.7):
+        super().__init__()
+        self.scale = scale
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=("positions",)):
         super().calculate(atoms, properties, system_changes)
+        self.results.pop("stress", None)
         if atoms.symbols[0] != "Cu":
-            raise CalculationFailed("not for this one")
+            raise CalculationFailed("not for this one") if len(atoms) > 1 else RuntimeError("not at all")
         for name in ("energy", "forces"):
-            self.results[name] = 0.7 * self.results[name]
+            self.results[name] = self.scale * self.results[name]
 
 
 @pytest.fixture
@@ -64,6 +71,10 @@ def write_reference(path: Path, structures: list[Atoms]) -> Path:
     return path
 
 
+def reference_energy(atoms: Atoms) -> float:
+    return labeled(atoms, "", EMT()).info["REF_energy"] + sum(OFFSETS[symbol] for symbol in atoms.symbols)
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "300", "TERM": "dumb"})
 
@@ -83,35 +94,126 @@ def test_copies_have_the_labels_of_the_calculator_at_the_level_of_the_reference(
         assert structure.energy == pytest.approx(atoms.get_potential_energy() + offset, abs=1e-6)
         np.testing.assert_allclose(structure.forces, atoms.get_forces(), atol=1e-6)
         np.testing.assert_allclose(structure.virial, -atoms.get_volume() * atoms.get_stress(voigt=False), atol=1e-5)
-    assert not (tmp_path / "out.xyz.part").exists()
+    assert not (tmp_path / "out.part.xyz").exists()
 
 
-def test_offsets_are_a_least_squares_fit(tmp_path: Path, cheap: str) -> None:
+def test_offsets_are_a_least_squares_fit() -> None:
     """Against the normal equations, and with structures the calculator fails for left out."""
-    structures = [*crystals(8, seed=1), *crystals(3, seed=2, elements=("Al", "Cu")), Atoms("Cu")]
-    chosen = chosen_references(read_dataset(write_reference(tmp_path / "train.xyz", structures)))
-    assert [len(s) for s in chosen] == [4] * 11, "an isolated atom tells nothing of a level"
-    usable = [s for s in chosen if s.atoms.symbols[0] == "Cu"]
-    counts = np.array([[sum(s.atoms.symbols == e) for e in ("Al", "Cu")] for s in usable], dtype=float)
-    differences = [s.energy - labeled(s.atoms, "", Cheap()).info["REF_energy"] for s in usable]
+    structures = [*crystals(8, seed=1), *crystals(3, seed=2, elements=("Al", "Cu"))]
+    references = [(atoms, reference_energy(atoms)) for atoms in structures]
+    usable = [(atoms, energy) for atoms, energy in references if atoms.symbols[0] == "Cu"]
+    counts = np.array([[sum(atoms.symbols == e) for e in ("Al", "Cu")] for atoms, _ in usable], dtype=float)
+    differences = [energy - labeled(atoms, "", Cheap()).info["REF_energy"] for atoms, energy in usable]
     expected = np.linalg.solve(counts.T @ counts, counts.T @ np.array(differences))
-    found = energy_offsets(chosen, Cheap())
-    np.testing.assert_allclose([found["Al"], found["Cu"]], expected, rtol=1e-9)
+    found = energy_offsets(references, Cheap())
+    assert found.elements == ("Al", "Cu")
+    np.testing.assert_allclose(found.values, expected, rtol=1e-9)
+    cell = bulk("Cu") * 2
+    assert found.of(cell) == pytest.approx(8 * expected[1])
+
+
+def test_the_level_of_a_composition_that_no_reference_tells_is_an_error() -> None:
+    """Al2Cu2 alone tells the level of AlCu, not those of Al and Cu."""
+    atoms = bulk("Cu", "fcc", a=3.8, cubic=True)
+    atoms.symbols[2:] = "Al"
+    found = energy_offsets([(atoms, reference_energy(atoms))], EMT())
+    assert found.of(atoms * 2) == pytest.approx(8 * (2 * OFFSETS["Al"] + 2 * OFFSETS["Cu"]), abs=1e-6)
+    for other in (bulk("Cu"), bulk("Al"), bulk("Ni")):
+        with pytest.raises(ValueError, match="level of"):
+            found.of(other)
+
+
+def test_references_are_of_every_composition() -> None:
+    many = [(Atoms("Cu4"), 0.0)] * 700 + [(Atoms("CuAl"), 0.0)] + [(Atoms("Cu2"), 0.0)] * 300
+    chosen = chosen_references(many)
+    assert len(chosen) == 200
+    assert {str(atoms.symbols) for atoms, _ in chosen} == {"Cu4", "CuAl", "Cu2"}
+
+
+def test_constraints_do_not_count_and_charges_do() -> None:
+    atoms = crystals(1, seed=5)[0]
+    free = labeled(atoms, "", EMT()).arrays["REF_forces"]
+    atoms.set_constraint(FixAtoms([0, 1]))
+    np.testing.assert_array_equal(labeled(atoms, "", EMT()).arrays["REF_forces"], free)
+    atoms.set_initial_charges([1, 0, 0, 0])
+    copy = displaced(atoms, 0.1, 0.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(copy.get_initial_charges(), [1, 0, 0, 0])
+
+
+def test_arguments_reach_the_calculator(cheap: str, tmp_path: Path) -> None:
+    assert make_calculator(cheap, {"scale": 0.5}).scale == 0.5
+    ase.io.write(tmp_path / "in.xyz", crystals(1, seed=0))
+    energies = []
+    for scale in ("1", "5e-1"):  # YAML 1.1 takes the second for a word
+        out = tmp_path / f"{scale}.xyz"
+        done = run("label", tmp_path / "in.xyz", "-o", out, "--calculator", cheap, "--set", f"scale={scale}")
+        assert done.exit_code == 0, done.output
+        energies.append(read_dataset(out)[0].energy)
+    assert energies[1] == pytest.approx(energies[0] / 2)
 
 
 def test_failures_and_large_forces_are_left_out_and_counted(tmp_path: Path, cheap: str) -> None:
     close = Atoms("Cu2", [[0, 0, 0], [0, 0, 1.0]])
-    ase.io.write(tmp_path / "in.xyz", [*crystals(2, seed=0), bulk("Al"), close])
+    ase.io.write(tmp_path / "in.xyz", [*crystals(2, seed=0), bulk("Al"), close, Atoms("Cu")])
     out = tmp_path / "out.xyz"
     done = run("label", tmp_path / "in.xyz", "-o", out, "--calculator", cheap)
     assert done.exit_code == 0, done.output
-    assert "2 structures; 2 left out" in done.output
-    before = ase.io.read(tmp_path / "in.xyz", ":")
-    for one, other in zip(ase.io.read(out, ":"), before, strict=False):
-        np.testing.assert_allclose(one.positions, other.positions, atol=1e-8)
+    assert "2 structures; 2 left out, the first because of RuntimeError: not at all" in done.output
+    before, after = ase.io.read(tmp_path / "in.xyz", ":"), read_dataset(out)
+    assert [len(s) for s in after] == [4, 4], "isolated atoms are left out, too"
+    for one, other in zip(after, before[:2], strict=True):
+        np.testing.assert_allclose(one.atoms.positions, other.positions, atol=1e-8)
+        assert one.virial is None, "a calculator without stress"
     none = run("label", tmp_path / "in.xyz", "-o", out, "--calculator", cheap, "--max-force", 0)
     assert none.exit_code == 2
     assert "none of 4 structures" in none.output
+
+
+def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
+    tmp_path: Path, cheap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ase.io.write(tmp_path / "in.xyz", crystals(3, seed=0))
+    command = ("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", cheap)
+    calls = []
+
+    def interrupted(*arguments: Any) -> Atoms:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return labeled(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("acnn.data.labeling.labeled", interrupted)
+        assert run(*command).exit_code != 0
+    assert len(read_dataset(tmp_path / "out.part.xyz")) == 2
+    again = run(*command)
+    assert again.exit_code == 2
+    assert "labels of an interrupted run" in again.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--seed", 1), "--seed is of displaced copies"),
+        (("--energy-key", "E"), "--energy-key is that of --reference"),
+        (("-o", "out.xyz.gz"), "is to be extended XYZ"),
+        (("--set", "scale"), "--set takes NAME=VALUE"),
+        (("--set", "scale=[1"), "is not a value in YAML"),
+        (("--set", "size=1"), "cannot be made with {'size': 1}: TypeError"),
+        (("--reference", "in.xyz"), "no energies of structures of several atoms"),
+    ],
+)
+def test_options_without_sense_are_told(
+    options: tuple[str, ...], sentence: str, tmp_path: Path, cheap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    atoms = crystals(1, seed=0)[0]
+    atoms.arrays["REF_forces"] = np.zeros((4, 3))
+    ase.io.write("in.xyz", atoms)
+    done = run("label", "in.xyz", "-o", "out.xyz", "--calculator", cheap, *options)
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert not Path("out.part.xyz").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +222,7 @@ def test_failures_and_large_forces_are_left_out_and_counted(tmp_path: Path, chea
         ("EMT", "MODULE:CLASS"),
         ("no_such_module:EMT", "needs the module no_such_module: install it"),
         ("ase.calculators.emt:Nothing", "has no attribute 'Nothing'"),
-        ("ase.build:molecule", "does not take {}"),
+        ("ase.build:molecule", "cannot be made with {}: TypeError"),
         ("fractions:Fraction", "not an ASE calculator, but makes a Fraction"),
     ],
 )
@@ -130,15 +232,6 @@ def test_calculators_that_are_none_are_told(tmp_path: Path, calculator: str, sen
     assert done.exit_code == 2
     assert sentence in done.output
     assert not (tmp_path / "out.xyz").exists()
-
-
-def test_elements_without_a_reference_are_named(tmp_path: Path) -> None:
-    reference = write_reference(tmp_path / "train.xyz", [bulk("Cu", cubic=True)])
-    ase.io.write(tmp_path / "in.xyz", bulk("Al", cubic=True))
-    done = run("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", "ase.calculators.emt:EMT",
-               "--reference", reference)  # fmt: skip
-    assert done.exit_code == 2
-    assert "no energy of structures of several atoms with Al" in done.output
 
 
 def test_pretraining_on_cheap_labels_lowers_errors_where_data_are_few(tmp_path: Path, cheap: str) -> None:
