@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ import numpy as np
 import yaml
 from ase.build import bulk
 from ase.data import atomic_numbers
-from fitting import fit_with_cli, print_rows, write_rows
+from fitting import print_rows, write_rows
+from molecules import MOLECULE_LINEAR, MOLECULE_PART, MOLECULES, fit_molecule, molecule_data, molecule_model
 
 from acnn import NetworkACE, NetworkSpecification, atomic_graph
 from acnn.basis.specification import BasisSpecification
@@ -54,19 +54,6 @@ ZUO_TRAINING = {**ZUO_OPTIMIZER, "batch_atoms": 256, "loss": LOSS}
 BEST_OF_PAPER = {"Ni": (0.34, 0.01), "Cu": (0.228, 0.005), "Si": (1.985, 0.06)}
 """The smallest of each number among linear ACE, GAP, MTP, SNAP, qSNAP and POD: meV/atom, eV/Å."""
 OUR_LINEAR = {"Ni": (0.289, 0.01277), "Cu": (0.188, 0.00555), "Si": (1.876, 0.06621)}
-
-MOLECULES = {
-    "acac": ("isolated_atoms.xyz", "train_300K.xyz", {"300 K": "test_MD_300K.xyz", "600 K": "test_MD_600K.xyz"}),
-    "ethanol": ("isolated_atoms.xyz", "train.xyz", {"MD": "test_MD.xyz"}),
-    "3bpa": ("iso_atoms.xyz", "train_300K.xyz", {}),
-}
-MOLECULE_MODEL = {"cutoff": 5.0, "channels": 12, "heads": 16, "radial_functions": 8, "hidden": [16]}
-MOLECULE_LINEAR = {3: "14,12,9,7", 4: "12,10,7,5"}
-"""Total degrees of order 1 … 4 of the linear ACE by the number of elements."""
-MOLECULE_PART = {3: [12, 10, 7], 4: [12, 9, 6]}
-"""Of order 1 … 3 of the stiff linear part of a network."""
-MOLECULE_R0 = 1.75
-"""Å, of the distance transforms of all elements; see bond_lengths.py."""
 
 
 def main() -> None:
@@ -167,58 +154,13 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
                 for seed in arguments.seeds:
                     settings = {
                         "data": {"train": str(data.train), "validation": None},
-                        "model": {"level": level, **MOLECULE_MODEL, **data.lengths},
+                        "model": {"level": level, **molecule_model(level), **data.lengths},
                         "linear": {"order": 3, "degree": MOLECULE_PART[len(data.elements)], **data.lengths},
                         "training": {**ZUO_TRAINING, "batch_atoms": 5 * data.n_atoms},
                     }
                     found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)
                     errors = molecule_errors(folder / f"{name}_{level}_{seed}.acnn", data.files, data.n_atoms)
                     yield {"data": name, "level": level, "seed": seed, **errors, **cost(found)}
-
-
-@dataclass(frozen=True)
-class MoleculeData:
-    """Structures of one molecule.
-
-    Attributes:
-        train: isolated atoms, and the structures to train on.
-        files: train and tests by name.
-    """
-
-    elements: list[str]
-    n_atoms: int
-    train: Path
-    files: dict[str, Path]
-
-    @property
-    def lengths(self) -> dict[str, dict[str, float]]:
-        return {"bond_lengths": dict.fromkeys(self.elements, MOLECULE_R0)}
-
-
-def molecule_data(folder: Path, name: str, scratch: Path) -> MoleculeData:
-    """Of a folder as MOLECULES names its files; without a test file, every tenth structure is held out."""
-    isolated, training, tests = MOLECULES[name]
-    structures = ase.io.read(folder / name / training, ":")
-    held_out = structures[::10] if not tests else []
-    kept = [s for k, s in enumerate(structures) if k % 10 or tests]
-    elements = {e for s in structures for e in s.symbols}
-    atoms = [a for a in ase.io.read(folder / name / isolated, ":") if set(a.symbols) <= elements]
-    train_file = scratch / "train.xyz"
-    ase.io.write(train_file, atoms + kept)
-    files = {key: folder / name / file for key, file in tests.items()}
-    if held_out:
-        files["held out"] = scratch / "held_out.xyz"
-        ase.io.write(files["held out"], held_out)
-    return MoleculeData(sorted(elements), len(structures[0]), train_file, {"train": train_file, **files})
-
-
-def fit_molecule(data: MoleculeData, model: Path, threads: int, *flags: str) -> dict[str, Any]:
-    """A linear ACE with the cutoff and the distance transform of the networks."""
-    with tempfile.TemporaryDirectory() as scratch:
-        config = Path(scratch) / "fit.yaml"
-        config.write_text(yaml.safe_dump(data.lengths))
-        shared = ("--config", str(config), "--cutoff", str(MOLECULE_MODEL["cutoff"]), "--e0", "isolated")
-        return fit_with_cli(data.train, model, threads, *flags, *shared)
 
 
 def molecule_errors(model: Path, files: dict[str, Path], n_atoms: int) -> dict[str, float]:

@@ -21,23 +21,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from accuracy_networks import (
-    MOLECULE_MODEL,
-    MOLECULE_PART,
-    MOLECULES,
-    ZUO_TRAINING,
-    MoleculeData,
-    acnn,
-    fit_molecule,
-    molecule_data,
-    molecule_errors,
-    train,
-)
+from accuracy_networks import ZUO_TRAINING, acnn, molecule_errors, train
 from fitting import print_rows, write_rows
+from molecules import MOLECULE_PART, MOLECULES, MoleculeData, fit_molecule, molecule_data, molecule_model
 
 from acnn.train.settings import FINE_TUNING_RATE
-
-MODEL = {"level": "attention", **MOLECULE_MODEL, "l_max": 4, "layers": 2, "channels": 16, "heads": 24}
 
 
 def main() -> None:
@@ -82,7 +70,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, 
         train(own, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)
         return folder / f"{name}_{kind}_{seed}.acnn", time.perf_counter() - start
 
-    new = {"model": {**MODEL, **data.lengths}, "linear": str(linear)}
+    new = {"model": {"level": "attention", **molecule_model("attention"), **data.lengths}, "linear": str(linear)}
     reference = {"data": {"train": str(data.train), "validation": None}}
     members = []
     for seed in arguments.seeds:

@@ -41,8 +41,8 @@ def make_calculator(name: str, arguments: Mapping[str, Any]) -> Calculator:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"the calculator {name} needs the module {error.name}: install it, or, if it is in this folder, use python -m "
-            "acnn"
+            f"the calculator {name} needs the module {error.name}: install it, or, if it is in this folder, try python "
+            "-m acnn"
         ) from error
     try:
         made = getattr(module, class_name)(**arguments)
