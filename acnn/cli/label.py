@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +11,24 @@ import ase.io
 import numpy as np
 import typer
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
 from acnn.cli.labels import EnergyKey, assignment
 from acnn.data.dataset import is_isolated
 from acnn.data.frames import XYZ_SUFFIXES, read_frames, require_sound_geometry
-from acnn.data.labeling import Reference, chosen_references, each_labeled, energy_offsets, make_calculator
+from acnn.data.labeling import (
+    EnergyOffsets,
+    Reference,
+    chosen_references,
+    each_labeled,
+    energy_offsets,
+    make_calculator,
+)
 from acnn.data.labels import choose_keys, energy_of
 from acnn.data.structures import displaced, rounded
+from acnn.fit.progress import Stage
 from acnn.io.model_file import require_writable
 
 
@@ -64,22 +74,9 @@ def label(
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
         todo = _structures(structures, copies, *how)
         with progress_stages() as stage:
-            offsets = None
-            if reference is not None:
-                chosen = chosen_references(_references(reference, energy_key))
-                offsets = energy_offsets(chosen, made, stage("reference energies", len(chosen)))
-                for atoms in todo:
-                    offsets.of(atoms)  # before long work: are they known?
+            offsets = None if reference is None else _offsets(reference, energy_key, todo, made, stage)
             advance = stage(f"labels by {type(made).__name__}", len(todo))
-            reasons = []
-            with part.open("w", encoding="utf-8") as file:
-                for found in each_labeled(todo, made, offsets, max_force):
-                    if isinstance(found, str):
-                        reasons.append(found)
-                    else:
-                        file.write(_text(found))
-                        file.flush()
-                    advance()
+            reasons = _write(part, each_labeled(todo, made, offsets, max_force), advance)
         if len(reasons) == len(todo):
             part.unlink()
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
@@ -141,6 +138,31 @@ def _references(path: Path, energy_key: str | None) -> list[Reference]:
     if not found:
         raise ValueError(f"{path} holds no energies of structures of several atoms to shift to")
     return found
+
+
+def _offsets(
+    reference: Path, energy_key: str | None, todo: list[Atoms], calculator: Calculator, stage: Stage
+) -> EnergyOffsets:
+    """Those of the reference structures, known for all that is to be labeled."""
+    chosen = chosen_references(_references(reference, energy_key))
+    offsets = energy_offsets(chosen, calculator, stage("reference energies", len(chosen)))
+    for atoms in todo:
+        offsets.of(atoms)
+    return offsets
+
+
+def _write(path: Path, labels: Iterable[Atoms | str], advance: Callable[[], None]) -> list[str]:
+    """Write each structure as soon as it is labeled; why others are not."""
+    reasons = []
+    with path.open("w", encoding="utf-8") as file:
+        for found in labels:
+            if isinstance(found, str):
+                reasons.append(found)
+            else:
+                file.write(_text(found))
+                file.flush()
+            advance()
+    return reasons
 
 
 def _text(atoms: Atoms) -> str:
