@@ -94,7 +94,7 @@ def _ase_format(path: Path) -> str:
     try:
         return filetype(str(path))
     except Exception as error:
-        raise DatasetError(f"ASE does not know the format of {path} ({_sentence(error)}).") from error
+        raise DatasetError(f"ASE does not know the format of {path} ({error_sentence(error)}).") from error
 
 
 def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
@@ -104,7 +104,7 @@ def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
     try:
         images = _read_database(path, name) if name in DATABASES else _read_images(path, name)
     except Exception as error:
-        raise DatasetError(f"ASE cannot read {path} as {name!r} ({_sentence(error)}).") from error
+        raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)}).") from error
     if not images:
         raise DatasetError(f"ASE finds no structure in {path}, read as {name!r}.")
     return [Frame(i, images[i]) for i in range(len(images))[selection]]
@@ -130,7 +130,7 @@ def _read_xyz(path: Path, selection: slice) -> list[Frame]:
         with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
             texts = list(_split_xyz(file, path.name))
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read as text ({_sentence(error)}).") from error
+        raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)}).") from error
     if not texts:
         raise DatasetError(f"The file {path} holds no structure.")
     return [Frame(i, _parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
@@ -170,11 +170,12 @@ def _parse_xyz(text: str, name: str) -> Atoms:
     try:
         images: list[Atoms] = list(read_xyz(StringIO(text), index=slice(None)))
     except Exception as error:
-        raise DatasetError(f"{name} is not a structure in extended XYZ ({_sentence(error)}).") from error
+        raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
     return images[0]
 
 
-def _sentence(error: BaseException) -> str:
+def error_sentence(error: BaseException) -> str:
+    """Kind and text of an error, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": .")
 
 

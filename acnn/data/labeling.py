@@ -19,6 +19,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from numpy.typing import NDArray
 
 from acnn.conventions import full_from_voigt
+from acnn.data.frames import error_sentence
 
 MOST_REFERENCES = 200
 """Structures by which offsets of energies are found; they are few numbers."""
@@ -47,7 +48,9 @@ def make_calculator(name: str, arguments: Mapping[str, Any]) -> Calculator:
     try:
         made = getattr(module, class_name)(**arguments)
     except Exception as error:
-        raise ValueError(f"the calculator {name} cannot be made with {dict(arguments)}: {_sentence(error)}") from error
+        raise ValueError(
+            f"the calculator {name} cannot be made with {dict(arguments)}: {error_sentence(error)}"
+        ) from error
     if not hasattr(made, "get_potential_energy"):
         raise ValueError(f"{name} is not an ASE calculator, but makes a {type(made).__name__}")
     return made
@@ -116,7 +119,7 @@ def energy_offsets(
         try:
             found = float(labeled(atoms, "", calculator).info["REF_energy"])
         except Exception as error:  # whatever its library raises
-            found, reason = math.nan, _sentence(error)
+            found, reason = math.nan, error_sentence(error)
         if math.isfinite(found):
             rows.append(atoms.symbols)
             differences.append(energy - found)
@@ -156,9 +159,9 @@ def each_labeled(
         try:
             found = labeled(atoms, name, calculator)
         except PropertyNotImplementedError as error:
-            raise ValueError(f"{name} has no energies and forces: {_sentence(error)}") from error
+            raise ValueError(f"{name} has no energies and forces: {error_sentence(error)}") from error
         except Exception as error:  # whatever its library raises
-            yield _sentence(error)
+            yield error_sentence(error)
             continue
         found.info["REF_energy"] += 0.0 if offsets is None else offsets.of(found)
         largest = np.linalg.norm(found.arrays["REF_forces"], axis=1).max()
@@ -178,7 +181,3 @@ def _places_of_new(kinds: Iterable[tuple[int, ...]]) -> list[int]:
 def _spread(places: list[int], most: int) -> list[int]:
     """At most so many of them, evenly."""
     return [places[k] for k in np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)]
-
-
-def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": .")
