@@ -15,21 +15,17 @@ from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, assignment
+from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.data.dataset import is_isolated
+from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
 from acnn.data.frames import XYZ_SUFFIXES, read_frames, require_sound_geometry
-from acnn.data.labeling import (
-    EnergyOffsets,
-    Reference,
-    chosen_references,
-    each_labeled,
-    energy_offsets,
-    make_calculator,
-)
-from acnn.data.labels import choose_keys, energy_of
+from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
+from acnn.data.labels import KINDS, choose_keys, energy_of, forces_of, virial_of
 from acnn.data.structures import displaced, rounded
 from acnn.fit.progress import Stage
-from acnn.io.model_file import require_writable
+from acnn.io.model_file import load_model, require_writable
+from acnn.potential import Potential
+from acnn.train.distillation import model_labels
 
 
 def label(
@@ -53,30 +49,52 @@ def label(
         Path | None,
         typer.Option(help="Structures with energies, to whose level those of the calculator are shifted, by element."),
     ] = None,
+    difference: Annotated[
+        bool, typer.Option("--difference", help="Write the structures' own labels minus the calculator's.")
+    ] = False,
+    correction: Annotated[
+        Path | None, typer.Option(help="Model of such differences, MODEL.acnn, which is added to the calculator.")
+    ] = None,
     energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    virial_key: VirialKey = None,
+    stress_key: StressKey = None,
     max_force: Annotated[float, typer.Option(min=0, help="Leave out structures with a larger force, eV/Å.")] = 30.0,
 ) -> None:
-    """Label structures by an ASE calculator: energies (eV), forces (eV/Å), stresses (eV/Å³).
+    """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 
     Where reference data are few, a network can first be trained on many labels of a cheaper method, and then on the
-    reference data (acnn train --from). Isolated atoms are left out, and structures for which the calculator fails are
-    counted and left out. Give data.validation of a training on copies a file of its own, or null: a share of them would
-    hold copies of what is trained on. What an interrupted run has labeled is in OUTPUT.part.xyz.
+    reference data (acnn train --from). A model trained on the differences of the two methods makes these labels better.
+    Isolated atoms are left out, and structures for which the calculator fails are counted and left out. Give
+    data.validation of a training on copies a file of its own, or null: a share of them would hold copies of what is
+    trained on. What an interrupted run has labeled is in OUTPUT.part.xyz.
 
-    Example: acnn label train.xyz -o cheap.xyz --calculator tblite.ase:TBLite --set method=GFN2-xTB --set verbosity=0
-    --copies 16 --reference train.xyz
+    Examples, with C for --calculator tblite.ase:TBLite --set method=GFN2-xTB --set verbosity=0:
+
+    acnn label train.xyz -o cheap.xyz C --copies 16 --reference train.xyz
+
+    acnn label train.xyz -o difference.xyz C --difference
+
+    acnn label train.xyz -o better.xyz C --copies 16 --correction difference.acnn
     """
     with one_sentence_errors():
         part = output.with_suffix(f".part{output.suffix}")
-        require_writable([output, part], [structures, reference])
-        _require_sense(output, part, copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, energy_key)
+        require_writable([output, part], [structures, reference, correction])
+        keys = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
+        _require_sense(
+            copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, correction, difference, keys
+        )
+        _require_free(output, part)
         made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
         todo = _structures(structures, copies, *how)
+        own = _own_labels(todo, keys, structures.name) if difference else None
+        model = None if correction is None else _correction(correction, todo)
         with progress_stages() as stage:
             offsets = None if reference is None else _offsets(reference, energy_key, todo, made, stage)
             advance = stage(f"labels by {type(made).__name__}", len(todo))
-            reasons = _write(part, each_labeled(todo, made, offsets, max_force), advance)
+            labeler = _labeler(made, own, offsets, model)
+            reasons = _write(part, each_labeled(todo, labeler, type(made).__name__, max_force), advance)
         if len(reasons) == len(todo):
             part.unlink()
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
@@ -88,19 +106,64 @@ def label(
     )
 
 
+def _labeler(
+    calculator: Calculator, own: Labeler | None, offsets: EnergyOffsets | None, model: Potential | None
+) -> Labeler:
+    """The calculator's labels, or own labels minus these; shifted and corrected."""
+
+    def labels(atoms: Atoms) -> Labels:
+        found = calculated(atoms, calculator)
+        if own is not None:
+            return own(atoms) - found
+        if offsets is not None:
+            found = found.shifted(offsets.of(atoms))
+        return found if model is None else found + model_labels(atoms, model)
+
+    return labels
+
+
+def _own_labels(structures: list[Atoms], keys: dict[str, str | None], source: str) -> Labeler:
+    """What the structures are labeled with themselves."""
+    chosen = choose_keys(structures, keys, source)
+
+    def labels(atoms: Atoms) -> Labels:
+        virial = virial_of(atoms, chosen, source) if atoms.pbc.all() else None
+        return Labels(energy_of(atoms, chosen["energy"], source), forces_of(atoms, chosen["forces"], source), virial)
+
+    return labels
+
+
+def _correction(path: Path, structures: list[Atoms]) -> Potential:
+    model = load_model(path)
+    unknown = {symbol for atoms in structures for symbol in atoms.symbols} - set(model.elements)
+    if unknown:
+        raise ValueError(f"{path} is no correction for {', '.join(sorted(unknown))}: it was not trained on these")
+    return model
+
+
 def _require_sense(
-    output: Path,
-    part: Path,
     copies: int,
     of_copies: dict[str, float | int | None],
     reference: Path | None,
-    energy_key: str | None,
+    correction: Path | None,
+    difference: bool,
+    keys: dict[str, str | None],
 ) -> None:
     given = [name for name, value in of_copies.items() if value is not None]
     if copies == 0 and given:
         raise ValueError(f"--{given[0]} is of displaced copies: give --copies, or leave it out")
-    if reference is None and energy_key is not None:
-        raise ValueError("--energy-key is that of --reference: give both or none")
+    if difference and (copies or reference or correction):
+        raise ValueError("--difference is that of labels there are: without --copies, --reference and --correction")
+    if reference and correction:
+        raise ValueError("--correction also brings energies to the level of the reference data: leave out --reference")
+    keyed = [kind for kind, key in keys.items() if key is not None]
+    if keyed and not (difference or (reference and keyed == ["energy"])):
+        raise ValueError(
+            f"--{keyed[0]}-key is that of --difference{' or --reference' * (keyed[0] == 'energy')}: give both or none"
+        )
+
+
+def _require_free(output: Path, part: Path) -> None:
     if output.suffix not in XYZ_SUFFIXES:
         raise ValueError(f"{output} is to be extended XYZ: name it {output.with_suffix('.xyz')}")
     if part.exists():
@@ -117,21 +180,22 @@ def _argument(text: str) -> tuple[str, Any]:
 
 
 def _structures(path: Path, copies: int, rattle: float, strain: float, seed: int) -> list[Atoms]:
-    """Those of several atoms as they are written to a file, or their copies."""
+    """Those of several atoms, or copies of them as they are written to a file."""
     rng = np.random.default_rng(seed)
     found: list[Atoms] = []
     for place, atoms in read_frames(path):
         require_sound_geometry(atoms, f"{path.name} #{place}")
         if not is_isolated(atoms):
-            found += [displaced(atoms, rattle, strain, rng) for _ in range(copies)] if copies else [atoms]
+            copied = [rounded(displaced(atoms, rattle, strain, rng)) for _ in range(copies)]
+            found += copied if copies else [atoms]
     if not found:
         raise ValueError(f"{path} holds isolated atoms only: they tell nothing of forces")
-    return [rounded(atoms) for atoms in found]
+    return found
 
 
 def _references(path: Path, energy_key: str | None) -> list[Reference]:
     frames = [frame for frame in read_frames(path) if not is_isolated(frame.atoms)]
-    explicit = {"energy": energy_key, "forces": None, "virial": None, "stress": None}
+    explicit = {**dict.fromkeys(KINDS), "energy": energy_key}
     key = choose_keys([frame.atoms for frame in frames], explicit, path.name)["energy"] if frames else None
     energies = [energy_of(frame.atoms, key, f"{path.name} #{frame.place}") for frame in frames]
     found = [(frame.atoms, e) for frame, e in zip(frames, energies, strict=True) if e is not None and np.isfinite(e)]

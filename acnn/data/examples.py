@@ -2,7 +2,7 @@
 
 They let every step of a fit be tried without quantum mechanics: Cu-Al through ASE's effective medium theory,
 silicon through LAMMPS' Stillinger-Weber potential. Files are extended XYZ with the keys ``REF_energy`` (eV),
-``REF_forces`` (eV/Å), ``REF_stress`` (eV/Å³, ASE's sign, nine numbers, where periodic in three directions)
+``REF_forces`` (eV/Å), ``REF_virial`` (-dE/dε in eV, nine numbers, where periodic in three directions)
 and ``config_type``.
 """
 

@@ -1,32 +1,74 @@
-"""Labels by an ASE calculator, such as those of a cheaper method to pretrain a network on.
-
-Total energies of two methods differ most by a constant for every atom. `energy_offsets` finds these constants, so that
-energies of both methods can be learned by one model, one after the other.
-"""
+"""Labels by an ASE calculator, such as those of a cheaper method to pretrain a network on."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from numpy.typing import NDArray
 
-from acnn.conventions import full_from_voigt
+from acnn.conventions import virial_from_stress
 from acnn.data.frames import error_sentence
 
-MOST_REFERENCES = 200
-"""Structures by which offsets of energies are found; they are few numbers."""
-SAME_COMPOSITION = 1e-6
 
-Reference = tuple[Atoms, float]
-"""A structure and its energy in eV."""
+@dataclass(frozen=True)
+class Labels:
+    """What is known of a structure, None where it is not.
+
+    Attributes:
+        energy: eV, of the whole cell.
+        forces: eV/Å [n_atoms, 3].
+        virial: -dE/dε in eV [3, 3], of structures periodic in three directions.
+    """
+
+    energy: float | None
+    forces: NDArray[np.float64] | None
+    virial: NDArray[np.float64] | None
+
+    def __add__(self, other: Labels) -> Labels:
+        """Sums of what both know."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Labels(*(None if a is None or b is None else a + b for a, b in pairs))
+
+    def __sub__(self, other: Labels) -> Labels:
+        """Differences of what both know."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Labels(*(None if a is None or b is None else a - b for a, b in pairs))
+
+    def shifted(self, energy: float) -> Labels:
+        """With so much energy more, eV."""
+        return self if self.energy is None else replace(self, energy=self.energy + energy)
+
+    def fault(self, max_force: float) -> str | None:
+        """Why they are of no use: none is known, one is not finite, or a force is larger than max_force (eV/Å)."""
+        known = [x for x in astuple(self) if x is not None]
+        largest = 0.0 if self.forces is None else np.linalg.norm(self.forces, axis=1).max()
+        if not largest <= max_force:
+            return f"a force of {largest:.3g} eV/Å"
+        if not all(np.all(np.isfinite(x)) for x in known):
+            return "an energy or stress that is not a number"
+        return None if known else "no labels"
+
+    def on(self, atoms: Atoms, config_type: str) -> Atoms:
+        """A structure as extended XYZ keeps it: info["REF_energy"], arrays["REF_forces"], info["REF_virial"]."""
+        copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        copy.info["config_type"] = config_type
+        if self.energy is not None:
+            copy.info["REF_energy"] = self.energy
+        if self.forces is not None:
+            copy.arrays["REF_forces"] = np.array(self.forces)
+        if self.virial is not None:
+            copy.info["REF_virial"] = np.ravel(self.virial)
+        return copy
+
+
+Labeler: TypeAlias = Callable[[Atoms], Labels]
 
 
 def make_calculator(name: str, arguments: Mapping[str, Any]) -> Calculator:
@@ -56,128 +98,38 @@ def make_calculator(name: str, arguments: Mapping[str, Any]) -> Calculator:
     return made
 
 
-def labeled(atoms: Atoms, config_type: str, calculator: Calculator) -> Atoms:
-    """A copy with the calculator's energy (eV), forces (eV/Å) and, if it has one and the structure is periodic in three
-    directions, stress (eV/Å³) under REF_ keys. Constraints do not count; initial charges and magnetic moments do."""
+def calculated(atoms: Atoms, calculator: Calculator) -> Labels:
+    """The calculator's labels, with a virial if it has stresses. Constraints do not count; initial charges and magnetic
+    moments do."""
     evaluated = atoms.copy()
     evaluated.set_constraint()
     evaluated.calc = calculator
-    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    copy.arrays["REF_forces"] = np.array(evaluated.get_forces())
-    copy.info["REF_energy"] = float(evaluated.get_potential_energy())
+    forces, virial = np.array(evaluated.get_forces()), None
     if atoms.pbc.all():
         with contextlib.suppress(PropertyNotImplementedError):
-            copy.info["REF_stress"] = full_from_voigt(evaluated.get_stress()).ravel()
-    copy.info["config_type"] = config_type
-    return copy
+            virial = virial_from_stress(evaluated.get_stress(voigt=False), evaluated.get_volume())
+    return Labels(float(evaluated.get_potential_energy()), forces, virial)
 
 
-@dataclass(frozen=True)
-class EnergyOffsets:
-    """δ_z in eV by element.
-
-    Attributes:
-        compositions: orthonormal rows that span the numbers of atoms of the references [n, n_elements]; only for sums
-            of them is Σ_i δ_z(i) known.
-    """
-
-    elements: tuple[str, ...]
-    values: NDArray[np.float64]
-    compositions: NDArray[np.float64]
-
-    def of(self, atoms: Atoms) -> float:
-        """Σ_i δ_z(i) in eV.
-
-        Raises:
-            ValueError: the references do not tell it.
-        """
-        counts = np.array([np.sum(atoms.symbols == element) for element in self.elements], dtype=float)
-        unknown = counts - self.compositions.T @ (self.compositions @ counts)
-        if counts.sum() < len(atoms) or np.abs(unknown).max() > SAME_COMPOSITION * len(atoms):
-            formula = atoms.symbols.formula.format("hill")
-            raise ValueError(
-                f"the reference energies do not tell the level of {formula}: give some of such a composition, too"
-            )
-        return float(counts @ self.values)
-
-    def __str__(self) -> str:
-        return ", ".join(f"{element} {value:.3f}" for element, value in zip(self.elements, self.values, strict=True))
-
-
-def energy_offsets(
-    references: Sequence[Reference], calculator: Calculator, advance: Callable[[], None] = lambda: None
-) -> EnergyOffsets:
-    """δ_z with the least squares of E - E_calc - Σ_i δ_z(i), of these the one of least norm.
-
-    Structures for which the calculator fails are left out.
-
-    Raises:
-        ValueError: it fails for all.
-    """
-    rows, differences, reason = [], [], "there are none"
-    for atoms, energy in references:
-        try:
-            found = float(labeled(atoms, "", calculator).info["REF_energy"])
-        except Exception as error:  # whatever its library raises
-            found, reason = math.nan, error_sentence(error)
-        if math.isfinite(found):
-            rows.append(atoms.symbols)
-            differences.append(energy - found)
-        advance()
-    if not rows:
-        raise ValueError(
-            f"{type(calculator).__name__} has no energy for any of {len(references)} reference structures: {reason}"
-        )
-    elements = tuple(sorted({symbol for row in rows for symbol in row}))
-    counts = np.array([[np.sum(row == element) for element in elements] for row in rows], dtype=float)
-    values = np.linalg.lstsq(counts, np.array(differences), rcond=None)[0]
-    _, singular, directions = np.linalg.svd(counts, full_matrices=False)
-    return EnergyOffsets(elements, values, directions[singular > SAME_COMPOSITION * singular[0]])
-
-
-def chosen_references(references: Sequence[Reference]) -> list[Reference]:
-    """Some `MOST_REFERENCES`, of all compositions if there are not more than that, and of all elements."""
-    firsts = _places_of_new(tuple(sorted(atoms.numbers)) for atoms, _ in references)
-    of_elements = _places_of_new(tuple(sorted(set(atoms.numbers))) for atoms, _ in references)
-    chosen = set(of_elements) | set(_spread(firsts, MOST_REFERENCES))
-    others = [place for place in range(len(references)) if place not in chosen]
-    chosen |= set(_spread(others, max(0, MOST_REFERENCES - len(chosen))))
-    return [references[place] for place in sorted(chosen)]
+def labeled(atoms: Atoms, config_type: str, calculator: Calculator) -> Atoms:
+    """A copy with the calculator's labels, see `Labels.on`."""
+    return calculated(atoms, calculator).on(atoms, config_type)
 
 
 def each_labeled(
-    structures: Iterable[Atoms], calculator: Calculator, offsets: EnergyOffsets | None, max_force: float
+    structures: Iterable[Atoms], labeler: Labeler, config_type: str, max_force: float
 ) -> Iterator[Atoms | str]:
-    """`labeled` of every structure with its offset added; or why not: the calculator fails, or a force is not finite or
-    larger than max_force (eV/Å).
+    """Every structure with its labels, or why it has none, see `Labels.fault`.
 
     Raises:
         ValueError: the calculator has no forces at all.
     """
-    name = type(calculator).__name__
     for atoms in structures:
         try:
-            found = labeled(atoms, name, calculator)
+            found = labeler(atoms)
         except PropertyNotImplementedError as error:
-            raise ValueError(f"{name} has no energies and forces: {error_sentence(error)}") from error
+            raise ValueError(f"{config_type} has no energies and forces: {error_sentence(error)}") from error
         except Exception as error:  # whatever its library raises
             yield error_sentence(error)
             continue
-        found.info["REF_energy"] += 0.0 if offsets is None else offsets.of(found)
-        largest = np.linalg.norm(found.arrays["REF_forces"], axis=1).max()
-        if largest <= max_force and np.isfinite(found.info["REF_energy"]):
-            yield found
-        else:
-            yield f"a force of {largest:.3g} eV/Å"
-
-
-def _places_of_new(kinds: Iterable[tuple[int, ...]]) -> list[int]:
-    places: dict[tuple[int, ...], int] = {}
-    for place, kind in enumerate(kinds):
-        places.setdefault(kind, place)
-    return list(places.values())
-
-
-def _spread(places: list[int], most: int) -> list[int]:
-    """At most so many of them, evenly."""
-    return [places[k] for k in np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)]
+        yield found.fault(max_force) or found.on(atoms, config_type)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 
-from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.dataset import Dataset
+from acnn.data.labeling import Labels
 from acnn.data.structures import displaced
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -43,31 +44,18 @@ def distilled(
     rng = np.random.default_rng(seed)
     frames = []
     for structure in dataset:
-        frames.append(_with_labels(structure))
+        own = Labels(structure.energy, structure.forces, structure.virial)
+        frames.append(own.on(structure.atoms, structure.config_type))
         is_bound = atomic_graph(structure.atoms, teacher.cutoff).n_pairs > 0
         for _ in range(copies if is_bound else 0):
-            frames.append(labeled(displaced(structure.atoms, rattle, strain, rng), teacher))
+            copy = displaced(structure.atoms, rattle, strain, rng)
+            frames.append(model_labels(copy, teacher).on(copy, CONFIG_TYPE))
         advance()
     return frames
 
 
-def labeled(atoms: Atoms, teacher: Potential) -> Atoms:
-    """The same atoms, with energy, forces and (periodic in three directions) virial of the teacher."""
-    found = teacher.pair_gradients(atomic_graph(atoms, teacher.cutoff))
-    atoms.info.update(REF_energy=float(found.energies[0]), config_type=CONFIG_TYPE)
-    atoms.arrays["REF_forces"] = found.forces.numpy().copy()
-    if atoms.pbc.all():
-        atoms.info["REF_virial"] = found.virials[0].numpy().ravel()
-    return atoms
-
-
-def _with_labels(structure: LabeledStructure) -> Atoms:
-    frame = structure.atoms.copy()
-    frame.info["config_type"] = structure.config_type
-    if structure.energy is not None:
-        frame.info["REF_energy"] = structure.energy
-    if structure.forces is not None:
-        frame.arrays["REF_forces"] = structure.forces
-    if structure.virial is not None:
-        frame.info["REF_virial"] = structure.virial.ravel()
-    return frame
+def model_labels(atoms: Atoms, model: Potential) -> Labels:
+    """Energy, forces and (periodic in three directions) virial of a model."""
+    found = model.pair_gradients(atomic_graph(atoms, model.cutoff))
+    virial = found.virials[0].numpy() if atoms.pbc.all() else None
+    return Labels(float(found.energies[0]), found.forces.numpy(), virial)

@@ -21,8 +21,12 @@ from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
 from acnn.data.dataset import read_dataset
-from acnn.data.labeling import chosen_references, energy_offsets, labeled, make_calculator
+from acnn.data.energy_offsets import chosen_references, energy_offsets
+from acnn.data.labeling import Labels, calculated, labeled, make_calculator
 from acnn.data.structures import displaced, rattled, strained
+from acnn.io.model_file import save_model
+from acnn.neighbors import atomic_graph
+from acnn.testing import random_model
 
 OFFSETS = {"Al": -3.5, "Cu": 2.25}
 """eV per atom, by which the reference energies lie above EMT's."""
@@ -169,6 +173,60 @@ def test_failures_and_large_forces_are_left_out_and_counted(tmp_path: Path, chea
     assert "none of 4 structures" in none.output
 
 
+def test_differences_are_those_of_the_labels_there_are(tmp_path: Path, cheap: str) -> None:
+    """Reference minus seven tenths of EMT; a structure without forces has a difference of energies; none, none."""
+    structures = crystals(3, seed=0)
+    reference = write_reference(tmp_path / "train.xyz", structures)
+    frames = ase.io.read(reference, ":")
+    del frames[1].arrays["REF_forces"]
+    bare = structures[2].copy()
+    ase.io.write(reference, [*frames, bare, Atoms("Cu")], format="extxyz")
+    out = tmp_path / "difference.xyz"
+    done = run("label", reference, "-o", out, "--calculator", cheap, "--difference")
+    assert done.exit_code == 0, done.output
+    assert "3 structures; 1 left out, the first because of no labels" in done.output
+    found = read_dataset(out).structures
+    for structure, atoms in zip(found, structures, strict=True):
+        emt = calculated(atoms, EMT())
+        offset = sum(OFFSETS[symbol] for symbol in atoms.symbols)
+        assert structure.energy == pytest.approx(0.3 * emt.energy + offset, abs=1e-6)
+        assert structure.virial is None, "a calculator without stress"
+        if structure is not found[1]:
+            np.testing.assert_allclose(structure.forces, 0.3 * emt.forces, atol=1e-6)
+    assert found[1].forces is None
+
+
+def test_differences_to_corrected_labels_are_the_correction(tmp_path: Path) -> None:
+    """With energies, forces and virials."""
+    model = random_model(("Al", "Cu"), cutoff=4.0)
+    save_model(model, tmp_path / "difference.acnn")
+    ase.io.write(tmp_path / "in.xyz", crystals(2, seed=0))
+    better, again = tmp_path / "better.xyz", tmp_path / "again.xyz"
+    emt = ("--calculator", "ase.calculators.emt:EMT")
+    for options in (
+        (tmp_path / "in.xyz", "-o", better, "--copies", 2, "--correction", tmp_path / "difference.acnn"),
+        (better, "-o", again, "--difference"),
+    ):
+        done = run("label", *options, *emt)
+        assert done.exit_code == 0, done.output
+    found = read_dataset(again).structures
+    assert len(found) == 4
+    for structure in found:
+        expected = model.pair_gradients(atomic_graph(structure.atoms, model.cutoff))
+        assert structure.energy == pytest.approx(float(expected.energies[0]), abs=1e-6)
+        np.testing.assert_allclose(structure.forces, expected.forces.numpy(), atol=1e-6)
+        np.testing.assert_allclose(structure.virial, expected.virials[0].numpy(), atol=1e-5)
+
+
+def test_labels_that_are_not_numbers_are_told() -> None:
+    forces = np.zeros((1, 3))
+    assert Labels(0.0, forces, None).fault(1.0) is None
+    assert Labels(np.nan, forces, None).fault(1.0) == "an energy or stress that is not a number"
+    assert Labels(0.0, forces, np.full((3, 3), np.inf)).fault(1.0) == "an energy or stress that is not a number"
+    assert Labels(0.0, forces + np.nan, None).fault(1.0) == "a force of nan eV/Å"
+    assert Labels(None, forces + 1.0, None).fault(1.0) == "a force of 1.73 eV/Å"
+
+
 def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
     tmp_path: Path, cheap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,14 +234,14 @@ def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
     command = ("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", cheap)
     calls = []
 
-    def interrupted(*arguments: Any) -> Atoms:
+    def interrupted(*arguments: Any) -> Labels:
         calls.append(arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return labeled(*arguments)
+        return calculated(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("acnn.data.labeling.labeled", interrupted)
+        patch.setattr("acnn.cli.label.calculated", interrupted)
         assert run(*command).exit_code != 0
     assert len(read_dataset(tmp_path / "out.part.xyz")) == 2
     again = run(*command)
@@ -195,7 +253,13 @@ def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
     ("options", "sentence"),
     [
         (("--seed", 1), "--seed is of displaced copies"),
-        (("--energy-key", "E"), "--energy-key is that of --reference"),
+        (("--energy-key", "E"), "--energy-key is that of --difference or --reference"),
+        (("--forces-key", "F", "--reference", "in.xyz"), "--forces-key is that of --difference"),
+        (("--difference", "--copies", 2), "--difference is that of labels there are"),
+        (("--reference", "in.xyz", "--correction", "gold.acnn"), "leave out --reference"),
+        (("--correction", "gold.acnn"), "gold.acnn is no correction for"),
+        (("--correction", "none.acnn"), "none.acnn"),
+        (("--difference", "--energy-key", "E"), "has the energy key 'E'"),
         (("-o", "out.xyz.gz"), "is to be extended XYZ"),
         (("--set", "scale"), "--set takes NAME=VALUE"),
         (("--set", "scale=[1"), "is not a value in YAML"),
@@ -210,6 +274,7 @@ def test_options_without_sense_are_told(
     atoms = crystals(1, seed=0)[0]
     atoms.arrays["REF_forces"] = np.zeros((4, 3))
     ase.io.write("in.xyz", atoms)
+    save_model(random_model(("Au",), cutoff=4.0), Path("gold.acnn"))
     done = run("label", "in.xyz", "-o", "out.xyz", "--calculator", cheap, *options)
     assert done.exit_code == 2
     assert sentence in done.output
