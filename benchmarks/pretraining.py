@@ -27,6 +27,8 @@ from molecules import MOLECULE_PART, MOLECULES, MoleculeData, fit_molecule, mole
 
 from acnn.train.settings import FINE_TUNING_RATE
 
+GFN2_XTB = ("--calculator", "tblite.ase:TBLite", "--set", "method=GFN2-xTB", "--set", "verbosity=0")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,9 +91,8 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, 
 
 def label(arguments: argparse.Namespace, structures: Path, output: Path) -> None:
     """GFN2-xTB's labels of displaced copies."""
-    how = ("--calculator", "tblite.ase:TBLite", "--set", "method=GFN2-xTB", "--set", "verbosity=0")
     copies = ("--copies", arguments.copies, "--rattle", arguments.rattle, "--reference", structures)
-    acnn("label", structures, "-o", output, *how, *copies)
+    acnn("label", structures, "-o", output, *GFN2_XTB, *copies)
 
 
 def row(name: str, kind: str, seed: int | str, data: MoleculeData, model: Path, seconds: float) -> dict[str, Any]:

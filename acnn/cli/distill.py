@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,8 @@ def distill(
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             advance = stage(f"labels by {teacher.name}", len(dataset))
-            frames = distilled(dataset, potential, copies, rattle, strain, seed, advance)
+            limit = math.inf if max_force is None else max_force
+            frames = distilled(dataset, potential, copies, rattle, strain, seed, limit, advance)
         text = io.StringIO()
         ase.io.write(text, frames, format="extxyz")
         write_atomically(output, text.getvalue().encode())

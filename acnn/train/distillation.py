@@ -7,6 +7,7 @@ arXiv:1503.02531; here with displaced copies as the unlabeled data).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,7 @@ def distilled(
     rattle: float,
     strain: float,
     seed: int,
+    max_force: float = math.inf,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Atoms]:
     """The structures of a data set with their labels, each followed by copies with those of the teacher.
@@ -37,6 +39,7 @@ def distilled(
     Args:
         copies: of every structure with neighbors inside the cutoff.
         rattle, strain: see `acnn.data.structures.displaced`.
+        max_force: copies with a larger force are left out, eV/Å.
     """
     unknown = sorted(set(dataset.elements) - set(teacher.elements))
     if unknown:
@@ -49,7 +52,9 @@ def distilled(
         is_bound = atomic_graph(structure.atoms, teacher.cutoff).n_pairs > 0
         for _ in range(copies if is_bound else 0):
             copy = displaced(structure.atoms, rattle, strain, rng)
-            frames.append(model_labels(copy, teacher).on(copy, CONFIG_TYPE))
+            labels = model_labels(copy, teacher)
+            if labels.fault(max_force) is None:
+                frames.append(labels.on(copy, CONFIG_TYPE))
         advance()
     return frames
 

@@ -64,6 +64,17 @@ def test_labels_of_the_data_stay_and_copies_have_the_teachers(data, teacher, tmp
             np.testing.assert_allclose(copy.virial, expected.virials[0].numpy(), atol=1e-5)
 
 
+def test_copies_with_large_forces_are_left_out(data, teacher):
+    dataset = read_dataset(data)
+    every = distilled(dataset, teacher, 4, 0.1, 0.01, seed=3)
+    largest = [
+        np.linalg.norm(s.arrays["REF_forces"], axis=1).max() for s in every if s.info["config_type"] == CONFIG_TYPE
+    ]
+    limit = float(np.median(largest))
+    kept = distilled(dataset, teacher, 4, 0.1, 0.01, seed=3, max_force=limit)
+    assert len(every) - len(kept) == sum(f > limit for f in largest) > 0
+
+
 def test_displacements_have_the_size_asked_for():
     crystal, rng = bulk("Si", cubic=True) * 4, np.random.default_rng(1)
     deviations = [(displaced(crystal, 0.1, 0.0, rng).positions - crystal.positions).std() for _ in range(40)]
