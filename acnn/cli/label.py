@@ -59,7 +59,9 @@ def label(
     forces_key: ForcesKey = None,
     virial_key: VirialKey = None,
     stress_key: StressKey = None,
-    max_force: Annotated[float, typer.Option(min=0, help="Leave out structures with a larger force, eV/Å.")] = 30.0,
+    max_force: Annotated[
+        float, typer.Option(min=0, help="Leave out structures with a larger label of force, eV/Å.")
+    ] = 30.0,
 ) -> None:
     """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 
@@ -94,7 +96,8 @@ def label(
             offsets = None if reference is None else _offsets(reference, energy_key, todo, made, stage)
             advance = stage(f"labels by {type(made).__name__}", len(todo))
             labeler = _labeler(made, own, offsets, model)
-            reasons = _write(part, each_labeled(todo, labeler, type(made).__name__, max_force), advance)
+            labels = each_labeled(todo, labeler, type(made).__name__, max_force, keep_types=difference)
+            reasons = _write(part, labels, advance)
         if len(reasons) == len(todo):
             part.unlink()
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")

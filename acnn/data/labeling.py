@@ -117,9 +117,13 @@ def labeled(atoms: Atoms, config_type: str, calculator: Calculator) -> Atoms:
 
 
 def each_labeled(
-    structures: Iterable[Atoms], labeler: Labeler, config_type: str, max_force: float
+    structures: Iterable[Atoms], labeler: Labeler, name: str, max_force: float, keep_types: bool = False
 ) -> Iterator[Atoms | str]:
     """Every structure with its labels, or why it has none, see `Labels.fault`.
+
+    Args:
+        name: of the calculator, the config type of all that is labeled,
+        keep_types: or of structures that have none.
 
     Raises:
         ValueError: the calculator has no forces at all.
@@ -128,8 +132,9 @@ def each_labeled(
         try:
             found = labeler(atoms)
         except PropertyNotImplementedError as error:
-            raise ValueError(f"{config_type} has no energies and forces: {error_sentence(error)}") from error
+            raise ValueError(f"{name} has no energies and forces: {error_sentence(error)}") from error
         except Exception as error:  # whatever its library raises
             yield error_sentence(error)
             continue
+        config_type = str(atoms.info.get("config_type", name)) if keep_types else name
         yield found.fault(max_force) or found.on(atoms, config_type)

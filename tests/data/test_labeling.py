@@ -191,6 +191,7 @@ def test_differences_are_those_of_the_labels_there_are(tmp_path: Path, cheap: st
         offset = sum(OFFSETS[symbol] for symbol in atoms.symbols)
         assert structure.energy == pytest.approx(0.3 * emt.energy + offset, abs=1e-6)
         assert structure.virial is None, "a calculator without stress"
+        assert structure.config_type == "reference", "its own"
         if structure is not found[1]:
             np.testing.assert_allclose(structure.forces, 0.3 * emt.forces, atol=1e-6)
     assert found[1].forces is None
