@@ -15,6 +15,7 @@ RMSE in meV per molecule and meV/Å. Hyperparameters were chosen with the errors
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
 import time
@@ -59,13 +60,20 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()
-    rows = []
+    if arguments.teachers < 2:
+        parser.error("an ensemble has two --teachers at least")
+    firsts = [arguments.models / f"{name}_finetuned_{seed}.acnn" for name in arguments.only for seed in arguments.seeds]
+    for missing in (path for path in firsts if not path.exists()):
+        parser.error(f"there is no {missing}: run pretraining.py first")
+    every = []
     for name in arguments.only:
+        rows: list[dict[str, Any]] = []
         with tempfile.TemporaryDirectory() as scratch:
             for found in molecule_rows(arguments, molecule_data(arguments.data, name, Path(scratch)), name):
                 rows.append(found)
                 print_rows(rows)
-                write_rows(arguments.json, rows)
+                write_rows(arguments.json, every + rows)
+        every += rows
 
 
 def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) -> Iterator[dict[str, Any]]:
@@ -79,6 +87,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
 
     differences = {key: folder / f"{name}_difference_{key.replace(' ', '_')}.xyz" for key in data.files}
     for key, file in differences.items():
+        file.with_suffix(".part.xyz").unlink(missing_ok=True)
         acnn("label", data.files[key], "-o", file, *GFN2_XTB, "--difference")
     degree = MOLECULE_PART[len(data.elements)]
     correcting = {
@@ -97,6 +106,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
         first = folder / f"{name}_finetuned_{seed}.acnn"
         snapshots, better = folder / f"{name}_md_{seed}.xyz", folder / f"{name}_better_{seed}.xyz"
         ase.io.write(snapshots, dynamics(first, data, arguments.trajectories, seed))
+        better.with_suffix(".part.xyz").unlink(missing_ok=True)
         acnn("label", snapshots, "-o", better, *GFN2_XTB, "--correction", teacher)
         both = folder / f"{name}_taught_{seed}.xyz"
         both.write_text(better.read_text() + data.train.read_text())
@@ -118,14 +128,16 @@ def dynamics(model: Path, data: MoleculeData, trajectories: int, seed: int) -> l
     torch.set_num_threads(1)
     starts = [atoms for atoms in ase.io.read(data.train, ":") if len(atoms) > 1]
     rng, calculator, found = np.random.default_rng(seed), ACNNCalculator(str(model)), []
-    highest = max(energy(atoms, calculator) for atoms in starts)
+    highest = max(energy(atoms, calculator) for atoms in starts) + BROKEN * data.n_atoms
     for k in range(trajectories):
         options = {"temperature": TEMPERATURES[k % len(TEMPERATURES)], "snapshots": SNAPSHOTS}
         steps = {"timestep": 1.0, "equilibration": 25, "interval": 25}
-        for atoms in molecular_dynamics(starts[k * len(starts) // trajectories], calculator, rng, **options, **steps):
-            if energy(atoms, calculator) > highest + BROKEN * len(atoms):
-                break
-            found.append(rounded(atoms))
+        start = starts[k * len(starts) // trajectories]
+        with contextlib.suppress(ValueError):  # positions that are not finite, or atoms on top of each other
+            for atoms in molecular_dynamics(start, calculator, rng, **options, **steps):
+                if not energy(atoms, calculator) <= highest:
+                    break
+                found.append(rounded(atoms))
     return found
 
 

@@ -86,12 +86,16 @@ def data_table(name: str, dataset: Dataset) -> Table:
     return table
 
 
+def used_keys(keys: Mapping[str, str | None]) -> str:
+    """Which key each kind of label is taken from."""
+    return ", ".join(f"{kind} ← {key}" for kind, key in keys.items() if key)
+
+
 def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
     """The tables of what was read, the labels that were taken, and warnings."""
     for name, dataset in datasets.items():
         console.print(data_table(name, dataset))
-        used = ", ".join(f"{kind} ← {key}" for kind, key in dataset.keys.items() if key)
-        console.print(escape(f"labels: {used}\n"), highlight=False)
+        console.print(escape(f"labels: {used_keys(dataset.keys)}\n"), highlight=False)
     for warning in warnings:
         warn(warning)
 

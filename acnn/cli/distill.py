@@ -52,5 +52,6 @@ def distill(
         text = io.StringIO()
         ase.io.write(text, frames, format="extxyz")
         write_atomically(output, text.getvalue().encode())
-    written = f"wrote {output}: {len(dataset)} structures, {len(frames) - len(dataset)} copies"
+    limited = "" if max_force is None else f" with no force over {max_force:g} eV/Å"
+    written = f"wrote {output}: {len(dataset)} structures, {len(frames) - len(dataset)} copies{limited}"
     console.print(escape(written), highlight=False, soft_wrap=True)

@@ -14,11 +14,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors, progress_stages
+from acnn.cli.display import console, one_sentence_errors, progress_stages, used_keys
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
-from acnn.data.frames import XYZ_SUFFIXES, read_frames, require_sound_geometry
+from acnn.data.frames import XYZ_SUFFIXES, Frame, read_frames, require_sound_geometry
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.labels import KINDS, choose_keys, energy_of, forces_of, virial_of
 from acnn.data.structures import displaced, rounded
@@ -53,7 +53,8 @@ def label(
         bool, typer.Option("--difference", help="Write the structures' own labels minus the calculator's.")
     ] = False,
     correction: Annotated[
-        Path | None, typer.Option(help="Model of such differences, MODEL.acnn, which is added to the calculator.")
+        Path | None,
+        typer.Option(help="Model of such differences to add, MODEL.acnn; for compositions of its data."),
     ] = None,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
@@ -77,7 +78,7 @@ def label(
 
     acnn label train.xyz -o difference.xyz C --difference
 
-    acnn label train.xyz -o better.xyz C --copies 16 --correction difference.acnn
+    acnn label md.xyz -o better.xyz C --correction difference.acnn
     """
     with one_sentence_errors():
         part = output.with_suffix(f".part{output.suffix}")
@@ -89,8 +90,9 @@ def label(
         _require_free(output, part)
         made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
-        todo = _structures(structures, copies, *how)
-        own = _own_labels(todo, keys, structures.name) if difference else None
+        frames = _structures(structures, copies, *how)
+        todo = [frame.atoms for frame in frames]
+        own = _own_labels(frames, keys, structures.name) if difference else None
         model = None if correction is None else _correction(correction, todo)
         with progress_stages() as stage:
             offsets = None if reference is None else _offsets(reference, energy_key, todo, made, stage)
@@ -99,7 +101,6 @@ def label(
             labels = each_labeled(todo, labeler, type(made).__name__, max_force, keep_types=difference)
             reasons = _write(part, labels, advance)
         if len(reasons) == len(todo):
-            part.unlink()
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
         part.replace(output)
     left = f"; {len(reasons)} left out, the first because of {reasons[0]}" if reasons else ""
@@ -110,14 +111,14 @@ def label(
 
 
 def _labeler(
-    calculator: Calculator, own: Labeler | None, offsets: EnergyOffsets | None, model: Potential | None
+    calculator: Calculator, own: dict[int, Labels] | None, offsets: EnergyOffsets | None, model: Potential | None
 ) -> Labeler:
     """The calculator's labels, or own labels minus these; shifted and corrected."""
 
     def labels(atoms: Atoms) -> Labels:
-        found = calculated(atoms, calculator)
         if own is not None:
-            return own(atoms) - found
+            return own[id(atoms)] - calculated(atoms, calculator)
+        found = calculated(atoms, calculator)
         if offsets is not None:
             found = found.shifted(offsets.of(atoms))
         return found if model is None else found + model_labels(atoms, model)
@@ -125,15 +126,16 @@ def _labeler(
     return labels
 
 
-def _own_labels(structures: list[Atoms], keys: dict[str, str | None], source: str) -> Labeler:
-    """What the structures are labeled with themselves."""
-    chosen = choose_keys(structures, keys, source)
-
-    def labels(atoms: Atoms) -> Labels:
-        virial = virial_of(atoms, chosen, source) if atoms.pbc.all() else None
-        return Labels(energy_of(atoms, chosen["energy"], source), forces_of(atoms, chosen["forces"], source), virial)
-
-    return labels
+def _own_labels(frames: list[Frame], keys: dict[str, str | None], source: str) -> dict[int, Labels]:
+    """What the structures are labeled with themselves, by their id."""
+    chosen = choose_keys([frame.atoms for frame in frames], keys, source)
+    console.print(escape(f"labels: {used_keys(chosen)}"), highlight=False)
+    found = {}
+    for place, atoms in frames:
+        name = f"{source} #{place}"
+        energy, forces = energy_of(atoms, chosen["energy"], name), forces_of(atoms, chosen["forces"], name)
+        found[id(atoms)] = Labels(energy, forces, virial_of(atoms, chosen, name) if atoms.pbc.all() else None)
+    return found
 
 
 def _correction(path: Path, structures: list[Atoms]) -> Potential:
@@ -159,8 +161,8 @@ def _require_sense(
         raise ValueError("--difference is that of labels there are: without --copies, --reference and --correction")
     if reference and correction:
         raise ValueError("--correction also brings energies to the level of the reference data: leave out --reference")
-    keyed = [kind for kind, key in keys.items() if key is not None]
-    if keyed and not (difference or (reference and keyed == ["energy"])):
+    keyed = [kind for kind, key in keys.items() if key is not None and not (reference and kind == "energy")]
+    if keyed and not difference:
         raise ValueError(
             f"--{keyed[0]}-key is that of --difference{' or --reference' * (keyed[0] == 'energy')}: give both or none"
         )
@@ -182,15 +184,15 @@ def _argument(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _structures(path: Path, copies: int, rattle: float, strain: float, seed: int) -> list[Atoms]:
+def _structures(path: Path, copies: int, rattle: float, strain: float, seed: int) -> list[Frame]:
     """Those of several atoms, or copies of them as they are written to a file."""
     rng = np.random.default_rng(seed)
-    found: list[Atoms] = []
+    found: list[Frame] = []
     for place, atoms in read_frames(path):
         require_sound_geometry(atoms, f"{path.name} #{place}")
         if not is_isolated(atoms):
-            copied = [rounded(displaced(atoms, rattle, strain, rng)) for _ in range(copies)]
-            found += copied if copies else [atoms]
+            copied = [Frame(place, rounded(displaced(atoms, rattle, strain, rng))) for _ in range(copies)]
+            found += copied if copies else [Frame(place, atoms)]
     if not found:
         raise ValueError(f"{path} holds isolated atoms only: they tell nothing of forces")
     return found
@@ -221,14 +223,18 @@ def _offsets(
 def _write(path: Path, labels: Iterable[Atoms | str], advance: Callable[[], None]) -> list[str]:
     """Write each structure as soon as it is labeled; why others are not."""
     reasons = []
-    with path.open("w", encoding="utf-8") as file:
-        for found in labels:
-            if isinstance(found, str):
-                reasons.append(found)
-            else:
-                file.write(_text(found))
-                file.flush()
-            advance()
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for found in labels:
+                if isinstance(found, str):
+                    reasons.append(found)
+                else:
+                    file.write(_text(found))
+                    file.flush()
+                advance()
+    finally:
+        if path.stat().st_size == 0:
+            path.unlink()
     return reasons
 
 

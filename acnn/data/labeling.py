@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from acnn.conventions import virial_from_stress
 from acnn.data.frames import error_sentence
+from acnn.data.structures import unlabeled
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Labels:
 
     def on(self, atoms: Atoms, config_type: str) -> Atoms:
         """A structure as extended XYZ keeps it: info["REF_energy"], arrays["REF_forces"], info["REF_virial"]."""
-        copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        copy = unlabeled(atoms)
         copy.info["config_type"] = config_type
         if self.energy is not None:
             copy.info["REF_energy"] = self.energy
@@ -67,6 +68,8 @@ class Labels:
             copy.info["REF_virial"] = np.ravel(self.virial)
         return copy
 
+
+TYPE_AND_WEIGHTS = ("config_type", "energy_weight", "forces_weight", "virial_weight", "config_weight")
 
 Labeler: TypeAlias = Callable[[Atoms], Labels]
 
@@ -123,7 +126,7 @@ def each_labeled(
 
     Args:
         name: of the calculator, the config type of all that is labeled,
-        keep_types: or of structures that have none.
+        keep_types: unless structures keep their own, and their weights.
 
     Raises:
         ValueError: the calculator has no forces at all.
@@ -136,5 +139,12 @@ def each_labeled(
         except Exception as error:  # whatever its library raises
             yield error_sentence(error)
             continue
-        config_type = str(atoms.info.get("config_type", name)) if keep_types else name
-        yield found.fault(max_force) or found.on(atoms, config_type)
+        fault = found.fault(max_force)
+        if fault is not None:
+            yield fault
+            continue
+        frame = found.on(atoms, name)
+        if keep_types:
+            del frame.info["config_type"]
+            frame.info |= {key: atoms.info[key] for key in TYPE_AND_WEIGHTS if key in atoms.info}
+        yield frame

@@ -36,18 +36,23 @@ def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
     return copy
 
 
+def unlabeled(atoms: Atoms) -> Atoms:
+    """A copy of what calculators look at: no labels, velocities or constraints, but initial charges and moments."""
+    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    for name in CHARGE_AND_SPIN & atoms.arrays.keys():
+        copy.set_array(name, atoms.arrays[name])
+    copy.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
+    return copy
+
+
 def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Atoms:
-    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained; it keeps
-    the initial charges and magnetic moments, which some calculators look at.
+    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
 
     Args:
         rattle: largest standard deviation of displacements, Å.
         strain: standard deviation of the components of a symmetric strain.
     """
-    copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    for name in CHARGE_AND_SPIN & atoms.arrays.keys():
-        copy.set_array(name, atoms.arrays[name])
-    copy.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
+    copy = unlabeled(atoms)
     if copy.pbc.all():
         random = rng.normal(scale=strain, size=(3, 3))
         copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)
@@ -109,6 +114,6 @@ def molecular_dynamics(
     dynamics.run(equilibration)
     for _ in range(snapshots):
         dynamics.run(interval)
-        snapshot = Atoms(moving.numbers, positions=moving.positions, cell=moving.cell, pbc=moving.pbc)
+        snapshot = unlabeled(moving)
         snapshot.wrap()
         yield snapshot

@@ -16,6 +16,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.calculator import CalculationFailed
 from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from typer.testing import CliRunner, Result
 
@@ -197,6 +198,37 @@ def test_differences_are_those_of_the_labels_there_are(tmp_path: Path, cheap: st
     assert found[1].forces is None
 
 
+def test_differences_of_labels_that_ase_read_with_weights_charges_and_stress(tmp_path: Path) -> None:
+    """Keys energy, forces and stress belong to a calculator of ASE's; against EMT with 0.9 of all, so 0.1 remains."""
+    atoms = crystals(1, seed=0)[0]
+    emt = calculated(atoms, EMT())
+    atoms.set_initial_charges([0.5, 0, 0, -0.5])
+    atoms.info["energy_weight"] = 3.0
+    stress = -emt.virial / atoms.get_volume()
+    atoms.calc = SinglePointCalculator(atoms, energy=1.1 * emt.energy, forces=1.1 * emt.forces, stress=1.1 * stress)
+    ase.io.write(tmp_path / "in.xyz", atoms, format="extxyz")
+    out = tmp_path / "out.xyz"
+    done = run("label", tmp_path / "in.xyz", "-o", out, "--calculator", "ase.calculators.emt:EMT", "--difference")
+    assert done.exit_code == 0, done.output
+    assert "labels: energy ← energy, forces ← forces, stress ← stress" in done.output
+    found = read_dataset(out)[0]
+    assert found.energy == pytest.approx(0.1 * emt.energy, abs=1e-6)
+    np.testing.assert_allclose(found.forces, 0.1 * emt.forces, atol=1e-6)
+    np.testing.assert_allclose(found.virial, 0.1 * emt.virial, atol=1e-5)
+    assert (found.config_type, found.weights.energy, found.weights.forces) == ("default", 90.0, 1.0)
+    np.testing.assert_allclose(ase.io.read(out).get_initial_charges(), [0.5, 0, 0, -0.5])
+
+
+def test_labels_that_cannot_be_used_are_told_before_the_calculator_runs(tmp_path: Path, cheap: str) -> None:
+    frames = crystals(2, seed=0)
+    frames[0].info["REF_energy"], frames[1].info["REF_energy"] = 1.0, "abc"
+    ase.io.write(tmp_path / "in.xyz", frames, format="extxyz")
+    done = run("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", cheap, "--difference")
+    assert done.exit_code == 2
+    assert "in.xyz #1" in done.output
+    assert list(tmp_path.iterdir()) == [tmp_path / "in.xyz"]
+
+
 def test_differences_to_corrected_labels_are_the_correction(tmp_path: Path) -> None:
     """With energies, forces and virials."""
     model = random_model(("Al", "Cu"), cutoff=4.0)
@@ -256,6 +288,7 @@ def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
         (("--seed", 1), "--seed is of displaced copies"),
         (("--energy-key", "E"), "--energy-key is that of --difference or --reference"),
         (("--forces-key", "F", "--reference", "in.xyz"), "--forces-key is that of --difference"),
+        (("--energy-key", "E", "--forces-key", "F", "--reference", "in.xyz"), "--forces-key is that of --difference"),
         (("--difference", "--copies", 2), "--difference is that of labels there are"),
         (("--reference", "in.xyz", "--correction", "gold.acnn"), "leave out --reference"),
         (("--correction", "gold.acnn"), "gold.acnn is no correction for"),
