@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Any, TypeAlias
@@ -34,13 +35,15 @@ class Labels:
 
     def __add__(self, other: Labels) -> Labels:
         """Sums of what both know."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Labels(*(None if a is None or b is None else a + b for a, b in pairs))
+        return self._combined(other, operator.add)
 
     def __sub__(self, other: Labels) -> Labels:
         """Differences of what both know."""
+        return self._combined(other, operator.sub)
+
+    def _combined(self, other: Labels, combine: Callable[[Any, Any], Any]) -> Labels:
         pairs = zip(astuple(self), astuple(other), strict=True)
-        return Labels(*(None if a is None or b is None else a - b for a, b in pairs))
+        return Labels(*(None if a is None or b is None else combine(a, b) for a, b in pairs))
 
     def shifted(self, energy: float) -> Labels:
         """With so much energy more, eV."""
