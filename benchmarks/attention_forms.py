@@ -65,7 +65,7 @@ def main() -> None:
     os.environ["ACNN_KERNEL"] = "torch"
     rows: list[dict[str, Any]] = []
     for name, (heads, softmax) in FORMS.items():
-        network = NetworkSpecification(elements=("Si",), cutoff=5.0, channels=8, heads=heads)
+        network = NetworkSpecification(elements=("Si",), cutoff=5.0, channels=8, heads=heads, products=False)
         model = NetworkACE(network, linear)
         if softmax:
             torch.manual_seed(0)

@@ -1,15 +1,17 @@
-"""Invariants of three real densities: B_v = Σ_t c_t A_{a1} A_{a2} A_{a3}, with the real Gaunt coefficients.
+"""Invariants of three real densities and products of two, with the real Gaunt coefficients.
 
-    c_{a1 a2 a3} ∝ ∫ Y_{a1} Y_{a2} Y_{a3} dΩ ,        Σ over the ordered components of (l1, l2, l3)
+    B_v   = Σ_t c_t A_{a1} A_{a2} A_{a3}              c_{a1 a2 a3} ∝ ∫ Y_{a1} Y_{a2} Y_{a3} dΩ , over the ordered
+    P_v,a = Σ_t c_t A_{a1} A_{a2}                     components of (l1, l2, l3), or with a of degree l for the third
 
-is invariant because an integral over all directions is. Component a = l² + c of degree l: c = 0 is m = 0, c = 2m - 1
-the cosine and c = 2m the sine of m φ.
+B is invariant because an integral over all directions is, and P_v,a turns as Y_a does. Component a = l² + c of
+degree l: c = 0 is m = 0, c = 2m - 1 the cosine and c = 2m the sine of m φ.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement, product
 
 import numpy as np
@@ -41,19 +43,41 @@ def coupled_degrees(l_max: int) -> list[tuple[int, int, int]]:
 def triple_products(l_max: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Terms (v, a1, a2, a3) [n, 4] and their coefficients [n]; the squares of the coefficients over ordered
     components add up to 1 for every invariant v."""
+    return _merged_terms(coupled_degrees(l_max), l_max, lambda place: tuple(sorted(place)))
+
+
+def product_degrees(l_max: int) -> list[tuple[int, int, int]]:
+    """All (l1, l2, l), 1 ≤ l1 ≤ l2 ≤ l_max, in which two densities couple to degree l ≤ l_max, by ascending l."""
+    pairs = list(combinations_with_replacement(range(1, l_max + 1), 2))
+    return [(a, b, l) for l in range(l_max + 1) for a, b in pairs if b - a <= l <= a + b and (a + b + l) % 2 == 0]
+
+
+def density_products(l_max: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Terms (v, a, a1, a2) [n, 4], sorted, and their coefficients [n], for the couplings v of `product_degrees`; the
+    squares of the coefficients over ordered a1, a2 add up to 1 for every v and a."""
+    degrees = product_degrees(l_max)
+    terms, coefficients = _merged_terms(degrees, l_max, lambda place: (place[2], *sorted(place[:2])))
+    size = np.sqrt([2 * l + 1 for _, _, l in degrees])
+    return terms, coefficients * size[terms[:, 0]]
+
+
+def _merged_terms(
+    degrees: Sequence[tuple[int, int, int]], l_max: int, ordered: Callable[[tuple[int, ...]], tuple[int, ...]]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """(v, *ordered(a1, a2, a3)) of all components that couple, sorted, and the sum of those with the same one."""
     directions, weights = sphere_quadrature(3 * l_max)
     harmonics = real_harmonics(torch.as_tensor(directions), l_max).numpy()
-    terms: list[tuple[int, int, int, int]] = []
+    terms: list[tuple[int, ...]] = []
     coefficients: list[float] = []
-    for v, degrees in enumerate(coupled_degrees(l_max)):
-        components = [range(l * l, (l + 1) ** 2) for l in degrees]
+    for v, of_v in enumerate(degrees):
+        components = [range(l * l, (l + 1) ** 2) for l in of_v]
         gaunt = np.einsum("g,ga,gb,gc->abc", weights, *(harmonics[:, list(c)] for c in components))
         gaunt /= np.linalg.norm(gaunt)
         merged: Counter[tuple[int, ...]] = Counter()
         for place in product(*components):
-            merged[tuple(sorted(place))] += gaunt[tuple(a - c.start for a, c in zip(place, components, strict=True))]
+            merged[ordered(place)] += gaunt[tuple(a - c.start for a, c in zip(place, components, strict=True))]
         kept = {abc: float(value) for abc, value in sorted(merged.items()) if abs(value) > 1e-10}
-        terms += [(v, *abc) for abc in kept]  # type: ignore[misc]
+        terms += [(v, *abc) for abc in kept]
         coefficients += kept.values()
     return np.array(terms, dtype=np.int32).reshape(-1, 4), np.array(coefficients)
 

@@ -62,7 +62,8 @@ def build(kind: str, header: Mapping[str, Any], tensors: Tensors) -> Model:
     linear = _build_linear(header, tensors)
     if kind == "linear":
         return linear
-    model = NetworkACE(NetworkSpecification.model_validate(header["network"]), linear)
+    specification = {"products": False} | header["network"]  # of older files, which do not name it
+    model = NetworkACE(NetworkSpecification.model_validate(specification), linear)
     if model.level != kind:
         raise ValueError(f"a {kind!r} model with {model.specification.layers} attention layers")
     bounds = {"fitting.bounds": unbounded(len(linear.elements))}  # older files have none

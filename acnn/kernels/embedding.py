@@ -43,6 +43,8 @@ def compile_embedding(
     layers: int,
     terms: NDArray[Any],
     coefficients: NDArray[np.float64],
+    products: NDArray[Any],
+    product_coefficients: NDArray[np.float64],
 ) -> Program:
     """The program of an embedding.
 
@@ -53,11 +55,17 @@ def compile_embedding(
         transform: its exponents p, q.
         terms: (v, a1, a2, a3) of the invariants of three densities [n_terms, 4], v ascending from 0; may be empty.
         coefficients: of the terms [n_terms].
+        products: (v, a, a1, a2) of the products of two densities that attention sees [n, 4], sorted; may be empty.
+        product_coefficients: of the products [n].
     """
     terms = np.asarray(terms).reshape(-1, 4)
     if (np.diff(terms[:, 0]) < 0).any():
         raise ValueError("terms are sorted by the invariant they belong to")
     n_invariants = int(terms[-1, 0]) + 1 if len(terms) else 0
+    products = np.asarray(products).reshape(-1, 4)
+    components, product_start = np.unique(products[:, :2], axis=0, return_index=True)
+    if (np.diff(product_start) < 0).any():
+        raise ValueError("products are sorted by their coupling and component")
     sizes = (len(elements), l_max, channels, radial_functions, heads, layers)
     arrays = {
         "sizes": np.array(sizes, dtype=np.int32),
@@ -71,6 +79,10 @@ def compile_embedding(
         "term_start": np.searchsorted(terms[:, 0], np.arange(n_invariants + 1)).astype(np.int32),
         "factors": np.ascontiguousarray(terms[:, 1:], dtype=np.int32),
         "coefficients": np.asarray(coefficients, dtype=float),
+        "product_components": components.astype(np.int32),
+        "product_start": np.append(product_start, len(products)).astype(np.int32),
+        "product_factors": np.ascontiguousarray(products[:, 2:], dtype=np.int32),
+        "product_coefficients": np.asarray(product_coefficients, dtype=float),
     }
     return Program("embedding", elements, cutoff, arrays)
 

@@ -8,12 +8,14 @@ stack of attention layers over the neighbors of a center; in torch, the definiti
 
 and for attention layers k = 1 …, with a neighbor p = (i, j) as the token,
 
-    s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p)                                        the density seen in its direction
+    P_ac(i)     = Σ_v S_vc Σ_t c_t A^{k-1}_a1(t)c A^{k-1}_a2(t)c                       products of two, coupled to a
+    s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p) , then as many of P                     what is seen in its direction
     t_h(p)      = b_h(z_i, z_j) + Σ_n U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)     logit of head h
     A^k_ac(i)   = Σ_p [1 + Σ_h V_hlc σ(t_h(p))] φ^k_lc(p) Y_a(r̂_p) ,  σ(t) = t / √(1 + t²)
 
 s_lc(p) = (2l + 1) Σ_q φ_lc(q) P_l(cos θ_pq) is attention between the neighbors p and q with the kernel P_l, at a cost
-linear in their number. Weights multiply φ, which carries the cutoff, so nothing jumps when a neighbor leaves.
+linear in their number, and the products are attention between three of them. Weights multiply φ, which carries the
+cutoff, so nothing jumps when a neighbor leaves.
 
 Invariants of every layer: A_0c; Σ_a∈l A_ac A_ac' / √(2l + 1) for c ≤ c'; and for order 3 the couplings of three
 densities of one channel (`acnn.basis.triples`).
@@ -22,12 +24,13 @@ densities of one channel (`acnn.basis.triples`).
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import torch
 from torch import Tensor, nn
 
 from acnn.basis.radial import agnesi, jacobi_polynomials, seen_distance
-from acnn.basis.triples import coupled_degrees, real_harmonics, triple_products
+from acnn.basis.triples import coupled_degrees, density_products, product_degrees, real_harmonics, triple_products
 from acnn.graph import AtomicGraph
 from acnn.models.network_specification import NetworkSpecification
 
@@ -66,7 +69,7 @@ class RadialTable(nn.Module):
 
 
 class AttentionTables(nn.Module):
-    """Weights of one attention layer: W and b, U, T, V of the module's formulas."""
+    """Weights of one attention layer: W and b, U, T, V, and perhaps S, of the module's formulas."""
 
     def __init__(self, s: NetworkSpecification) -> None:
         super().__init__()
@@ -74,13 +77,22 @@ class AttentionTables(nn.Module):
         self.radial = radial_table(s)
         self.bias = RadialTable(n, (s.heads,), mixed, 0.5)
         self.distance = RadialTable(n, (s.radial_functions, s.heads), mixed, 1 / math.sqrt(s.radial_functions))
-        scale = 1 / math.sqrt(degrees * s.channels)
-        self.direction = nn.Parameter(scale * torch.randn(degrees, s.channels, s.heads, dtype=torch.float64))
+        couplings = product_degrees(s.l_max) if s.products else []
+        seen = (2 if couplings else 1) * s.channels
+        scale = 1 / math.sqrt(degrees * seen)
+        self.direction = nn.Parameter(scale * torch.randn(degrees, seen, s.heads, dtype=torch.float64))
         scale = 1 / math.sqrt(s.heads)
         self.values = nn.Parameter(scale * torch.randn(s.heads, degrees, s.channels, dtype=torch.float64))
+        self.couplings = None
+        if couplings:
+            of_degree = Counter(l for _, _, l in couplings)
+            scales = torch.tensor([1 / math.sqrt(of_degree[l]) for _, _, l in couplings], dtype=torch.float64)
+            normal = torch.randn(len(couplings), s.channels, dtype=torch.float64)
+            self.couplings = nn.Parameter(scales[:, None] * normal)
 
     def tables(self) -> list[Tensor]:
-        return [self.radial(), self.bias(), self.distance(), self.direction, self.values]
+        found = [self.radial(), self.bias(), self.distance(), self.direction, self.values]
+        return found if self.couplings is None else [*found, self.couplings]
 
 
 def radial_table(s: NetworkSpecification) -> RadialTable:
@@ -96,6 +108,8 @@ class Embedding(nn.Module):
     inner: Tensor
     triples: Tensor
     triple_coefficients: Tensor
+    products: Tensor
+    product_coefficients: Tensor
 
     def __init__(self, specification: NetworkSpecification) -> None:
         super().__init__()
@@ -105,6 +119,9 @@ class Embedding(nn.Module):
         terms, coefficients = triple_products(s.l_max if s.order > 2 else 0)
         self.register_buffer("triples", torch.as_tensor(terms, dtype=torch.int64), persistent=False)
         self.register_buffer("triple_coefficients", torch.as_tensor(coefficients), persistent=False)
+        terms, coefficients = density_products(s.l_max if s.products else 0)
+        self.register_buffer("products", torch.as_tensor(terms, dtype=torch.int64), persistent=False)
+        self.register_buffer("product_coefficients", torch.as_tensor(coefficients), persistent=False)
         self.register_buffer("r0", torch.tensor(s.bond_length_matrix(), dtype=torch.float64), persistent=False)
         self.register_buffer("inner", torch.tensor(s.inner_cutoff_matrix(), dtype=torch.float64), persistent=False)
         self.n_triples = len(coupled_degrees(s.l_max)) if s.order > 2 else 0
@@ -117,7 +134,7 @@ class Embedding(nn.Module):
         return (s.layers + 1) * (s.channels + (s.l_max + 1) * pairs + self.n_triples * s.channels)
 
     def tables(self) -> list[Tensor]:
-        """W^0, then W, b, U, T, V of every attention layer."""
+        """W^0, then W, b, U, T, V, and perhaps S, of every attention layer."""
         return [self.first(), *(table for layer in self.layers for table in layer.tables())]  # type: ignore[operator]
 
     def theta(self) -> Tensor:
@@ -138,12 +155,14 @@ class Embedding(nn.Module):
         slots = NeighborSlots(near)
         harmonics = slots.padded(real_harmonics(near.pair_vectors / distance[:, None], s.l_max))
         tables = [table.to(radial.dtype) for table in self.tables()]
+        per_layer = 6 if len(self.products) else 5
         density = pool(slots.padded(kinds.times(radial, tables[0])), harmonics)
         found = [self._invariants(density)]
         for k in range(s.layers):
-            w, b, u, t, v = tables[1 + 5 * k : 6 + 5 * k]
+            w, b, u, t, v, *couplings = tables[1 + k * per_layer : 1 + (k + 1) * per_layer]
             logits = slots.padded(kinds.times(radial, u) + kinds.of(b))
-            logits = logits + torch.tensordot(seen(density, harmonics), t, dims=2)
+            densities = torch.cat([density, *(self._products(density, of) for of in couplings)], dim=2)
+            logits = logits + torch.tensordot(seen(densities, harmonics), t, dims=2)
             weights = 1 + torch.tensordot(algebraic_sigmoid(logits), v, dims=1)
             density = pool(weights * slots.padded(kinds.times(radial, w)), harmonics)
             found.append(self._invariants(density))
@@ -157,6 +176,12 @@ class Embedding(nn.Module):
         y, y_cut = agnesi(r, r0, *TRANSFORM), agnesi(torch.full_like(r0, s.cutoff), r0, *TRANSFORM)
         polynomials = jacobi_polynomials((2 * y - 1 - y_cut) / (1 - y_cut), s.radial_functions)
         return ((1 - (r / s.cutoff) ** 2).clamp(min=0) ** 3)[:, None] * polynomials
+
+    def _products(self, density: Tensor, couplings: Tensor) -> Tensor:
+        """P [n_centers, (L + 1)², C] for S [n_couplings, C]."""
+        v, a, first, second = self.products.T
+        factors = self.product_coefficients[:, None].to(density.dtype) * couplings[v]
+        return torch.zeros_like(density).index_add(1, a, density[:, first] * density[:, second] * factors)
 
     def _invariants(self, density: Tensor) -> Tensor:
         """Of one layer [n_centers, n]."""

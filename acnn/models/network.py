@@ -190,6 +190,8 @@ def embedding_program(embedding: Embedding) -> Program:
         layers=s.layers,
         terms=embedding.triples.cpu().numpy(),
         coefficients=embedding.triple_coefficients.cpu().double().numpy(),
+        products=embedding.products.cpu().numpy(),
+        product_coefficients=embedding.product_coefficients.cpu().double().numpy(),
     )
 
 

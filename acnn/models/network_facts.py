@@ -18,7 +18,10 @@ def network_facts(model: NetworkACE) -> list[tuple[str, str]]:
         ("level", model.level),
         ("elements", ", ".join(model.elements)),
         ("cutoff of the network (Å)", f"{s.cutoff:g}"),
-        ("attention layers", f"{s.layers} of {s.heads} heads" if s.layers else "none"),
+        (
+            "attention layers",
+            f"{s.layers} of {s.heads} heads{' that see products' * s.products}" if s.layers else "none",
+        ),
         ("channels, l ≤", f"{s.channels}, {s.l_max}"),
         ("radial polynomials", str(s.radial_functions)),
         ("radial functions of elements", elements),

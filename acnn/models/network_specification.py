@@ -25,6 +25,7 @@ class NetworkSpecification(BaseModel):
         order: of the invariants, 2 or 3 (products of a channel with itself).
         layers: attention layers; 0 is the plain network.
         heads: attention weights per neighbor and attention layer, H.
+        products: whether attention sees products of two densities in the direction of a neighbor, besides the density.
         hidden: widths of the fitting network.
         element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
             gives every pair of elements its own as long as there are at most four elements, and means 4 beyond. With an
@@ -45,6 +46,7 @@ class NetworkSpecification(BaseModel):
     order: int = Field(3, ge=2, le=3)
     layers: int = Field(1, ge=0, le=4)
     heads: int = Field(16, ge=1, le=64)
+    products: bool = True
     hidden: tuple[int, ...] = Field((64, 64), min_length=1)
     element_channels: int | None = Field(None, ge=1)
     inner_cutoffs: dict[str, float] = {}

@@ -6,7 +6,14 @@ import scipy.special
 import torch
 from scipy.spatial.transform import Rotation
 
-from acnn.basis.triples import coupled_degrees, real_harmonics, sphere_quadrature, triple_products
+from acnn.basis.triples import (
+    coupled_degrees,
+    density_products,
+    product_degrees,
+    real_harmonics,
+    sphere_quadrature,
+    triple_products,
+)
 
 ORTHONORMAL = 1e-12
 INVARIANT = 1e-12
@@ -21,6 +28,14 @@ def invariants(density, l_max):
     terms, coefficients = triple_products(l_max)
     values = np.zeros(len(coupled_degrees(l_max)))
     np.add.at(values, terms[:, 0], coefficients * density[terms[:, 1:]].prod(axis=1))
+    return values
+
+
+def products(density, l_max):
+    """[n_couplings, (l_max + 1)²]."""
+    terms, coefficients = density_products(l_max)
+    values = np.zeros((len(product_degrees(l_max)), len(density)))
+    np.add.at(values, (terms[:, 0], terms[:, 1]), coefficients * density[terms[:, 2:]].prod(axis=1))
     return values
 
 
@@ -59,6 +74,36 @@ def test_invariant_under_rotation_and_reflection(l_max, reflection):
     found = invariants(before, l_max)
     assert np.abs(found).min() > 1e-3
     np.testing.assert_allclose(invariants(after, l_max), found, rtol=INVARIANT, atol=INVARIANT)
+
+
+@pytest.mark.parametrize("l_max", [2, 4])
+@pytest.mark.parametrize("reflection", [1, -1])
+def test_products_seen_in_a_direction_turn_with_the_densities(l_max, reflection):
+    points = directions(7)
+    turned = reflection * points @ Rotation.random(random_state=1).as_matrix().T
+    seen = []
+    for p in (points, turned):
+        y = real_harmonics(torch.as_tensor(p), l_max).numpy()
+        seen.append(products(y[:6].sum(axis=0), l_max) * y[6])
+    by_degree = [np.add.reduceat(s, [l * l for l in range(l_max + 1)], axis=1) for s in seen]
+    assert np.abs(seen[0] - seen[1]).max() > 0.1
+    for v, (_, _, l) in enumerate(product_degrees(l_max)):
+        assert abs(by_degree[0][v, l]) > 1e-3
+    np.testing.assert_allclose(by_degree[1], by_degree[0], rtol=INVARIANT, atol=INVARIANT)
+
+
+def test_products_couple_to_all_degrees_and_are_normalized():
+    assert product_degrees(0) == []
+    assert product_degrees(2) == [(1, 1, 0), (2, 2, 0), (1, 2, 1), (1, 1, 2), (2, 2, 2)]
+    terms, coefficients = density_products(3)
+    degree = np.sqrt(terms[:, 1]).astype(int)
+    assert [product_degrees(3)[v][2] for v in terms[:, 0]] == degree.tolist()
+    # merged terms a1 < a2 of l1 = l2 hold two ordered ones
+    of_v = np.array(product_degrees(3))[terms[:, 0]]
+    merged = (of_v[:, 0] == of_v[:, 1]) & (terms[:, 2] != terms[:, 3])
+    norms = np.zeros((len(product_degrees(3)), 16))
+    np.add.at(norms, (terms[:, 0], terms[:, 1]), coefficients**2 / np.where(merged, 2, 1))
+    assert norms[norms > 0] == pytest.approx(1, rel=1e-12)
 
 
 def test_equal_to_the_integral_over_three_densities():

@@ -120,6 +120,16 @@ def test_an_older_file_has_no_floor(saved):
     assert torch.equal(again.fitting.bounds, torch.tensor([[-torch.inf, torch.inf]] * 2, dtype=torch.float64))
 
 
+def test_attention_of_an_older_file_sees_the_density_alone(tmp_path):
+    model, path = random_network(["Si", "C"], products=False), tmp_path / "m.acnn"
+    save_model(model, path, {})
+    tamper(path, lambda header: header["network"].pop("products"))
+    again = load_model(path)
+    assert again.specification == model.specification
+    graph = atomic_graph(random_crystal(["Si", "C"]), model.cutoff)
+    assert torch.equal(again.site_energies(graph), model.site_energies(graph))
+
+
 def test_the_header_tells_the_kind(saved):
     header = read_header(saved)
     assert header["kind"] == "attention"

@@ -27,6 +27,7 @@ REACH = 4.0  # of the neighbors of `star_of`, 1.2 times as far at most: some are
 COUNTS = [3, 17, 0, 8, 40, 1, 12, 9, 16, 5, 31, 0, 2, 22, 6, 4, 11, 7, 26]
 SETTINGS = {
     "plain": {"layers": 0},
+    "density_alone": {"products": False},
     "attention": {"layers": 1},
     "two_layers": {"layers": 2, "channels": 3},
     "order_two": {"order": 2},
@@ -68,6 +69,8 @@ def kernel_of(embedding, isa=None, threads=1):
         layers=s.layers,
         terms=embedding.triples.numpy(),
         coefficients=embedding.triple_coefficients.numpy(),
+        products=embedding.products.numpy(),
+        product_coefficients=embedding.product_coefficients.numpy(),
     )
     return EmbeddingKernel(program, isa, threads)
 

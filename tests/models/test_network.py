@@ -40,6 +40,7 @@ STRUCTURES = example_structures()
 LEVELS = {
     "network": {"layers": 0},
     "attention": {"layers": 1},
+    "attention to the density alone": {"layers": 1, "products": False},
     "two layers, two invariants": {"layers": 2, "order": 2},
     "element channels": {"layers": 1, "element_channels": 2, "hidden": (6, 5)},
     "longer than the linear part": {"layers": 1, "cutoff": 5.2, "channels": 2},

@@ -64,11 +64,19 @@ StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays) {
     program.n_invariants = (int32_t)arrays.of_int("term_start").size() - 1;
     program.factors = arrays.of_int("factors").data();
     program.coefficients = keep(arrays.of_real("coefficients"));
+    program.product_components = arrays.of_int("product_components").data();
+    program.product_start = arrays.of_int("product_start").data();
+    program.product_factors = arrays.of_int("product_factors").data();
+    program.product_coefficients = keep(arrays.of_real("product_coefficients"));
+    program.n_components = (int32_t)arrays.of_int("product_start").size() - 1;
+    program.n_couplings = program.n_components ? program.product_components[2 * program.n_components - 2] + 1 : 0;
 
     const int64_t C = program.n_channels, L1 = shared.l_max + 1, N = program.n_radial, H = program.n_heads;
     const int64_t pairs = (int64_t)shared.n_elements * shared.n_elements, K = program.n_layers;
     program.n_descriptors = (K + 1) * (C + L1 * (C * (C + 1) / 2) + program.n_invariants * C);
-    program.n_theta = (K + 1) * pairs * N * L1 * C + K * (pairs * (H + N * H) + 2 * L1 * C * H);
+    const int64_t seen = program.n_couplings ? 2 * C : C;
+    program.n_theta = (K + 1) * pairs * N * L1 * C +
+                      K * (pairs * (H + N * H) + L1 * (seen + C) * H + program.n_couplings * C);
 }
 
 Embedding::Embedding(Arrays arrays, const EmbeddingInstructions *kernels)

@@ -1,13 +1,14 @@
 // The layers of the embedding for one batch, forward and back, in lane vectors or in dual numbers.
 //
 //     layer 0:     A_ac = Σ_n W_nlc B_na,  B_na = Σ_p R_n Y_a
-//     layer k ≥ 1: t_h = b_h + Σ_n U_nh R_n + Σ_a Q_ah Y_a,  Q_ah = Σ_c T_lch A^{k-1}_ac
+//     layer k ≥ 1: t_h = b_h + Σ_n U_nh R_n + Σ_a Q_ah Y_a,  Q_ah = Σ_c T_lch A^{k-1}_ac + Σ_c T_l(C+c)h P_ac, see couplings.h,
 //                  w_h = t_h q_h,  q_h = 1 / sqrt(1 + t_h²),  g_lc = 1 + Σ_h V_hlc w_h
 //                  A_ac = Σ_p g_lc φ_lc Y_a,  φ_lc = Σ_n W_nlc R_n
 //
-// Rows: A a · C + c, B a · N + n, Q a · H + h; g, φ l · C + c of every slot.
+// Rows: A, P a · C + c, B a · N + n, Q a · H + h; g, φ l · C + c of every slot.
 #pragma once
 
+#include "couplings.h"
 #include "descriptors.h"
 #include "fitting.h"
 #include "layer.h"
@@ -27,25 +28,27 @@ struct Layers {
     const Batch<T> &batch;
     const T *theta;
     const bool keeps;  // what the way back needs
-    const int C, L, N, H, CL, Y;
+    const int C, L, N, H, CL, Y, seen;  // the last: rows of T for every l
     Arena<T> arena;
     Tokens<A> tokens;
     Kept<A> kept[MOST_LAYERS + 1];
-    X *descriptors, *pooled, *pooled_bar, *query_bar, *bar, *bar_below, *products, *adjoints, *gated, *logit_bar, *square;
+    X *descriptors, *pooled, *pooled_bar, *query_bar, *bar, *bar_below, *coupled_bar, *products, *adjoints, *gated;
+    X *logit_bar, *square;
     X *radial_bar, *harmonic_bar;
-    Vec<T> *to_W, *to_U, *to_b, *to_T, *to_V;
+    Vec<T> *to_W, *to_U, *to_b, *to_T, *to_V, *to_S;
 
     X *take(int64_t rows) { return (X *)arena.take(A::ROWS * rows); }
 
     Layers(const EmbeddingProgram<T> &p, const Batch<T> &b, const T *theta, bool keeps)
         : program(p), batch(b), theta(theta), keeps(keeps), C(p.n_channels), L(p.shared.l_max), N(p.n_radial),
-          H(p.n_heads), CL(C * (L + 1)), Y((L + 1) * (L + 1)), arena{(Vec<T> *)b.workspace, 0},
-          tokens(arena, p, b.n_slots) {
+          H(p.n_heads), CL(C * (L + 1)), Y((L + 1) * (L + 1)), seen(p.n_couplings ? 2 * C : C),
+          arena{(Vec<T> *)b.workspace, 0}, tokens(arena, p, b.n_slots) {
         const int64_t n_slots = b.n_slots, n_kept = keeps || n_slots < CHUNK ? n_slots : CHUNK;
         for (int k = 0; k <= p.n_layers; ++k) {
             kept[k].density = take(Y * C);
             if (k == 0) continue;
             kept[k].query = take(Y * H);
+            kept[k].coupled = take(p.n_couplings ? Y * C : 0);
             kept[k].phi = take(n_kept * CL);
             kept[k].gate = take(n_kept * CL);
             kept[k].weight = take(n_kept * H);
@@ -57,6 +60,7 @@ struct Layers {
         query_bar = take(Y * H);
         bar = take(Y * C);
         bar_below = take(Y * C);
+        coupled_bar = take(p.n_couplings ? Y * C : 0);
         products = take(CHUNK * CL);
         adjoints = take(CHUNK * CL);
         gated = take(CHUNK * C);
@@ -67,8 +71,9 @@ struct Layers {
         to_W = arena.take(N * CL);
         to_U = arena.take(N * H);
         to_b = arena.take(H);
-        to_T = arena.take(CL * H);
+        to_T = arena.take(seen * (L + 1) * H);
         to_V = arena.take(CL * H);
+        to_S = arena.take(p.n_couplings * C);
     }
 
     // Calls action(neighbor, first, end) for the slots of every neighbor element that has some.
@@ -122,11 +127,17 @@ struct Layers {
     }
 
     void attend(int k) {
-        const T *to_logits = theta + table(k, 0).T;
-        for (int l = 0; l <= L; ++l)
-            Multiply<A, SameInLanes<A>>{
-                2 * l + 1, C, H, kept[k - 1].density + l * l * C, C, to_logits + l * C * H, H, 1}
-                .write(kept[k].query + l * l * H, H);
+        const Offsets at = table(k, 0);
+        const X *density = kept[k - 1].density;
+        if (program.n_couplings) couple<A>(program, theta + at.S, density, kept[k].coupled);
+        for (int l = 0; l <= L; ++l) {
+            const T *to_logits = theta + at.T + l * seen * H;
+            X *query = kept[k].query + l * l * H;
+            Multiply<A, SameInLanes<A>>{2 * l + 1, C, H, density + l * l * C, C, to_logits, H, 1}.write(query, H);
+            if (program.n_couplings)
+                Multiply<A, SameInLanes<A>>{2 * l + 1, C, H, kept[k].coupled + l * l * C, C, to_logits + C * H, H, 1}.add(
+                    query, H);
+        }
         for_each_segment([&](int neighbor, int begin, int end) {
             for_each_chunk(begin, end, [&](int first, int count) { attend_chunk(k, table(k, neighbor), first, count); });
         });
@@ -224,21 +235,33 @@ struct Layers {
             add_over_lanes<T>(to_b, H, theta_gradient + at.b);
         });
         const Offsets at = table(k, 0);
-        fill<Vec<T>>(to_T, CL * H, Vec<T>{});
-        for (int l = 0; l <= L; ++l) {
-            Multiply<A, SameInLanes<A>>{2 * l + 1, H, C, query_bar + l * l * H, H, theta + at.T + l * C * H, 1, H}.write(
-                bar_below + l * l * C, C);
-            if (theta_gradient)
-                Outer<A, Shares<A>>{
-                    2 * l + 1, C, H, kept[k - 1].density + l * l * C, C, query_bar + l * l * H, H, to_T + l * C * H, H}
-                    .run();
+        query_back(kept[k - 1].density, at.T, 0, theta_gradient, bar_below);
+        if (program.n_couplings) {
+            query_back(kept[k].coupled, at.T, C, theta_gradient, coupled_bar);
+            fill<Vec<T>>(to_S, program.n_couplings * C, Vec<T>{});
+            couple_back<A>(
+                program, theta + at.S, kept[k - 1].density, coupled_bar, bar_below, theta_gradient ? to_S : nullptr);
         }
         X *const above = bar;
         bar = bar_below;
         bar_below = above;
         if (!theta_gradient) return;
-        add_over_lanes<T>(to_T, CL * H, theta_gradient + at.T);
+        add_over_lanes<T>(to_T, seen * (L + 1) * H, theta_gradient + at.T);
         add_over_lanes<T>(to_V, CL * H, theta_gradient + at.V);
+        add_over_lanes<T>(to_S, program.n_couplings * C, theta_gradient + at.S);
+    }
+
+    // From the adjoints of Q to those of A or P, which are written, and to those of the rows of T from `channel` on.
+    void query_back(const X *density, int64_t table, int channel, bool of_theta, X *density_bar) {
+        for (int l = 0; l <= L; ++l) {
+            const int64_t rows = (l * seen + channel) * H;
+            const X *query = query_bar + l * l * H;
+            Multiply<A, SameInLanes<A>>{2 * l + 1, H, C, query, H, theta + table + rows, 1, H}.write(
+                density_bar + l * l * C, C);
+            if (!of_theta) continue;
+            fill<Vec<T>>(to_T + rows, C * H, Vec<T>{});
+            Outer<A, Shares<A>>{2 * l + 1, C, H, density + l * l * C, C, query, H, to_T + rows, H}.run();
+        }
     }
 
     // Adjoints of g in `products`, of φ in `adjoints`, of t in `logit_bar`, of Q, and of Y_a as far as A depends on them.

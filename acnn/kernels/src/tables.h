@@ -17,6 +17,11 @@ struct EmbeddingProgram {
     const int32_t *term_start;       // [n_invariants + 1]
     const int32_t *factors;          // [n_terms, 3] components of the densities
     const T *coefficients;           // [n_terms]
+    int32_t n_couplings, n_components;  // of the products of two densities that attention sees; 0: it sees none
+    const int32_t *product_components;  // [n_components, 2] coupling and component of the density
+    const int32_t *product_start;       // [n_components + 1]
+    const int32_t *product_factors;     // [n_products, 2] components of the densities
+    const T *product_coefficients;      // [n_products]
 };
 
 // A layer t_o = bias_o + Σ_i weight_io h_i of `inputs` and `outputs`, with its weights in tiles of TILE outputs
