@@ -63,7 +63,7 @@ def test_it_writes_model_log_checkpoint_and_metrics(make_settings: MakeSettings,
 
 
 def test_the_best_model_is_saved(make_settings: MakeSettings) -> None:
-    """Its errors on the validation structures are those of the best line of the log, whose energies do not level off."""
+    """Its errors on the validation structures are those of the best line of the log, before energies level off."""
     settings = make_settings(training={"epochs": 6, "learning_rate": 0.05})
     report = run_training(settings)
     best = lines(settings.output.log_file)[report.course.best_epoch - 1]
