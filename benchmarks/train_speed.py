@@ -1,7 +1,7 @@
 """Training on the silicon set of Zuo et al. (2020) beside mace-torch, in one run: seconds per epoch, and test errors.
 
     python benchmarks/train_speed.py DATA/zuo2020 --mace ENVIRONMENT/bin --threads 2
-    python benchmarks/train_speed.py DATA/zuo2020 --mace ENVIRONMENT/bin --rounds 1 --epochs 60 --mace-epochs 45
+    python benchmarks/train_speed.py DATA/zuo2020 --mace ENVIRONMENT/bin --rounds 1 --epochs 60 --mace-epochs 40
 
 acnn trains the attention model of accuracy_networks.py, in single precision. mace-torch 0.3 trains a small MACE (two
 interactions, 32x0e + 32x1o, r_cut 5 Å, single precision, batches of four structures), smaller than what its authors

@@ -12,9 +12,10 @@ from ase.data import atomic_numbers
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
-from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
+from acnn.kernels.embedding import EmbeddingKernel
 from acnn.kernels.evaluator import instruction_sets
-from acnn.models.embedding import TRANSFORM, Embedding
+from acnn.models.embedding import Embedding
+from acnn.models.network import embedding_program
 from acnn.models.network_specification import NetworkSpecification
 
 if not instruction_sets():
@@ -55,24 +56,7 @@ def embedding_of(**settings):
 
 
 def kernel_of(embedding, isa=None, threads=1):
-    s = embedding.specification
-    program = compile_embedding(
-        s.elements,
-        s.cutoff,
-        embedding.r0.numpy(),
-        embedding.inner.numpy(),
-        TRANSFORM,
-        l_max=s.l_max,
-        channels=s.channels,
-        radial_functions=s.radial_functions,
-        heads=s.heads,
-        layers=s.layers,
-        terms=embedding.triples.numpy(),
-        coefficients=embedding.triple_coefficients.numpy(),
-        products=embedding.products.numpy(),
-        product_coefficients=embedding.product_coefficients.numpy(),
-    )
-    return EmbeddingKernel(program, isa, threads)
+    return EmbeddingKernel(embedding_program(embedding), isa, threads)
 
 
 def by_torch(embedding, graph, theta):
