@@ -2,8 +2,8 @@
 
 On a GPU they are the same up to rounding. Safetensors with a JSON header, as model files; the file appears whole or not
 at all. It holds the model the training started from (linear part, standardization) with what was said of it, weights,
-their moving average and the best so far, and the moments of the optimizer. The order of the batches of an epoch follows
-from the seed alone.
+their moving average and the best so far, and the moments of the optimizers. The order of the batches of an epoch
+follows from the seed alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from acnn.safetensors_header import safetensors_header
 from acnn.train.start import Start
 from acnn.train.trainer import Course, Trainer
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class TrainingCheckpointError(ValueError):
@@ -106,20 +106,21 @@ def checkpoint_of(trainer: Trainer, model: bytes, fingerprint: Mapping[str, Any]
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
-    """ "weights.NAME", "average.NAME", "best.NAME", "exp_avg.NAME", "exp_avg_sq.NAME" and "norm", on the CPU."""
-    state = [trainer.optimizer.state[p] for p in trainer.parameters]
+    """ "weights.NAME", "average.NAME", "best.NAME", "norm", and of the optimizer "momentum.NAME", or "exp_avg.NAME" and
+    "exp_avg_sq.NAME"; on the CPU."""
     groups: dict[str, Sequence[Tensor]] = {
         "weights": trainer.parameters,
         "average": trainer.average.tensors,
         "best": trainer.best,
-        "exp_avg": [moments["exp_avg"] for moments in state],
-        "exp_avg_sq": [moments["exp_avg_sq"] for moments in state],
     }
     named = {
         f"{group}.{name}": tensor
         for group, tensors in groups.items()
         for name, tensor in zip(trainer.names, tensors, strict=True)
     }
+    for name, parameter in zip(trainer.names, trainer.parameters, strict=True):
+        state = trainer.muon.state.get(parameter) or trainer.adamw.state[parameter]
+        named |= {f"{moment}.{name}": tensor for moment, tensor in state.items() if moment != "step"}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in (named | {"norm": trainer.norm}).items()}
 
 
@@ -136,8 +137,11 @@ def restore(trainer: Trainer, checkpoint: TrainingCheckpoint) -> None:
             take(parameter, f"weights.{name}")
             take(average, f"average.{name}")
             take(best, f"best.{name}")
-            moments = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
-            for key, tensor in moments.items():
+            if f"momentum.{name}" in checkpoint.tensors:
+                state = trainer.muon.state[parameter] = {"momentum": torch.empty_like(parameter)}
+            else:
+                state = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
+                trainer.adamw.state[parameter] = {"step": torch.tensor(float(checkpoint.steps)), **state}
+            for key, tensor in state.items():
                 take(tensor, f"{key}.{name}")
-            trainer.optimizer.state[parameter] = {"step": torch.tensor(float(checkpoint.steps)), **moments}
     trainer.steps, trainer.course = checkpoint.steps, checkpoint.course

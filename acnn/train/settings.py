@@ -148,7 +148,9 @@ class TrainingSettings(Section):
         learning_rate: largest one; default 0.005, and 0.001 for a model that goes on from another.
         final_learning_rate: at the last epoch, default a hundredth of it.
         schedule, warmup, plateau_factor, plateau_wait: see `LearningRate`.
-        weight_decay: of the matrices of the fitting network (AdamW).
+        optimizer: muon, for tables and matrices (`acnn.train.muon`) with AdamW for the rest; or adamw for all.
+        betas: of AdamW.
+        weight_decay: of the matrices of the fitting network.
         clip: a gradient longer than so many times the running mean of norms is shortened to that, in which outliers
             count little; None: never.
         ema: decay per step of the moving average of the weights, which is what is validated and saved; 0: no average;
@@ -168,6 +170,7 @@ class TrainingSettings(Section):
     warmup: float = Field(0.02, ge=0)
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     plateau_wait: int = Field(20, ge=1)
+    optimizer: Literal["muon", "adamw"] = "muon"
     weight_decay: float = Field(1e-3, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float | None = Field(3.0, gt=0)

@@ -1,4 +1,4 @@
-"""The training loop: batches, gradients of a loss of forces, AdamW, moving average, validation."""
+"""The training loop: batches, gradients of a loss of forces, Muon and AdamW, moving average, validation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
 from acnn.train.errors import QUANTITIES, Errors, network_errors, network_gradients, score
 from acnn.train.loss import Deltas, penalties
+from acnn.train.optimizers import make_optimizers
 from acnn.train.processes import ALONE, Processes
 from acnn.train.schedule import LearningRate, reductions
 from acnn.train.settings import TrainingSettings
@@ -130,7 +131,7 @@ class Trainer:
         for parameter in self.parameters:
             parameter.data = parameter.data.to(train.pair_vectors.dtype)
             parameter.grad = torch.zeros_like(parameter)
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=rate.start, betas=settings.betas, foreach=True)
+        self.optimizers = self.muon, self.adamw = make_optimizers(self.names, self.parameters, settings, rate.start)
         self.average = MovingAverage(self.parameters, settings.decay(self.n_batches))
         self.best = [tensor.clone() for tensor in self.average.tensors]
         self.norm = torch.zeros((), dtype=train.pair_vectors.dtype, device=train.pair_vectors.device)
@@ -167,7 +168,7 @@ class Trainer:
             errors=errors,
             score=found,
             is_best=is_best,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=self.adamw.param_groups[0]["lr"],
             gradient_norm=float(self.norm),
             seconds=seconds,
         )
@@ -178,17 +179,6 @@ class Trainer:
         patience = self.settings.patience
         waited = self.course.epoch - self.course.best_epoch
         return self.course.epoch >= self.settings.epochs or (patience is not None and waited >= patience)
-
-    def _groups(self) -> list[dict[str, object]]:
-        """Weight decay is for the matrices of the fitting network alone."""
-        is_matrix = [name.startswith(("fitting.weights", "fitting.skip")) for name in self.names]
-        return [
-            {
-                "params": [p for p, matrix in zip(self.parameters, is_matrix, strict=True) if matrix == decays],
-                "weight_decay": self.settings.weight_decay if decays else 0.0,
-            }
-            for decays in (True, False)
-        ]
 
     def _pass(self, epoch: int, weights: Sequence[float]) -> list[float]:
         """Steps over all batches; the mean parts of the loss."""
@@ -208,13 +198,15 @@ class Trainer:
         return share.to(self.train.species.device)
 
     def _step(self, structures: Tensor, factors: Tensor, rate: float) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=False)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=False)
         loss, parts = self.loss(self.train.batch(structures), factors)
         loss.backward(inputs=self.parameters)  # the kernel has no second derivatives of positions
         self._clip()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
         self.steps += 1
         self.average.update(self.parameters, self.steps)
         return parts

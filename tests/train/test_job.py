@@ -73,12 +73,13 @@ def test_the_best_model_is_saved(make_settings: MakeSettings) -> None:
     assert 1000 * found["forces_rmse"] == pytest.approx(float(best["validation forces RMSE (meV/Å)"]), rel=1e-3)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+@pytest.mark.parametrize(("schedule", "optimizer"), [("cosine", "muon"), ("plateau", "muon"), ("cosine", "adamw")])
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_killed_training_goes_on_with_the_same_numbers(
-    make_settings: MakeSettings, tmp_path: Path, epoch: int, schedule: str
+    make_settings: MakeSettings, tmp_path: Path, epoch: int, schedule: str, optimizer: str
 ) -> None:
-    training = {"schedule": schedule, "epochs": 5} | ({"plateau_wait": 1} if schedule == "plateau" else {})
+    waiting = {"plateau_wait": 1} if schedule == "plateau" else {}
+    training = {"schedule": schedule, "optimizer": optimizer, "epochs": 5, **waiting}
     whole = make_settings(training=training, output={"model": tmp_path / "whole.acnn"})
     run_training(whole)
     settings = make_settings(training=training)

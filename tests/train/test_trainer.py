@@ -155,12 +155,27 @@ def test_long_gradients_are_shortened_and_count_little(make_trainer: MakeTrainer
     assert float(trainer.norm) == pytest.approx(0.95 * usual + 0.05 * 3 * usual)
 
 
-def test_weights_decay_in_matrices_of_the_fitting_network_alone(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(weight_decay=0.1)
-    decaying = {id(p) for p in trainer.optimizer.param_groups[0]["params"]}
-    names = {name for name, p in zip(trainer.names, trainer.parameters, strict=True) if id(p) in decaying}
-    assert names == {"fitting.weights.0", "fitting.skip"}
-    assert [group["weight_decay"] for group in trainer.optimizer.param_groups] == [0.1, 0.0]
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_weights_decay_in_matrices_of_the_fitting_network_alone(make_trainer: MakeTrainer, optimizer: str) -> None:
+    trainer = make_trainer(weight_decay=0.1, optimizer=optimizer)
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    names = {name: decay[id(p)] for name, p in zip(trainer.names, trainer.parameters, strict=True)}
+    assert names.keys() == set(trainer.names)
+    assert {name for name, value in names.items() if value == 0.1} == {"fitting.weights.0", "fitting.skip"}
+    assert set(names.values()) == {0.1, 0.0}
+
+
+def test_optimizers_share_the_parameters(make_trainer: MakeTrainer) -> None:
+    """Each parameter has one, which has its learning rate; adamw takes all."""
+    for optimizer in ("muon", "adamw"):
+        trainer = make_trainer(optimizer=optimizer)
+        trainer.run_epoch()
+        taken = [[p for group in o.param_groups for p in group["params"]] for o in trainer.optimizers]
+        assert sorted(id(p) for of in taken for p in of) == sorted(id(p) for p in trainer.parameters)
+        assert bool(taken[0]) == (optimizer == "muon")
+        rates = {group["lr"] for o in trainer.optimizers for group in o.param_groups}
+        assert len(rates) == 1
 
 
 def test_a_loss_that_is_not_finite_is_said(make_trainer: MakeTrainer) -> None:

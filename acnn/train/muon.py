@@ -1,0 +1,121 @@
+"""Muon: steps along the momentum of a matrix with all its singular values made one.
+
+    B ← 0.95 B + 0.05 G                                     momentum of the gradient G
+    O = U Vᵀ for 0.95 B + 0.05 G = U S Vᵀ                   as good as: singular values of 0.7 … 1.2
+    M ← (1 - η λ) M - 0.1 η √(max(rows, columns)) O         η the learning rate, λ the weight decay
+
+so that all directions a matrix can change in are learned at one pace, and its elements change by a tenth of η, root
+mean square. K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); the factor by the
+longer side as in J. Liu et al., arXiv:2502.16982, who take 0.2.
+
+`torch.optim.Muon` takes one matrix at a time, and in bfloat16; the tables of an embedding are small, many, and matrices
+only after their axes are put together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MOMENTUM = 0.95
+PACE = 0.1
+"""Change of an element in one step, root mean square, in learning rates."""
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+NEWTON_SCHULZ_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Which axes of a parameter are those of the inputs of a linear map, its rows; the others are its outputs."""
+
+    axes: tuple[int, ...]
+
+    def matrix(self, tensor: Tensor) -> Tensor:
+        """[inputs, outputs]"""
+        rows = math.prod(tensor.shape[axis] for axis in self.axes)
+        return tensor.permute(self._order(tensor)).reshape(rows, -1)
+
+    def tensor(self, matrix: Tensor, like: Tensor) -> Tensor:
+        """The way back."""
+        order = self._order(like)
+        inverse = [order.index(axis) for axis in range(like.ndim)]
+        return matrix.reshape([like.shape[axis] for axis in order]).permute(inverse)
+
+    def _order(self, tensor: Tensor) -> list[int]:
+        return [*self.axes, *(axis for axis in range(tensor.ndim) if axis not in self.axes)]
+
+
+def inputs_of(name: str, parameter: Tensor) -> Inputs | None:
+    """Of a parameter of `NetworkACE`: radial functions of a pair of elements, heads, what is seen, invariants; None for
+    biases, factors and embeddings of elements, which are no linear maps."""
+    owner, kind = name.split(".")[-2:]
+    if owner == "weights":  # [element, invariants, hidden]: one map to the hidden units of all elements
+        return Inputs((1,))
+    if kind in ("values", "couplings"):
+        return Inputs((0,))
+    if kind == "direction":
+        return Inputs((0, 1))
+    outputs = {"radial": 2, "first": 2, "distance": 1}.get(owner)
+    if kind == "coefficients" and outputs is not None:
+        return Inputs(tuple(range(parameter.ndim - outputs)))
+    return None
+
+
+class Muon(torch.optim.Optimizer):
+    """The steps of the module's formulas.
+
+    Args:
+        groups: each with ``params``, ``weight_decay`` and ``inputs``, an `Inputs` for every parameter.
+        lr: η.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            parameters, rate = group["params"], group["lr"]
+            if not parameters:
+                continue
+            gradients = [p.grad for p in parameters]
+            momenta = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+            torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+            directions = torch._foreach_lerp(gradients, momenta, MOMENTUM)
+            torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+            matrices = [of.matrix(d) for of, d in zip(group["inputs"], directions, strict=True)]
+            steps = orthogonalized_all(matrices)
+            for parameter, of, step in zip(parameters, group["inputs"], steps, strict=True):
+                parameter.sub_(of.tensor(step, parameter), alpha=PACE * rate * math.sqrt(max(step.shape)))
+
+
+def orthogonalized_all(matrices: list[Tensor]) -> list[Tensor]:
+    """`orthogonalized` of each; those of one shape together."""
+    places = defaultdict(list)
+    for place, matrix in enumerate(matrices):
+        places[matrix.shape].append(place)
+    found = list(matrices)
+    for alike in places.values():
+        together = orthogonalized(torch.stack([matrices[place] for place in alike]))
+        for place, matrix in zip(alike, together, strict=True):
+            found[place] = matrix
+    return found
+
+
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """About U Vᵀ of M = U S Vᵀ [batch, rows, columns]: an odd polynomial of M that brings singular values of more than
+    0.002 of its norm to 0.7 … 1.2, and smaller ones to less; zero of zero."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + torch.finfo(x.dtype).tiny)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x

@@ -1,0 +1,37 @@
+"""Which optimizer moves which parameter: Muon what is a matrix, AdamW the rest, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch.nn import Parameter
+from torch.optim import AdamW
+
+from acnn.train.muon import Muon, inputs_of
+from acnn.train.settings import TrainingSettings
+
+
+def make_optimizers(
+    names: Sequence[str], parameters: Sequence[Parameter], settings: TrainingSettings, rate: float
+) -> tuple[Muon, AdamW]:
+    """Of the parameters of a network; weight decay is for the matrices of its fitting network.
+
+    Args:
+        rate: learning rate.
+    """
+    matrices: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for decays in (True, False):
+        own = {name: p for name, p in zip(names, parameters, strict=True) if is_decaying(name) == decays}
+        decay = {"weight_decay": settings.weight_decay if decays else 0.0}
+        inputs = {name: inputs_of(name, p) for name, p in own.items()} if settings.optimizer == "muon" else {}
+        inputs = {name: of for name, of in inputs.items() if of is not None}
+        matrices.append({"params": [own[name] for name in inputs], "inputs": list(inputs.values()), **decay})
+        others.append({"params": [p for name, p in own.items() if name not in inputs], **decay})
+    return Muon(matrices, lr=rate), AdamW(others, lr=rate, betas=settings.betas, foreach=True)
+
+
+def is_decaying(name: str) -> bool:
+    """Whether a parameter has a weight decay."""
+    return name.startswith(("fitting.weights", "fitting.skip"))
