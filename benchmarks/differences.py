@@ -30,7 +30,7 @@ import torch
 from accuracy_networks import ZUO_TRAINING, acnn, train
 from ase import Atoms
 from fitting import print_rows, write_rows
-from molecules import MOLECULE_PART, MOLECULES, MoleculeData, molecule_data, molecule_model
+from molecules import MOLECULE_PART, MOLECULE_RATE, MOLECULES, MoleculeData, molecule_data, molecule_model
 from pretraining import GFN2_XTB, row
 
 from acnn.data.structures import molecular_dynamics, rounded
@@ -80,7 +80,8 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
     folder = arguments.models
 
     def trained(kind: str, seed: int, epochs: int, **settings: Any) -> tuple[Path, float]:
-        training = {**ZUO_TRAINING, "batch_atoms": 5 * data.n_atoms, **settings.pop("training", {})}
+        training = {**ZUO_TRAINING, "learning_rate": MOLECULE_RATE, "batch_atoms": 5 * data.n_atoms}
+        training |= settings.pop("training", {})
         start, own = time.perf_counter(), argparse.Namespace(**vars(arguments) | {"epochs": epochs})
         train(own, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)
         return folder / f"{name}_{kind}_{seed}.acnn", time.perf_counter() - start

@@ -29,6 +29,8 @@ MOLECULE_LINEAR = {3: "14,12,9,7", 4: "12,10,7,5"}
 MOLECULE_PART = {3: [12, 10, 7], 4: [12, 9, 6]}
 """Of order 1 … 3 of the stiff linear part of a network."""
 MOLECULE_LINEAR_CUTOFF = 5.0
+MOLECULE_RATE = 0.0015
+"""Learning rate; crystals want three times as much."""
 MOLECULE_R0 = 1.75
 """Å, of the distance transforms of all elements; see bond_lengths.py."""
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from accuracy_networks import ZUO_TRAINING, acnn, molecule_errors, train
 from fitting import print_rows, write_rows
-from molecules import MOLECULE_PART, MOLECULES, MoleculeData, fit_molecule, molecule_data, molecule_model
+from molecules import MOLECULE_PART, MOLECULE_RATE, MOLECULES, MoleculeData, fit_molecule, molecule_data, molecule_model
 
 from acnn.train.settings import FINE_TUNING_RATE
 
@@ -66,7 +66,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, 
         label(arguments, data.train, cheap)
 
     def trained(kind: str, seed: int, epochs: int, **settings: Any) -> tuple[Path, float]:
-        rate = FINE_TUNING_RATE if "from" in settings else ZUO_TRAINING["learning_rate"]
+        rate = FINE_TUNING_RATE if "from" in settings else MOLECULE_RATE
         training = {**ZUO_TRAINING, "learning_rate": rate, "batch_atoms": 5 * data.n_atoms}
         start, own = time.perf_counter(), argparse.Namespace(**vars(arguments) | {"epochs": epochs})
         train(own, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)

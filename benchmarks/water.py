@@ -34,7 +34,7 @@ from fitting import print_rows, write_rows
 TYPES = ["O", "H"]
 MODEL = {"cutoff": 5.0, "channels": 10, "heads": 12, "radial_functions": 8, "hidden": [32]}
 LINEAR = {"order": 3, "degree": [12, 10, 8]}
-TRAINING = {"learning_rate": 0.005, "betas": [0.9, 0.99], "ema": 0.99, "batch_atoms": 384, "threads": 1}
+TRAINING = {"learning_rate": 0.005, "ema": 0.99, "batch_atoms": 384, "threads": 1}
 
 
 def main() -> None:

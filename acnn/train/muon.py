@@ -2,11 +2,11 @@
 
     B ← 0.95 B + 0.05 G                                     momentum of the gradient G
     O = U Vᵀ for 0.95 B + 0.05 G = U S Vᵀ                   as good as: singular values of 0.7 … 1.2
-    M ← (1 - η λ) M - 0.1 η √(max(rows, columns)) O         η the learning rate, λ the weight decay
+    M ← (1 - η λ) M - 0.2 η √(max(rows, columns)) O         η the learning rate, λ the weight decay
 
-so that all directions a matrix can change in are learned at one pace, and its elements change by a tenth of η, root
+so that all directions a matrix can change in are learned at one pace, and its elements change by a fifth of η, root
 mean square. K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); the factor by the
-longer side as in J. Liu et al., arXiv:2502.16982, who take 0.2.
+longer side is that of J. Liu et al., arXiv:2502.16982.
 
 `torch.optim.Muon` takes one matrix at a time, and in bfloat16; the tables of an embedding are small, many, and matrices
 only after their axes are put together.
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 MOMENTUM = 0.95
-PACE = 0.1
+PACE = 0.2
 """Change of an element in one step, root mean square, in learning rates."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
