@@ -85,7 +85,7 @@ class Muon(torch.optim.Optimizer):
             if not parameters:
                 continue
             gradients = [p.grad for p in parameters]
-            momenta = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+            momenta = [self._momentum(p) for p in parameters]
             torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
             directions = torch._foreach_lerp(gradients, momenta, MOMENTUM)
             torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
@@ -93,6 +93,12 @@ class Muon(torch.optim.Optimizer):
             steps = orthogonalized_all(matrices)
             for parameter, of, step in zip(parameters, group["inputs"], steps, strict=True):
                 parameter.sub_(of.tensor(step, parameter), alpha=PACE * rate * math.sqrt(max(step.shape)))
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        return state["momentum"]
 
 
 def orthogonalized_all(matrices: list[Tensor]) -> list[Tensor]:
@@ -102,7 +108,8 @@ def orthogonalized_all(matrices: list[Tensor]) -> list[Tensor]:
         places[matrix.shape].append(place)
     found = list(matrices)
     for alike in places.values():
-        together = orthogonalized(torch.stack([matrices[place] for place in alike]))
+        own = [matrices[place] for place in alike]
+        together = orthogonalized(torch.stack(own) if len(own) > 1 else own[0][None])
         for place, matrix in zip(alike, together, strict=True):
             found[place] = matrix
     return found
@@ -115,7 +122,12 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + torch.finfo(x.dtype).tiny)
+    gram = x @ x.mT  # every iterate is a polynomial of it times x, which may be long
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    factor = identity.expand_as(gram)
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        polynomial = torch.baddbmm(a * identity + b * gram, gram, gram, alpha=c)
+        factor = polynomial @ factor
+        gram = polynomial @ gram @ polynomial
+    x = factor @ x
     return x.mT if tall else x
