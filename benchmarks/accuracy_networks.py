@@ -49,7 +49,15 @@ from acnn.basis.specification import BasisSpecification
 from acnn.models.linear import LinearACE
 
 LOSS = {"energy": {"ramp": [[0.7, 3.0], [0.8, 60.0]]}, "forces": 1.0, "virial": 0.0}
-ZUO_MODEL = {"cutoff": 6.0, "channels": 12, "heads": 16, "l_max": 4, "radial_functions": 7, "hidden": [16]}
+ZUO_MODEL = {
+    "cutoff": 6.0,
+    "channels": 16,
+    "heads": 24,
+    "l_max": 4,
+    "radial_functions": 7,
+    "hidden": [16],
+    "products": False,
+}
 ZUO_LINEAR = {"order": 3, "degree": [10, 10, 8], "wl": 1, "cutoff": 5.0, "slack": 1, "prior": "algebraic:4"}
 METALS = {
     "linear": {"order": 4, "degree": [20, 20, 14, 10], "wl": 1, "cutoff": 5.5, "slack": 1, "prior": "algebraic:4"},
@@ -71,7 +79,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="some of the data sets")
     parser.add_argument("--levels", nargs="+", default=["network", "attention"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", type=Path, help="keep the models in this folder")
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accuracy_networks import ZUO_MODEL
 from ase.build import bulk
 from fitting import print_rows, write_rows
 
@@ -34,6 +35,7 @@ def models() -> dict[str, Potential]:
         for layers, name in ((0, "network"), (1, "attention"), (2, "two attention layers")):
             specification = NetworkSpecification(elements=SILICON, cutoff=cutoff, layers=layers)
             found[f"{name}, {cutoff:g} Å"] = NetworkACE(specification, small)
+    found["attention of accuracy_networks.py"] = NetworkACE(NetworkSpecification(elements=SILICON, **ZUO_MODEL), small)
     return found
 
 
