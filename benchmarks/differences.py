@@ -34,7 +34,6 @@ from molecules import MOLECULE_PART, MOLECULE_RATE, MOLECULES, MoleculeData, mol
 from pretraining import GFN2_XTB, row
 
 from acnn.data.structures import molecular_dynamics, rounded
-from acnn.train.settings import FINE_TUNING_RATE
 from ase_calculator import ACNNCalculator
 
 TEMPERATURES = (300.0, 600.0, 900.0)
@@ -42,7 +41,7 @@ SNAPSHOTS = 40
 """Of every trajectory, 25 fs apart."""
 BROKEN = 0.25
 """eV per atom above the highest energy of the training data: a molecule that breaks."""
-LAST_RATE, LAST_EPOCHS = 0.3 * FINE_TUNING_RATE, 60
+LAST_RATE, LAST_EPOCHS = 0.0003, 60
 """Of the last training, on the reference data alone."""
 
 
@@ -112,8 +111,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
         both = folder / f"{name}_taught_{seed}.xyz"
         both.write_text(better.read_text() + data.train.read_text())
         taught = {"data": {"train": str(both), "validation": None}, "from": str(first)}
-        rate = {"learning_rate": FINE_TUNING_RATE}
-        model, before = trained("taught", seed, arguments.epochs, **taught, training=rate)
+        model, before = trained("taught", seed, arguments.epochs, **taught)
         yield row(name, "taught", seed, data, model, before)
         last = {"data": {"train": str(data.train), "validation": None}, "from": str(model)}
         model, seconds = trained("final", seed, LAST_EPOCHS, **last, training={"learning_rate": LAST_RATE})
