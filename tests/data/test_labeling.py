@@ -335,7 +335,7 @@ def test_calculators_that_are_none_are_told(tmp_path: Path, calculator: str, sen
 
 def test_pretraining_on_cheap_labels_lowers_errors_where_data_are_few(tmp_path: Path, cheap: str) -> None:
     """Same number of epochs on the same few reference data, with and without: the forces of new structures."""
-    train = write_reference(tmp_path / "train.xyz", crystals(5, seed=3))
+    train = write_reference(tmp_path / "train.xyz", crystals(2, seed=3))
     test = write_reference(tmp_path / "test.xyz", crystals(20, seed=4))
     assert run("label", train, "-o", tmp_path / "cheap.xyz", "--calculator", cheap, "--copies", 8, "--reference", train,
                "--strain", 0.02).exit_code == 0  # fmt: skip
@@ -343,7 +343,7 @@ def test_pretraining_on_cheap_labels_lowers_errors_where_data_are_few(tmp_path: 
     assert run("fit", train, "-o", linear, "--order", 2, "--degree", 5, "--cutoff", 4.5, "--slack", 2, "--e0", "lstsq",
                "--prior", "algebraic:3").exit_code == 0  # fmt: skip
     small = {"cutoff": 4.5, "channels": 4, "l_max": 2, "radial_functions": 5, "heads": 4, "hidden": [8]}
-    training = {"epochs": 30, "batch_atoms": 16, "threads": 1}
+    training = {"epochs": 150, "batch_atoms": 16, "threads": 1}
     base = {"data": {"train": str(train), "validation": None, "test": str(test)}, "training": training}
     new = {"model": small, "linear": str(linear)}
     runs = {
