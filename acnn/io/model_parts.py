@@ -35,6 +35,8 @@ KEYS = {
     "ensemble": (*LINEAR_KEYS, "members"),
 }
 """What the header of each kind must have."""
+OF_OLDER_NETWORKS = {"products": False, "smoothness": 0.0}
+"""What the specification of a network was before it named these."""
 
 Header = dict[str, Any]
 Tensors = dict[str, Tensor]
@@ -62,7 +64,7 @@ def build(kind: str, header: Mapping[str, Any], tensors: Tensors) -> Model:
     linear = _build_linear(header, tensors)
     if kind == "linear":
         return linear
-    specification = {"products": False} | header["network"]  # of older files, which do not name it
+    specification = {**OF_OLDER_NETWORKS, **header["network"]}
     model = NetworkACE(NetworkSpecification.model_validate(specification), linear)
     if model.level != kind:
         raise ValueError(f"a {kind!r} model with {model.specification.layers} attention layers")

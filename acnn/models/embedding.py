@@ -3,19 +3,22 @@ stack of attention layers over the neighbors of a center; in torch, the definiti
 
     R_n(r)      = (1 - r²/r_cut²)³ P_n(x(r))                                          C² at the cutoff, and constant
                                                                                       far below an inner cutoff
-    φ^k_lc(p)   = Σ_n W^k_nlc(z_i, z_j) R_n(r_p)                                      learnable channels of layer k
+    φ^k_lc(p)   = Σ_n γ_nl W^k_nlc(z_i, z_j) R_n(r_p)                                 learnable channels of layer k
     A^0_ac(i)   = Σ_p φ^0_lc(p) Y_a(r̂_p)                                              density
 
 and for attention layers k = 1 …, with a neighbor p = (i, j) as the token,
 
     P_ac(i)     = Σ_v S_vc Σ_t c_t A^{k-1}_a1(t)c A^{k-1}_a2(t)c                       products of two, coupled to a
     s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p) , then as many of P                     what is seen in its direction
-    t_h(p)      = b_h(z_i, z_j) + Σ_n U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)     logit of head h
+    t_h(p)      = b_h(z_i, z_j) + Σ_n γ_n0 U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)     logit of head h
     A^k_ac(i)   = Σ_p [1 + Σ_h V_hlc σ(t_h(p))] φ^k_lc(p) Y_a(r̂_p) ,  σ(t) = t / √(1 + t²)
 
 s_lc(p) = (2l + 1) Σ_q φ_lc(q) P_l(cos θ_pq) is attention between the neighbors p and q with the kernel P_l, at a cost
 linear in their number, and the products are attention between three of them. Weights multiply φ, which carries the
 cutoff, so nothing jumps when a neighbor leaves.
+
+γ_nl ∝ [√n (l + 1)]^-s, Σ_n γ_n0² = N, is a smoothness prior of exponent s: what varies fast with distance or direction
+is learned more slowly.
 
 Invariants of every layer: A_0c; Σ_a∈l A_ac A_ac' / √(2l + 1) for c ≤ c'; and for order 3 the couplings of three
 densities of one channel (`acnn.basis.triples`).
@@ -42,17 +45,30 @@ def algebraic_sigmoid(t: Tensor) -> Tensor:
     return t * torch.rsqrt(1 + t * t)
 
 
+def smoothness_factors(s: NetworkSpecification) -> Tensor:
+    """γ_nl [N, L + 1]"""
+    of_radial = torch.arange(1, s.radial_functions + 1, dtype=torch.float64) ** (-s.smoothness / 2)
+    of_degree = torch.arange(1, s.l_max + 2, dtype=torch.float64) ** -s.smoothness
+    return of_radial[:, None] * of_degree * torch.rsqrt((of_radial**2).mean())
+
+
 class RadialTable(nn.Module):
-    """Coefficients [n_elements, n_elements, *shape] by center and neighbor element.
+    """Numbers [n_elements, n_elements, *shape] by center and neighbor element: learnable coefficients times factors.
 
     Args:
         mixed: number of element channels q: then table(z_i, z_j) = u(z_i) Σ_q e_q(z_j) table_q with u a factor for each
             entry of the last axis, so that parameters grow linearly with the number of elements; None: independent.
-        deviation: of the initial normal distribution.
+        deviation: of the initial normal distribution of coefficients.
+        factors: that broadcast with the shape.
     """
 
-    def __init__(self, n_elements: int, shape: tuple[int, ...], mixed: int | None, deviation: float) -> None:
+    factors: Tensor
+
+    def __init__(
+        self, n_elements: int, shape: tuple[int, ...], mixed: int | None, deviation: float, factors: Tensor
+    ) -> None:
         super().__init__()
+        self.register_buffer("factors", factors, persistent=False)
         leading = (n_elements, n_elements) if mixed is None else (mixed,)
         self.coefficients = nn.Parameter(deviation * torch.randn(*leading, *shape, dtype=torch.float64))
         self.mixed = mixed
@@ -61,9 +77,10 @@ class RadialTable(nn.Module):
             self.center = nn.Parameter(torch.ones(n_elements, shape[-1], dtype=torch.float64))
 
     def forward(self) -> Tensor:
+        table = self.coefficients * self.factors
         if self.mixed is None:
-            return self.coefficients
-        of_neighbor = torch.tensordot(self.neighbor, self.coefficients, dims=1)
+            return table
+        of_neighbor = torch.tensordot(self.neighbor, table, dims=1)
         factor = self.center.reshape(len(self.center), *[1] * (of_neighbor.ndim - 1), -1)
         return factor * of_neighbor
 
@@ -75,8 +92,9 @@ class AttentionTables(nn.Module):
         super().__init__()
         n, degrees, mixed = len(s.elements), s.l_max + 1, s.mixed_elements
         self.radial = radial_table(s)
-        self.bias = RadialTable(n, (s.heads,), mixed, 0.5)
-        self.distance = RadialTable(n, (s.radial_functions, s.heads), mixed, 1 / math.sqrt(s.radial_functions))
+        self.bias = RadialTable(n, (s.heads,), mixed, 0.5, torch.ones((), dtype=torch.float64))
+        deviation, factors = 1 / math.sqrt(s.radial_functions), smoothness_factors(s)[:, :1]
+        self.distance = RadialTable(n, (s.radial_functions, s.heads), mixed, deviation, factors)
         couplings = product_degrees(s.l_max) if s.products else []
         seen = (2 if couplings else 1) * s.channels
         scale = 1 / math.sqrt(degrees * seen)
@@ -98,7 +116,8 @@ class AttentionTables(nn.Module):
 def radial_table(s: NetworkSpecification) -> RadialTable:
     """W of one layer, of a size that makes densities of about one for some twenty neighbors."""
     shape = (s.radial_functions, s.l_max + 1, s.channels)
-    return RadialTable(len(s.elements), shape, s.mixed_elements, 1 / math.sqrt(20 * s.radial_functions))
+    deviation, factors = 1 / math.sqrt(20 * s.radial_functions), smoothness_factors(s)[:, :, None]
+    return RadialTable(len(s.elements), shape, s.mixed_elements, deviation, factors)
 
 
 class Embedding(nn.Module):

@@ -23,7 +23,7 @@ def network_facts(model: NetworkACE) -> list[tuple[str, str]]:
             f"{s.layers} of {s.heads} heads{' that see products' * s.products}" if s.layers else "none",
         ),
         ("channels, l ≤", f"{s.channels}, {s.l_max}"),
-        ("radial polynomials", str(s.radial_functions)),
+        ("radial polynomials", f"{s.radial_functions}, smoothness {s.smoothness:g}"),
         ("radial functions of elements", elements),
         ("invariants", f"{model.embedding.n_invariants}, of order 1 … {s.order}"),
         ("fitting network", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),

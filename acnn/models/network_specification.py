@@ -22,6 +22,8 @@ class NetworkSpecification(BaseModel):
         channels: learnable radial functions per degree, C.
         l_max: largest degree of the spherical harmonics, L.
         radial_functions: polynomials that the learnable radial functions are made of, N.
+        smoothness: exponent s of the prior of radial functions (`acnn.models.embedding`): the larger, the more slowly
+            is learned what varies fast with distance or direction; 0: all at one pace.
         order: of the invariants, 2 or 3 (products of a channel with itself).
         layers: attention layers; 0 is the plain network.
         heads: attention weights per neighbor and attention layer, H.
@@ -43,6 +45,7 @@ class NetworkSpecification(BaseModel):
     channels: int = Field(12, ge=1, le=64)
     l_max: int = Field(3, ge=0, le=6)
     radial_functions: int = Field(10, ge=1, le=32)
+    smoothness: float = Field(1.0, ge=0, le=4)
     order: int = Field(3, ge=2, le=3)
     layers: int = Field(1, ge=0, le=4)
     heads: int = Field(16, ge=1, le=64)

@@ -120,10 +120,11 @@ def test_an_older_file_has_no_floor(saved):
     assert torch.equal(again.fitting.bounds, torch.tensor([[-torch.inf, torch.inf]] * 2, dtype=torch.float64))
 
 
-def test_attention_of_an_older_file_sees_the_density_alone(tmp_path):
-    model, path = random_network(["Si", "C"], products=False), tmp_path / "m.acnn"
+@pytest.mark.parametrize(("field", "before"), [("products", False), ("smoothness", 0.0)])
+def test_what_an_older_file_does_not_name_is_as_it_was(tmp_path, field, before):
+    model, path = random_network(["Si", "C"], **{field: before}), tmp_path / "m.acnn"
     save_model(model, path, {})
-    tamper(path, lambda header: header["network"].pop("products"))
+    tamper(path, lambda header: header["network"].pop(field))
     again = load_model(path)
     assert again.specification == model.specification
     graph = atomic_graph(random_crystal(["Si", "C"]), model.cutoff)

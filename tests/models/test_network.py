@@ -335,6 +335,23 @@ def test_the_seed_makes_the_weights():
     assert not torch.equal(one["fitting.out"], other["fitting.out"])
 
 
+@pytest.mark.parametrize("mixed", [None, 2])
+def test_smoothness_is_a_factor_of_the_weights(mixed):
+    """γ_nl of the second of two radial functions and of l = 1 is smaller by √2 and 2; Σ γ_n0² = 2."""
+    shape = {"radial_functions": 2, "l_max": 1, "element_channels": mixed}
+    smooth, plain = (random_network(["Si", "C"], smoothness=s, **shape) for s in (1.0, 0.0))
+    gamma = torch.tensor([[4 / 3, 1 / 3], [2 / 3, 1 / 6]], dtype=torch.float64).sqrt()
+    plain.set_weights(smooth.weights())
+    with torch.no_grad():
+        for table in (plain.embedding.first, plain.embedding.layers[0].radial):
+            table.coefficients *= gamma[:, :, None]
+        plain.embedding.layers[0].distance.coefficients *= gamma[:, :1]
+    graph = atomic_graph(random_crystal(["Si", "C"]), smooth.cutoff)
+    for kernel in ("torch", "cpu"):
+        energies = [model.pair_gradients(graph, kernel).energies.numpy() for model in (smooth, plain)]
+        assert relative_deviation(*energies, ENERGY_SCALE) < KERNEL_TOLERANCE
+
+
 def test_weights_of_another_network_are_refused(attention):
     weights = attention.weights()
     for wrong in (
