@@ -10,7 +10,7 @@ and for attention layers k = 1 …, with a neighbor p = (i, j) as the token,
 
     P_ac(i)     = Σ_v S_vc Σ_t c_t A^{k-1}_a1(t)c A^{k-1}_a2(t)c                       products of two, coupled to a
     s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p) , then as many of P                     what is seen in its direction
-    t_h(p)      = b_h(z_i, z_j) + Σ_n γ_n0 U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)     logit of head h
+    t_h(p)      = b_h(z_i, z_j) + Σ_n γ_n0 U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)  logit of head h
     A^k_ac(i)   = Σ_p [1 + Σ_h V_hlc σ(t_h(p))] φ^k_lc(p) Y_a(r̂_p) ,  σ(t) = t / √(1 + t²)
 
 s_lc(p) = (2l + 1) Σ_q φ_lc(q) P_l(cos θ_pq) is attention between the neighbors p and q with the kernel P_l, at a cost
