@@ -106,7 +106,8 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
         if not model.exists():
             training = {**ZUO_TRAINING, "learning_rate": MOLECULE_RATE, "batch_atoms": FEW * data.n_atoms, **training}
             own = argparse.Namespace(**vars(arguments) | {"epochs": epochs, "threads": 1})
-            train(own, {"training": training, **settings}, model.stem, seed, arguments.models)
+            train(own, {"training": training, **settings}, f"{model.stem}.part", seed, arguments.models)
+            model.with_suffix(".part.acnn").rename(model)  # while it is trained, there is the best so far
         return model
 
     def errors(kind: str, seed: int | str, model: Path, files: dict[str, Path] = data.files) -> dict[str, Any]:
