@@ -173,11 +173,12 @@ class Embedding(nn.Module):
         kinds = PairKinds(element[near.pair_i] * len(s.elements) + element[near.pair_j], len(s.elements) ** 2)
         slots = NeighborSlots(near)
         harmonics = slots.padded(real_harmonics(near.pair_vectors / distance[:, None], s.l_max))
-        density = pool(slots.padded(kinds.times(radial, self.first().to(radial.dtype))), harmonics)
+        tables = [table.to(radial.dtype) for table in self.tables()]
+        per_layer = 6 if len(self.products) else 5
+        density = pool(slots.padded(kinds.times(radial, tables[0])), harmonics)
         found = [self._invariants(density)]
-        for layer in self.layers:
-            tables: list[Tensor] = layer.tables()  # type: ignore[operator]
-            w, b, u, t, v, *couplings = (table.to(radial.dtype) for table in tables)
+        for k in range(s.layers):
+            w, b, u, t, v, *couplings = tables[1 + k * per_layer : 1 + (k + 1) * per_layer]
             logits = slots.padded(kinds.times(radial, u) + kinds.of(b))
             densities = torch.cat([density, *(self._products(density, of) for of in couplings)], dim=2)
             logits = logits + torch.tensordot(seen(densities, harmonics), t, dims=2)

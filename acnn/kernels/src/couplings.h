@@ -4,7 +4,6 @@
 #pragma once
 
 #include "dual.h"
-#include "rows.h"
 #include "tables.h"
 
 namespace {
@@ -74,7 +73,7 @@ template <class A>
 inline void couple(
     const EmbeddingProgram<typename A::T> &program, const typename A::T *S, const Number<A> *density, Number<A> *out) {
     const int n = program.n_channels, n_harmonics = (program.shared.l_max + 1) * (program.shared.l_max + 1);
-    fill<Number<A>>(out, n_harmonics * n, Number<A>{});
+    for (int i = 0; i < n_harmonics * n; ++i) out[i] = Number<A>{};
     int c = 0;
     for (; c + 4 <= n; c += 4) couple_tile<A, 4>(program, S, c, density, out);
     for (; c < n; ++c) couple_tile<A, 1>(program, S, c, density, out);
