@@ -11,8 +11,8 @@
 4. Of every seed, a network is trained on these (a row), and then on the reference data alone (a row): the last needs
    no GFN2-xTB. The last row is the ensemble of these.
 
-RMSE in meV per molecule and meV/Å. Processes have one thread each. Models and labels that are in MODELS already are
-taken. Hyperparameters were chosen with the errors on acac's test files in view.
+RMSE in meV per molecule and meV/Å, and seconds since the start. Processes have one thread each. Models and labels that
+are in MODELS already are taken. Hyperparameters were chosen with the errors on acac's test files in view.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from molecules import (
     MOLECULE_RATE,
     MOLECULES,
     MoleculeData,
-    fit_molecule,
+    fit_stiff_part,
     molecule_data,
     molecule_model,
 )
@@ -116,8 +116,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
     start = time.perf_counter()
     stiff = file("stiff.acnn")
     if not stiff.exists():
-        flags = ("--order", "3", "--degree", ",".join(map(str, degree)), "--slack", "2", "--prior", "algebraic:3")
-        fit_molecule(data, stiff, 1, *flags)
+        fit_stiff_part(data, stiff, 1)
     differences = {key: file(f"difference_{key.replace(' ', '_')}.xyz") for key in data.files}
     labels = [partial(label, data.files[key], there, "--difference") for key, there in differences.items()]
     at_once(arguments.jobs, labels)

@@ -86,3 +86,9 @@ def fit_molecule(data: MoleculeData, model: Path, threads: int, *flags: str) -> 
         config.write_text(yaml.safe_dump(data.lengths))
         shared = ("--config", str(config), "--cutoff", str(MOLECULE_LINEAR_CUTOFF), "--e0", "isolated")
         return fit_with_cli(data.train, model, threads, *flags, *shared)
+
+
+def fit_stiff_part(data: MoleculeData, model: Path, threads: int) -> None:
+    """The linear part of networks that are trained on labels of several methods, fitted to the reference data."""
+    degrees = ",".join(map(str, MOLECULE_PART[len(data.elements)]))
+    fit_molecule(data, model, threads, "--order", "3", "--degree", degrees, "--slack", "2", "--prior", "algebraic:3")

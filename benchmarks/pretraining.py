@@ -23,7 +23,7 @@ from typing import Any
 
 from accuracy_networks import ZUO_TRAINING, acnn, molecule_errors, train
 from fitting import print_rows, write_rows
-from molecules import MOLECULE_PART, MOLECULE_RATE, MOLECULES, MoleculeData, fit_molecule, molecule_data, molecule_model
+from molecules import MOLECULE_RATE, MOLECULES, MoleculeData, fit_stiff_part, molecule_data, molecule_model
 
 from acnn.train.settings import FINE_TUNING_RATE
 
@@ -59,9 +59,7 @@ def main() -> None:
 def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, folder: Path) -> Any:
     linear, cheap = folder / f"{name}_stiff.acnn", folder / f"{name}_xtb_{arguments.copies}_{arguments.rattle}.xyz"
     if not linear.exists():
-        degrees = ",".join(map(str, MOLECULE_PART[len(data.elements)]))
-        flags = ("--order", "3", "--degree", degrees, "--slack", "2", "--prior", "algebraic:3")
-        fit_molecule(data, linear, arguments.threads, *flags)
+        fit_stiff_part(data, linear, arguments.threads)
     if not cheap.exists():
         label(arguments, data.train, cheap)
 
