@@ -197,25 +197,25 @@ pair_coeff * * zero
 
 
 def measure(name: str) -> str:
-    """``run 0`` twice; NAME.1, NAME.2: values of atoms, NAME.thermo: energy and pressure."""
+    """``run 0`` twice; NAME.1, NAME.2: values of atoms, NAME.1.thermo, NAME.2.thermo: energy and pressure."""
     pressures = " ".join(f"c_pressure[{k}]" for k in range(1, 7))
     values = " ".join(["pe", *pressures.split()])
     printed = " ".join(f"$({value}:%.17g)" for value in values.split())
+    stresses = " ".join(f"c_stresses[{k}]" for k in range(1, 7))
     once = """\
 dump values all custom 1 "{name}.{run}" id c_energies fx fy fz {stresses}
 dump_modify values sort id format float %.17g
 run 0
 undump values
+print "{printed}" file "{name}.{run}.thermo"
 """
-    stresses = " ".join(f"c_stresses[{k}]" for k in range(1, 7))
     return (
         "compute energies all pe/atom pair\n"
         "compute stresses all stress/atom NULL virial\n"
         "compute pressure all pressure NULL virial\n"
         f"thermo_style custom step {values}\n"
-        + once.format(name=name, run=1, stresses=stresses)
-        + f'print "{printed}" file "{name}.thermo"\n'
-        + once.format(name=name, run=2, stresses=stresses)
+        + once.format(name=name, run=1, stresses=stresses, printed=printed)
+        + once.format(name=name, run=2, stresses=stresses, printed=printed)
     )
 
 
@@ -223,10 +223,10 @@ LAMMPS_TO_VOIGT = [0, 1, 2, 5, 4, 3]
 """xx yy zz xy xz yz, as LAMMPS has them, in ASE's order."""
 
 
-def found(case: Case, name: Path) -> Values:
-    """What `measure` wrote."""
-    rows = np.loadtxt(f"{name}.1", skiprows=9, ndmin=2)
-    energy, *pressures = map(float, Path(f"{name}.thermo").read_text().split())
+def found(case: Case, name: Path, run: int = 1) -> Values:
+    """What `measure` wrote of its first or second run."""
+    rows = np.loadtxt(f"{name}.{run}", skiprows=9, ndmin=2)
+    energy, *pressures = map(float, Path(f"{name}.{run}.thermo").read_text().split())
     volume = case.atoms.get_volume()
     virial = np.array(pressures)[LAMMPS_TO_VOIGT] * volume / BAR_PER_EV_A3 if case.atoms.pbc.all() else None
     virials = -rows[:, 5:][:, LAMMPS_TO_VOIGT] / BAR_PER_EV_A3
