@@ -143,17 +143,19 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) 
     both.write_text("".join(part.read_text() for part in better) + data.train.read_text())
     taught = {"model": new, "linear": str(stiff), "data": {"train": str(both), "validation": None}}
 
-    def student(seed: int) -> list[dict[str, Any]]:
+    def student(seed: int) -> tuple[Path, list[dict[str, Any]]]:
         model = trained("taught", taught, seed, arguments.epochs, batch_atoms=MANY * data.n_atoms)
         last = {"from": str(model), **reference}
         final = trained("final", last, seed, LAST_EPOCHS, learning_rate=LAST_RATE)
-        return [errors("taught", seed, model), errors("taught, then reference data", seed, final)]
+        return final, [errors("taught", seed, model), errors("taught, then reference data", seed, final)]
 
-    for found in at_once(arguments.jobs, [partial(student, seed) for seed in arguments.seeds]):
+    students = at_once(arguments.jobs, [partial(student, seed) for seed in arguments.seeds])
+    for _, found in students:
         yield from found
-    if len(arguments.seeds) > 1:
-        acnn("ensemble", *(file(f"final_{seed}.acnn") for seed in arguments.seeds), "-o", file("students.acnn"))
-        yield errors(f"ensemble of {len(arguments.seeds)}", "", file("students.acnn"))
+    if len(students) > 1:
+        ensemble = file("students.acnn")
+        acnn("ensemble", *(model for model, _ in students), "-o", ensemble)
+        yield errors(f"ensemble of {len(students)}", "", ensemble)
 
 
 def explored(
@@ -161,18 +163,19 @@ def explored(
 ) -> list[Path]:
     """Files of labeled snapshots of the model's dynamics; every job runs some of the trajectories."""
     structures = [atoms for atoms in ase.io.read(data.train, ":") if len(atoms) > 1]
-    snapshots = [file(f"md_{k}.xyz") for k in range(arguments.jobs)]
-    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+    jobs = min(arguments.jobs, arguments.trajectories)
+    snapshots = [file(f"md_{k}.xyz") for k in range(jobs)]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         waiting = []
         for k, there in enumerate(snapshots):
             if not there.exists():
-                starts = [structures[i % len(structures)] for i in range(k, arguments.trajectories, arguments.jobs)]
+                starts = [structures[i % len(structures)] for i in range(k, arguments.trajectories, jobs)]
                 waiting.append(pool.submit(write_dynamics, there, model, starts, k))
         for job in waiting:
             job.result()
-    better = [file(f"better_{k}.xyz") for k in range(arguments.jobs)]
+    better = [file(f"better_{k}.xyz") for k in range(jobs)]
     correction = ("--correction", teacher)
-    at_once(arguments.jobs, [partial(label, *files, *correction) for files in zip(snapshots, better, strict=True)])
+    at_once(jobs, [partial(label, *files, *correction) for files in zip(snapshots, better, strict=True)])
     return better
 
 
