@@ -1,8 +1,8 @@
-"""Energy drift of constant-energy molecular dynamics: 10 ps of 1 fs steps at 600 K, 216 atoms.
+"""Energy drift of constant-energy molecular dynamics: 10 ps of 1 fs steps, 216 atoms.
 
 The drift is the slope of a straight line through the total energy, extrapolated to one nanosecond.
 
-    python benchmarks/nve_drift.py MODEL.acnn --json nve.json
+    python benchmarks/nve_drift.py MODEL.acnn --temperature 1200 --json nve.json
 """
 
 from __future__ import annotations
