@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=int, default=4, help="models of the difference, whose mean is taken")
     parser.add_argument("--teacher-epochs", type=int, default=100, help="of these, and of the first network")
     parser.add_argument("--trajectories", type=int, default=900, help=f"of {SNAPSHOTS} snapshots each")
-    parser.add_argument("--epochs", type=int, default=9, help="on the snapshots")
+    parser.add_argument("--epochs", type=int, default=20, help="on the snapshots")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")
     parser.add_argument("--json", type=Path, help="write the rows here")
