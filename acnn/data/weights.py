@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -42,8 +41,7 @@ class WeightTable(Mapping[str, Weights]):
     entries: Mapping[str, Weights] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        entries = {DEFAULT: Weights(), **self.entries}
-        object.__setattr__(self, "entries", MappingProxyType(entries))
+        object.__setattr__(self, "entries", {DEFAULT: Weights(), **self.entries})
 
     def __getitem__(self, config_type: str) -> Weights:
         return self.entries[config_type]
