@@ -1,5 +1,6 @@
 #include "interpreter.h"
 
+#include <cstdio>
 #include <unistd.h>
 
 #ifndef ACNN_PYTHON
@@ -25,11 +26,13 @@ void start()
   PyConfig_InitPythonConfig(&config);
   config.parse_argv = 0;
   config.install_signal_handlers = 0;
-  config.buffered_stdio = 0;    // the interpreter is never shut down, so nothing would flush
+  config.buffered_stdio = 0;       // the interpreter is never shut down, so nothing would flush
+  config.configure_c_stdio = 0;    // a new buffer would drop what LAMMPS has read ahead of a piped input
   // From its place Python finds the virtual environment, whatever is first on PATH.
   check(PyConfig_SetBytesString(&config, &config.program_name, ACNN_PYTHON), config);
   check(Py_InitializeFromConfig(&config), config);
   PyConfig_Clear(&config);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);    // lines of LAMMPS and of Python in their order, also into a pipe
   PyEval_SaveThread();    // from here on every use takes the lock
 }
 
