@@ -41,6 +41,8 @@ from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 SHELL_VERSION = 1
 TORCH_SUFFIXES = (".pt", ".pth")
 """Files of other names LAMMPS reads with pickle."""
+VIRIAL_ATOM = 4
+"""Bit of LAMMPS' vflag: virials of atoms are wanted at this step."""
 
 
 class UnifiedPotential:
@@ -65,6 +67,7 @@ class UnifiedPotential:
         self._numbers = torch.tensor([atomic_numbers[e] for e in (*potential.elements, potential.elements[0])])
         self._copies: dict[torch.device, tuple[Potential, Tensor]] = {}
         self._direct: DirectEvaluation | None = None
+        self._told_of_halves = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
@@ -78,6 +81,8 @@ class UnifiedPotential:
     def compute_forces(self, data: Any) -> None:
         """Energies and pair gradients of the atoms of this rank; an error stops all ranks."""
         try:
+            if not self._told_of_halves:
+                self._tell_of_halves(data)
             if not self._evaluate_directly(data):
                 with _torch_threads(threads_per_rank()):
                     self._evaluate(data)
@@ -85,6 +90,18 @@ class UnifiedPotential:
             if (self.n_ranks or count_ranks()) == 1:
                 raise
             stop_all_ranks(error)
+
+    def _tell_of_halves(self, data: Any) -> None:
+        """Once, where atomic virials are wanted of a coupling that shares out every pair's by halves."""
+        if not getattr(data, "vflag", 0) & VIRIAL_ATOM or hasattr(data, "centroid_virials"):
+            return
+        self._told_of_halves = True
+        world = _world()
+        if world is None or world.Get_rank() == 0:
+            sentence = "compute heat/flux with compute stress/atom is wrong for a many-body potential, and this"
+            print(
+                f"acnn: {sentence} LAMMPS has no other: see README, thermal conductivity", file=sys.stderr, flush=True
+            )
 
     def _evaluate_directly(self, data: Any) -> bool:
         """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""

@@ -195,6 +195,11 @@ template <Buffer<int> PairData::*buffer, int PairData::*rows> PyObject *get_ints
   return getter(self, [](PairData &data) { return as_array(data.*buffer, data.*rows); });
 }
 
+PyObject *get_true(PyObject *, void *)
+{
+  return Py_NewRef(Py_True);
+}
+
 PyObject *get_rij(PyObject *self, void *)
 {
   return getter(self, [](PairData &data) { return as_array(data.rij, data.npairs, 3); });
@@ -275,6 +280,7 @@ PyGetSetDef attributes[] = {
     {"nparams", get_int<&D::nparams>, nullptr, "as the model says", nullptr},
     {"eflag", get_int<&D::eflag>, nullptr, "not 0 where LAMMPS asks for energies", nullptr},
     {"vflag", get_int<&D::vflag>, nullptr, "not 0 where LAMMPS asks for virials", nullptr},
+    {"centroid_virials", get_true, nullptr, "LAMMPS can have them: what its own coupling lacks", nullptr},
     {"rij", get_rij, nullptr, "(npairs, 3): x_j - x_i", nullptr},
     {"pair_i", get_ints<&D::pair_i, &D::npairs>, nullptr, "(npairs): local index of the center", nullptr},
     {"pair_j", get_ints<&D::pair_j, &D::npairs>, nullptr, "(npairs): local index, may be a ghost", nullptr},

@@ -15,6 +15,14 @@ void tally_halves(const double *v, double *vatom_i, double *vatom_j)
   }
 }
 
+// All of r ⊗ g to the neighbor: e_i stays at the center i and changes by g·v_j when j moves, so that LAMMPS' heat flux
+// Σ_j W_j v_j is the exact one, −Σ_ij r_ij (g_ij·v_j). Rows belong to r, columns to g.
+void tally_centroid(const double *r, const double *g, double *cvatom_j)
+{
+  constexpr int row[9] = {0, 1, 2, 0, 0, 1, 1, 2, 2}, column[9] = {0, 1, 2, 1, 2, 2, 0, 0, 1};
+  for (int k = 0; k < 9; k++) cvatom_j[k] -= r[row[k]] * g[column[k]];
+}
+
 }    // namespace
 
 void PairData::add_pair_forces(const double *fij)
@@ -34,7 +42,7 @@ void PairData::add_pair_forces(const double *fij)
       sum[k] = 0.0;
     }
   }
-  if (virial || vatom) tally_virials(fij);
+  if (virial || vatom || cvatom) tally_virials(fij);
 }
 
 void PairData::tally_virials(const double *fij)
@@ -47,6 +55,7 @@ void PairData::tally_virials(const double *fij)
     if (virial)
       for (int k = 0; k < 6; k++) virial[k] += v[k];
     if (vatom) tally_halves(v, vatom[i], vatom[j]);
+    if (cvatom) tally_centroid(r, fij, cvatom[j]);
   }
 }
 

@@ -45,6 +45,7 @@ struct PairData {
   double *f = nullptr;                          // (ntotal, 3): LAMMPS' own
   double *virial = nullptr;                     // (6) xx yy zz xy xz yz, where LAMMPS asks for the pairs' sum
   double **vatom = nullptr;                     // (ntotal)(6), where LAMMPS asks for it
+  double **cvatom = nullptr;                    // (ntotal)(9) and yx zx zy, as centroid virials, where it asks for them
   bool active = false;                          // true during a call of the model
 
   void add_pair_forces(const double *fij);      // (npairs, 3): +dE/dr_ij

@@ -1,5 +1,7 @@
 #include "pair_mliap_unified.h"
 
+#include "heat_flux.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -40,7 +42,7 @@ PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) : Pair(lmp)
   restartinfo = 0;
   one_coeff = 1;
   manybody_flag = 1;
-  centroidstressflag = CENTROID_NOTAVAIL;
+  centroidstressflag = CENTROID_AVAIL;
 }
 
 PairMLIAPUnified::~PairMLIAPUnified()
@@ -178,6 +180,7 @@ void PairMLIAPUnified::init_style()
 {
   if (!force->newton_pair) error->all(FLERR, std::string("pair_style mliap unified needs newton on"));
   neighbor->add_request(this, NeighConst::REQ_FULL);
+  warn_about_heat_flux(lmp);
 }
 
 double PairMLIAPUnified::init_one(int i, int j)
@@ -215,6 +218,7 @@ void PairMLIAPUnified::gather(int eflag, int vflag)
   data.f = data.ntotal ? atom->f[0] : nullptr;
   data.virial = vflag_global ? virial : nullptr;
   data.vatom = vflag_atom ? vatom : nullptr;
+  data.cvatom = cvflag_atom ? cvatom : nullptr;
   reserve();
   gather_elements();
   data.npairs = 0;

@@ -163,6 +163,18 @@ def test_a_potential_without_a_program_runs_on_torch(model):
     assert_as_the_potential([computed(UnifiedPotential(Spring()), data)], Spring(), atoms)
 
 
+def test_a_coupling_without_centroid_virials_is_told_once_of_the_heat_flux(model, capsys):
+    data = PlainData(STRUCTURES["alloy"], model.cutoff, model.elements)
+    unified = UnifiedPotential(model, n_ranks=1)
+    for vflag in (0, 2, 2 | 4, 1 | 4):
+        data.vflag = vflag
+        unified.compute_forces(data)
+    assert capsys.readouterr().err.count("compute heat/flux with compute stress/atom is wrong") == 1
+    data.centroid_virials = True  # the plugin's
+    UnifiedPotential(model, n_ranks=1).compute_forces(data)
+    assert not capsys.readouterr().err
+
+
 def test_twice_the_same_bits(model):
     atoms, unified = STRUCTURES["alloy"], UnifiedPotential(model)
     first, second = (computed(unified, PlainData(atoms, model.cutoff, unified.element_types)) for _ in range(2))
