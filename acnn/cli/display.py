@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from acnn.data.dataset import Dataset
+from acnn.data.label_keys import used_keys
 from acnn.fit.metrics import QUANTITIES, TOTAL, UNITS
 from acnn.fit.selection import Candidate
 
@@ -84,11 +85,6 @@ def data_table(name: str, dataset: Dataset) -> Table:
         table.add_section()
         table.add_row(TOTAL, *(str(sum(column)) for column in list(zip(*rows, strict=True))[1:]))
     return table
-
-
-def used_keys(keys: Mapping[str, str | None]) -> str:
-    """Which key each kind of label is taken from."""
-    return ", ".join(f"{kind} ← {key}" for kind, key in keys.items() if key)
 
 
 def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:

@@ -194,7 +194,9 @@ def fit(
             panel=REGRESSION,
         ),
     ] = None,
-    energy_key: Annotated[str | None, _option("Energy, eV per cell. Keys are found if not given.", panel=DATA)] = None,
+    energy_key: Annotated[
+        str | None, _option("Energy, eV per cell; or several, REF_energy,energy. Usual names are found.", panel=DATA)
+    ] = None,
     forces_key: Annotated[str | None, _option("Forces, eV/Å.", panel=DATA)] = None,
     virial_key: Annotated[str | None, _option("Virial −dE/dε, eV.", panel=DATA)] = None,
     stress_key: Annotated[str | None, _option("Stress, eV/Å³, positive under tension (ASE).", panel=DATA)] = None,

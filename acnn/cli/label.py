@@ -14,13 +14,14 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors, progress_stages, used_keys
+from acnn.cli.display import console, one_sentence_errors, progress_stages, warn
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
 from acnn.data.frames import XYZ_SUFFIXES, Frame, read_frames, require_sound_geometry
+from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
+from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
-from acnn.data.labels import KINDS, choose_keys, energy_of, forces_of, virial_of
 from acnn.data.structures import displaced, rounded
 from acnn.fit.progress import Stage
 from acnn.io.model_file import load_model, require_writable
@@ -128,14 +129,23 @@ def _labeler(
 
 def _own_labels(frames: list[Frame], keys: dict[str, str | None], source: str) -> dict[int, Labels]:
     """What the structures are labeled with themselves, by their id."""
-    chosen = choose_keys([frame.atoms for frame in frames], keys, source)
-    console.print(escape(f"labels: {used_keys(chosen)}"), highlight=False)
+    chosen = _chosen_keys([frame.atoms for frame in frames], keys, source)
     found = {}
     for place, atoms in frames:
         name = f"{source} #{place}"
-        energy, forces = energy_of(atoms, chosen["energy"], name), forces_of(atoms, chosen["forces"], name)
-        found[id(atoms)] = Labels(energy, forces, virial_of(atoms, chosen, name) if atoms.pbc.all() else None)
+        found[id(atoms)] = Labels(
+            chosen.energy_of(atoms, name), chosen.forces_of(atoms, name), chosen.virial_of(atoms, name)
+        )
     return found
+
+
+def _chosen_keys(structures: list[Atoms], keys: dict[str, str | None], source: str) -> LabelKeys:
+    """Said with what was not taken."""
+    chosen = choose_keys(structures, keys, source)
+    console.print(escape(f"labels: {used_keys(chosen.used)}"), highlight=False)
+    for note in chosen.notes:
+        warn(note)
+    return chosen
 
 
 def _correction(path: Path, structures: list[Atoms]) -> Potential:
@@ -201,8 +211,8 @@ def _structures(path: Path, copies: int, rattle: float, strain: float, seed: int
 def _references(path: Path, energy_key: str | None) -> list[Reference]:
     frames = [frame for frame in read_frames(path) if not is_isolated(frame.atoms)]
     explicit = {**dict.fromkeys(KINDS), "energy": energy_key}
-    key = choose_keys([frame.atoms for frame in frames], explicit, path.name)["energy"] if frames else None
-    energies = [energy_of(frame.atoms, key, f"{path.name} #{frame.place}") for frame in frames]
+    chosen = _chosen_keys([frame.atoms for frame in frames], explicit, path.name) if frames else None
+    energies = [chosen.energy_of(atoms, f"{path.name} #{place}") if chosen else None for place, atoms in frames]
     found = [(frame.atoms, e) for frame, e in zip(frames, energies, strict=True) if e is not None and np.isfinite(e)]
     if not found:
         raise ValueError(f"{path} holds no energies of structures of several atoms to shift to")

@@ -11,7 +11,9 @@ import yaml
 from acnn.data.dataset import Dataset, read_dataset
 from acnn.fit.settings import SettingsError
 
-EnergyKey = Annotated[str | None, typer.Option(help="Energy, eV per cell. Keys are found if not given.")]
+EnergyKey = Annotated[
+    str | None, typer.Option(help="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.")
+]
 ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
 VirialKey = Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")]
 StressKey = Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")]

@@ -7,7 +7,7 @@ a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 
 from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
-from acnn.data.labels import choose_keys, energy_of, find, forces_of, virial_of
+from acnn.data.label_keys import LabelKeys, choose_keys
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
 
 __all__ = [
@@ -89,15 +89,17 @@ class Dataset:
 
     ``sha256`` is that of the file; ``left_out`` counts structures dropped because of ``max_force``;
     ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
-    directions; ``keys`` holds the key used for energy, forces, virial and stress (None: not in the data).
+    directions; ``keys`` holds, for energy, forces, virial and stress, the keys used and of how many structures;
+    ``notes`` says what was not taken, and what is doubtful, a sentence each.
     """
 
     structures: tuple[LabeledStructure, ...]
     source: str
     sha256: str
     left_out: int
-    keys: dict[str, str | None]
+    keys: dict[str, dict[str, int]]
     virials_ignored: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -164,10 +166,11 @@ def read_dataset(
 ) -> Dataset:
     """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
 
-    Keys that are not given are found (see :data:`acnn.data.labels.LABEL_KEYS`) and recorded in
-    ``Dataset.keys``. Labels may be missing. The virial of a structure that is not periodic in three
-    directions is ignored and counted in ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure
-    with a larger force, or with a NaN among its labels, is left out and counted in ``Dataset.left_out``;
+    A key may be several, "REF_energy,energy": the first that a structure has is taken. Keys that are not given are
+    found (see :func:`acnn.data.label_keys.choose_keys`). Those used are in ``Dataset.keys``. Labels may be missing.
+    The virial of a structure that is not periodic in three directions is ignored and counted in
+    ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure with a larger force, or with a NaN among its
+    labels, is left out and counted in ``Dataset.left_out``;
     without it, NaN and forces beyond 1000 eV/Å are errors. The structures' info keys ``energy_weight``,
     ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their config type.
     """
@@ -186,8 +189,9 @@ def read_dataset(
         source=str(file),
         sha256=_sha256(file),
         left_out=len(structures) - len(kept),
-        keys=keys,
-        virials_ignored=sum(_has_useless_virial(frame.atoms, keys) for frame in frames),
+        keys=keys.used,
+        virials_ignored=sum(keys.has_useless_virial(frame.atoms) for frame in frames),
+        notes=keys.notes,
     )
 
 
@@ -195,16 +199,16 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _labeled(frame: Frame, keys: Mapping[str, str | None], table: WeightTable, source: str) -> LabeledStructure:
+def _labeled(frame: Frame, keys: LabelKeys, table: WeightTable, source: str) -> LabeledStructure:
     atoms = frame.atoms
     config_type = str(atoms.info.get("config_type", DEFAULT))
     name = f"{source} #{frame.place} ({config_type})"
     require_sound_geometry(atoms, name)
     return LabeledStructure(
         atoms=Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc),
-        energy=energy_of(atoms, keys["energy"], name),
-        forces=forces_of(atoms, keys["forces"], name),
-        virial=virial_of(atoms, keys, name) if atoms.pbc.all() else None,
+        energy=keys.energy_of(atoms, name),
+        forces=keys.forces_of(atoms, name),
+        virial=keys.virial_of(atoms, name),
         config_type=config_type,
         weights=_scaled_weights(table.weights_of(config_type), atoms, name),
         name=name,
@@ -239,14 +243,6 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
             "leave such structures out, or allow them, with --max-force (max_force in a YAML file)."
         )
     return True
-
-
-def _has_useless_virial(atoms: Atoms, keys: Mapping[str, str | None]) -> bool:
-    return not atoms.pbc.all() and any(
-        key is not None and find(atoms, kind, key) is not None
-        for kind, key in keys.items()
-        if kind in ("virial", "stress")
-    )
 
 
 def isolated_atom_energies(dataset: Dataset, cutoff: float = 10.0) -> dict[str, float]:

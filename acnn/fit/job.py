@@ -15,6 +15,7 @@ import torch
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
+from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
@@ -255,11 +256,13 @@ def available_bytes() -> int:
 
 
 def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
-    """What was not taken from the data, a sentence each."""
-    notes = []
-    for name, d in datasets.items():
-        if d.left_out:
-            notes.append(f"{name}: {d.left_out} structures left out by max_force")
-        if d.virials_ignored:
-            notes.append(f"{name}: {d.virials_ignored} virials ignored, their structures lack three cell vectors")
-    return notes
+    """What was not taken from the data and what is doubtful, a sentence each, once for every file."""
+    notes: dict[str, None] = {}
+    for dataset in datasets.values():
+        file = Path(dataset.source).name
+        if dataset.left_out:
+            notes[f"{file}: {dataset.left_out} structures left out by max_force"] = None
+        if dataset.virials_ignored:
+            notes[f"{file}: {dataset.virials_ignored} virials ignored, their structures lack three cell vectors"] = None
+        notes |= dict.fromkeys(dataset.notes)
+    return [*notes, *other_levels({Path(dataset.source).name: dataset.keys for dataset in datasets.values()})]

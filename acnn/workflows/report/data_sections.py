@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from acnn.data.label_keys import used_keys
 from acnn.workflows.report.distances import Pair, element_pairs
 from acnn.workflows.report.drawing import Look
 from acnn.workflows.report.figures import energy_volume_figure, has_volumes
@@ -32,10 +33,9 @@ def data_section(measurements: list[Measurement], provenance: Mapping[str, Any])
         dataset = measurement.dataset
         rows = [[str(cell) for cell in row] for row in dataset.summary()]
         total = [sum(column) for column in list(zip(*dataset.summary(), strict=True))[1:]]
-        used = ", ".join(f"{kind} ← {key}" for kind, key in dataset.keys.items() if key)
         parts += [
             subheading(f"{measurement.name} (in the fit: {role(measurement, provenance)})"),
-            paragraph(f"Labels: {used or 'none'}. SHA-256 {dataset.sha256}."),
+            paragraph(f"Labels: {used_keys(dataset.keys) or 'none'}. SHA-256 {dataset.sha256}."),
             table(
                 ["config type", "structures", "atoms", "energies", "forces", "virials"],
                 [*rows, ["total", *map(str, total)]],

@@ -1,0 +1,317 @@
+"""Which keys of a data set the labels are taken from: those given, otherwise known ones, of one level of theory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from acnn.data.frames import DatasetError
+from acnn.data.label_names import KINDS, KNOWN, QUANTITIES, LabelName
+from acnn.data.labels import READERS, energy_of, find, forces_of, virial_of
+from acnn.data.unknown_labels import existing_keys, structures_count, unknown_labels
+
+SAME = {"energy": 1e-4, "forces": 1e-3, "virial": 1e-2}
+"""eV/atom, eV/Å, eV/atom: what differs by less was rounded."""
+UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
+PLURAL = {"energy": "energies", "forces": "forces", "virial": "virials"}
+GIVEN = "given"
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """The keys in use.
+
+    Attributes:
+        names: by quantity, in the order in which a structure is searched for them.
+        used: by kind (energy, forces, virial, stress), key: number of structures whose label it is.
+        notes: what was not taken, and what is doubtful, a sentence each.
+    """
+
+    names: Mapping[str, tuple[LabelName, ...]]
+    used: dict[str, dict[str, int]]
+    notes: tuple[str, ...]
+
+    def energy_of(self, atoms: Atoms, name: str) -> float | None:
+        """Energy of the whole cell in eV, or None where the structure has none."""
+        label = self._own(atoms, "energy")
+        return None if label is None else energy_of(atoms, label, name)
+
+    def forces_of(self, atoms: Atoms, name: str) -> NDArray[np.float64] | None:
+        """Forces (n, 3) in eV/Å, or None where the structure has none."""
+        label = self._own(atoms, "forces")
+        return None if label is None else forces_of(atoms, label, name)
+
+    def virial_of(self, atoms: Atoms, name: str) -> NDArray[np.float64] | None:
+        """Virial (3, 3) in eV, or None where the structure has none or is not periodic in three directions."""
+        label = self._own(atoms, "virial") if atoms.pbc.all() else None
+        return None if label is None else virial_of(atoms, label, name)
+
+    def has_useless_virial(self, atoms: Atoms) -> bool:
+        """Whether it has a virial or stress without being periodic in three directions."""
+        return not atoms.pbc.all() and any(_has(atoms, name) for name in self.names["virial"] or KNOWN["virial"])
+
+    def _own(self, atoms: Atoms, quantity: str) -> LabelName | None:
+        return next((name for name in self.names[quantity] if _has(atoms, name)), None)
+
+
+class Difference(NamedTuple):
+    """Of two labels of the same structures: in how many, and the largest, in `UNITS`."""
+
+    structures: int
+    largest: float
+
+
+@dataclass
+class Search:
+    """The keys of one quantity in a data set.
+
+    Attributes:
+        there: of each structure that can have the quantity, which keys it has, in order of precedence.
+    """
+
+    quantity: str
+    source: str
+    structures: list[Atoms]
+    there: list[tuple[LabelName, ...]]
+
+    @classmethod
+    def of(cls, quantity: str, structures: Sequence[Atoms], names: Sequence[LabelName], source: str) -> Search:
+        able = [atoms for atoms in structures if quantity != "virial" or atoms.pbc.all()]
+        return cls(quantity, source, able, [_names_in(atoms, names) for atoms in able])
+
+    @property
+    def found(self) -> list[LabelName]:
+        """All keys that occur, in order of precedence."""
+        occurring = {name for names in self.there for name in names}
+        order = {name: place for names in (KNOWN[self.quantity], *self.there) for place, name in enumerate(names)}
+        return sorted(occurring, key=order.__getitem__)
+
+    def difference(self, one: LabelName, other: LabelName) -> Difference:
+        """Where structures have both."""
+        apart = [
+            _distance(self.quantity, atoms, one, other)
+            for atoms, names in zip(self.structures, self.there, strict=True)
+            if one in names and other in names
+        ]
+        apart = [d for d in apart if not d <= SAME[self.quantity]]
+        return Difference(len(apart), float(np.max(apart, initial=0.0)))
+
+    def occur_together(self, one: LabelName, other: LabelName) -> bool:
+        return any(one in names and other in names for names in self.there)
+
+    def counts(self, names: Sequence[LabelName]) -> Counter[LabelName]:
+        """Numbers of structures by the first of these keys that they have."""
+        first = (next((n for n in names if n in own), None) for own in self.there)
+        return Counter(name for name in first if name is not None)
+
+
+class Choice(NamedTuple):
+    """Keys of one quantity, and others that tell something else in the same structures."""
+
+    names: tuple[LabelName, ...]
+    different: dict[LabelName, Difference]
+    notes: list[str]
+
+
+def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None], source: str) -> LabelKeys:
+    """The keys of each quantity: the explicit ones, otherwise known ones (`acnn.data.label_names.KNOWN`).
+
+    An explicit one may be several, "REF_energy,energy": each structure is searched for them in this order. Of the known
+    ones the first that occurs is taken, and in structures without it another that means the same: by its name, or
+    because both agree where a structure has both. Virial and stress say the same.
+
+    Raises:
+        DatasetError: structures have labels under keys that may be of different levels of theory.
+    """
+    if explicit["virial"] and explicit["stress"]:
+        raise DatasetError(
+            f"The virial key {explicit['virial']!r} and the stress key {explicit['stress']!r} are both "
+            "given: give one of them."
+        )
+    given = {quantity: _given(quantity, explicit) for quantity in QUANTITIES}
+    choices: dict[str, Choice] = {}
+    for quantity, names in given.items():
+        choose = _explicit_choice if names else _known_choice
+        choices[quantity] = choose(quantity, structures, names, source)
+    if not any(choice.names for choice in choices.values()):
+        raise DatasetError(
+            f"No structure of {source} has an energy, forces, virial or stress under a known key: "
+            f"{existing_keys(structures)}; name the right ones with --energy-key and --forces-key "
+            "(energy_key and forces_key in a YAML file)."
+        )
+    notes = [note for choice in choices.values() for note in choice.notes]
+    notes += _level_notes({q: c for q, c in choices.items() if not given[q]}, source)
+    taken = {quantity: choice.names for quantity, choice in choices.items()}
+    notes += unknown_labels(structures, taken, source)
+    return LabelKeys(taken, _used(structures, taken, source), tuple(notes))
+
+
+def _given(quantity: str, explicit: Mapping[str, str | None]) -> tuple[LabelName, ...]:
+    return tuple(
+        LabelName(kind, key.strip(), GIVEN)
+        for kind in QUANTITIES[quantity]
+        for key in (explicit[kind] or "").split(",")
+        if key.strip()
+    )
+
+
+def _explicit_choice(quantity: str, structures: Sequence[Atoms], names: tuple[LabelName, ...], source: str) -> Choice:
+    if not any(_has(atoms, name) for atoms in structures for name in names):
+        sought = " or ".join(repr(name.key) for name in names)
+        raise DatasetError(
+            f"No structure of {source} has the {names[0].kind} key {sought}: {existing_keys(structures)}."
+        )
+    keys = {name.key for name in names}
+    search = Search.of(quantity, structures, [*names, *(n for n in KNOWN[quantity] if n.key not in keys)], source)
+    without = Counter(own[0] for own in search.there if own and not set(own) & set(names))
+    if not without:
+        return Choice(names, {}, [])
+    kinds = {name.kind for name in without}
+    option = f"--{names[0].kind}-key {','.join([*(n.key for n in names), *(n.key for n in without)])}"
+    hint = f" ({option} takes the first key that is there)" if kinds == {names[0].kind} else ""
+    missing = f"{source}: {_counted(without)} not used, as these have no {' or '.join(n.key for n in names)}{hint}"
+    return Choice(names, {}, [missing])
+
+
+def _known_choice(quantity: str, structures: Sequence[Atoms], _: Sequence[LabelName], source: str) -> Choice:
+    search = Search.of(quantity, structures, KNOWN[quantity], source)
+    names = search.found
+    if not names:
+        return Choice((), {}, [])
+    names = _force_consistent_first(search, names)
+    first, *others = names
+    different = {n: d for n in others if (d := search.difference(first, n)).structures}
+    stand_ins = [
+        n for n in others if n not in different and (n.means_the_same_as(first) or search.occur_together(first, n))
+    ]
+    counts, used = search.counts(names), search.counts([first, *stand_ins])
+    if counts.total() > used.total():
+        raise DatasetError(_ambiguous(search, counts))
+    return Choice((first, *(n for n in stand_ins if n in used)), different, _difference_notes(source, first, different))
+
+
+def _force_consistent_first(search: Search, names: list[LabelName]) -> list[LabelName]:
+    """With the free energy before the energy of the same level where they differ: forces derive from it."""
+    free = next((n for n in names[1:] if n.is_free_energy and n.level == names[0].level), None)
+    if free is None or not search.difference(names[0], free).structures:
+        return names
+    return [free, *(n for n in names if n != free)]
+
+
+def _ambiguous(search: Search, counts: Counter[LabelName]) -> str:
+    kind = next(iter(counts)).kind
+    keys = [name.key for name in counts if name.kind == kind]
+    together = f", or --{kind}-key {','.join(keys)} for the first that each structure has" if len(keys) > 1 else ""
+    return (
+        f"{search.source} has {PLURAL[search.quantity]} under keys that may be of different levels of theory: "
+        f"{_counted(counts)}. Give --{kind}-key {keys[0]} to take these alone{together} ({kind}_key in a YAML file)."
+    )
+
+
+def _difference_notes(source: str, first: LabelName, different: Mapping[LabelName, Difference]) -> list[str]:
+    quantity = _quantity(first)
+    why = ", from which forces derive" if first.is_free_energy else ""
+    return [
+        f"{source}: {PLURAL[quantity]} are taken from {first.key}{why}; {name.key} differs from it in "
+        f"{structures_count(found.structures)}, by up to {found.largest:.3g} {UNITS[quantity]} "
+        f"(--{name.kind}-key {name.key} takes that)"
+        for name, found in different.items()
+    ]
+
+
+def _level_notes(choices: Mapping[str, Choice], source: str) -> list[str]:
+    """About labels of structures that may be of different levels of theory; an error if energies say that they are."""
+    firsts = {quantity: choice.names[0] for quantity, choice in choices.items() if choice.names}
+    if len({name.level for name in firsts.values()}) < 2:
+        return []
+    taken = ", ".join(f"{PLURAL[quantity]} from {name.key}" for quantity, name in firsts.items())
+    energy = choices["energy"].different if "energy" in choices else {}
+    for name in firsts.values():
+        for other, found in energy.items():
+            if name.level == other.level:
+                raise DatasetError(
+                    f"{source} has {name.key} of the level of theory of {other.key}, which differs from "
+                    f"{firsts['energy'].key} in {structures_count(found.structures)}, by up to {found.largest:.3g} "
+                    f"eV/atom: name what belongs together, --energy-key {other.key} --{name.kind}-key {name.key} "
+                    "(energy_key … in a YAML file)."
+                )
+    return [f"{source}: {taken}: make sure that these are of one level of theory"]
+
+
+def _used(
+    structures: Sequence[Atoms], names: Mapping[str, tuple[LabelName, ...]], source: str
+) -> dict[str, dict[str, int]]:
+    used: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
+    for quantity, of_quantity in names.items():
+        counts = Search.of(quantity, structures, of_quantity, source).counts(of_quantity)
+        for name in of_quantity:
+            if counts[name]:
+                used[name.kind][name.key] = counts[name]
+    return used
+
+
+def used_keys(used: Mapping[str, Mapping[str, int]]) -> str:
+    """Which keys each kind of label is taken from, with the numbers of structures where there are several."""
+    return ", ".join(f"{kind} ← {_key_counts(counts)}" for kind, counts in used.items() if counts)
+
+
+def other_levels(used: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+    """A sentence on each kind of label that files take from keys of different levels of theory.
+
+    Args:
+        used: by file, as in `LabelKeys.used`.
+    """
+    notes = []
+    for kind in KINDS:
+        keys = {file: list(of_file[kind]) for file, of_file in used.items() if of_file[kind]}
+        if len({frozenset(map(_level, of_file)) for of_file in keys.values()}) > 1:
+            listed = ", ".join(f"{' + '.join(of_file)} in {file}" for file, of_file in keys.items())
+            notes.append(f"{kind}: {listed}: make sure that these are of one level of theory")
+    return notes
+
+
+def _level(key: str) -> str:
+    return next((name.level for names in KNOWN.values() for name in names if name.key == key), key)
+
+
+def _key_counts(counts: Mapping[str, int]) -> str:
+    return (
+        " + ".join(f"{key} ({structures_count(n)})" for key, n in counts.items())
+        if len(counts) > 1
+        else "".join(counts)
+    )
+
+
+def _quantity(name: LabelName) -> str:
+    return next(quantity for quantity, kinds in QUANTITIES.items() if name.kind in kinds)
+
+
+def _counted(counts: Mapping[LabelName, int]) -> str:
+    return ", ".join(f"{name.key} in {structures_count(n)}" for name, n in counts.items())
+
+
+def _names_in(atoms: Atoms, names: Sequence[LabelName]) -> tuple[LabelName, ...]:
+    keys = {*atoms.info, *atoms.arrays, *(atoms.calc.results if atoms.calc is not None else ())}
+    return tuple(name for name in names if name.key in keys and _has(atoms, name))
+
+
+def _has(atoms: Atoms, name: LabelName) -> bool:
+    return find(atoms, name.kind, name.key) is not None
+
+
+def _distance(quantity: str, atoms: Atoms, one: LabelName, other: LabelName) -> float:
+    """Largest difference of two labels in `UNITS`; infinite where only one is finite, 0 where one cannot be read."""
+    try:
+        values = [np.asarray(READERS[quantity](atoms, name, "")) for name in (one, other)]
+    except DatasetError:
+        return 0.0
+    if not all(np.isfinite(value).all() for value in values):
+        return np.inf if sum(bool(np.isfinite(value).all()) for value in values) == 1 else 0.0
+    size = 1 if quantity == "forces" else len(atoms)
+    return float(np.abs(values[0] - values[1]).max()) / size
