@@ -39,9 +39,22 @@ def m_multisets(channels: Channels, total_m: int) -> list[MList]:
 @functools.cache
 def n_invariants(channels: Channels) -> int:
     """Number of independent invariants, N(Σm = 0) - N(Σm = 1)."""
-    if sum(l * copies for l, copies in channels) % 2:
-        return 0
-    return len(m_multisets(channels, 0)) - len(m_multisets(channels, 1))
+    largest = sum(l * copies for l, copies in channels)
+    if largest % 2 or largest == 0:
+        return int(largest == 0)
+    ways = functools.reduce(np.convolve, (m_counts(l, copies) for l, copies in channels))
+    return int(ways[largest] - ways[largest + 1])
+
+
+@functools.cache
+def m_counts(l: int, copies: int) -> NDArray[np.int64]:
+    """How many multisets of so many m of degree l have Σm = -copies·l … copies·l [2 copies l + 1]."""
+    ways = np.zeros((copies + 1, 2 * l * copies + 1), np.int64)
+    ways[0, 0] = 1
+    for m in range(2 * l + 1):
+        for taken in range(1, copies + 1):
+            ways[taken, m:] += ways[taken - 1, : ways.shape[1] - m]
+    return ways[copies]
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from acnn.basis.counting import BasisSize, many_body_size
 from acnn.basis.coupling import Channels, n_invariants
 from acnn.basis.radial import agnesi_amplitude, bond_length
 
@@ -155,17 +156,30 @@ class BasisSpecification(_Frozen):
 
     @property
     def n_functions(self) -> int:
-        """Number of basis functions, counted without building them."""
-        many_body = sum(n_invariants(grouped(m)) for e in self.elements for m in self.multisets(e))
-        return many_body + self.n_pair_functions * len(self.elements) * (len(self.elements) + 1) // 2
+        """Number of basis functions (of very many a lower bound), counted without building them."""
+        return self.size.functions
+
+    @property
+    def size(self) -> BasisSize:
+        """Functions, and products of densities of the many-body part; beyond `MOST_FUNCTIONS` lower bounds."""
+        n = len(self.elements)
+        sizes = [many_body_size(n, self._many_body_degrees(e), self._wl(e)) for e in self.elements]
+        n_pairs = self.n_pair_functions * n * (n + 1) // 2
+        return BasisSize(sum(s.functions for s in sizes) + n_pairs, sum(s.products for s in sizes))
+
+    def _many_body_degrees(self, element: str) -> dict[int, float]:
+        """Total degree of each order of the many-body part."""
+        orders = enumerate(self.degrees(element), start=1)
+        return {order: degree for order, degree in orders if order >= self.many_body_orders_start}
+
+    def _wl(self, element: str) -> float:
+        return float(self.setting(element, "wl"))  # type: ignore[arg-type]
 
     def multisets(self, element: str) -> list[Multiset]:
         """The many-body functions of a center element, each multiset once, by order and then ascending."""
-        wl = float(self.setting(element, "wl"))  # type: ignore[arg-type]
+        wl = self._wl(element)
         chosen: list[Multiset] = []
-        for order, degree in enumerate(self.degrees(element), start=1):
-            if order < self.many_body_orders_start:
-                continue
+        for order, degree in self._many_body_degrees(element).items():
             channels = _channels(len(self.elements), degree - (order - 1), wl)
             chosen += [c for c in _within_degree(channels, order, degree, wl) if n_invariants(grouped(c)) > 0]
         return chosen

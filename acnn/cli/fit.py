@@ -58,8 +58,8 @@ def fit(
     select: Annotated[
         str | None,
         _option(
-            "Choose order, degree and cutoff up to those given: evidence (no test set needed), bic (small models), or "
-            "cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
+            "Choose order and degree, up to those given, and cutoff: evidence (no test set needed), bic (small "
+            "models), or cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
             panel=VALIDATION,
         ),
     ] = None,

@@ -19,6 +19,7 @@ from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
+from acnn.fit.memory import require_memory
 from acnn.fit.metrics import ErrorTable
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
@@ -105,13 +106,13 @@ def run_fit(
     energies, source, warnings = reference_energies(settings, train, specification)
     warnings += left_out_notes(datasets)
     on_data(datasets, warnings)
-    require_memory(specification.n_functions)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     candidates: list[Candidate] = []
     if settings.select:
         candidates = _selected(settings, specification, structures, energies, stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
     plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed)
+    needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
         (specification, energies, settings.make_solver(), settings.make_prior()),
         structures,
@@ -122,7 +123,7 @@ def run_fit(
         kernel=settings.kernel,
         ranks=ranks,
         checkpoint=settings.checkpoint,
-        advance=stage(f"equations of {specification.n_functions} functions", len(structures)),
+        advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
     if ranks.is_root:
@@ -234,25 +235,6 @@ def require_config_types(weights: WeightTable, train: Dataset) -> None:
             f"weights are given for {', '.join(unused)}, which the training data do not hold; their config types are "
             f"{', '.join(train.config_types)}"
         )
-
-
-def require_memory(n_functions: int) -> None:
-    """The triangular factor, three blocks of rows and their factorization take about 64 p² bytes."""
-    needed = 64 * n_functions**2
-    if needed > available_bytes():
-        raise SettingsError(
-            f"{n_functions} basis functions need about {needed / 2**30:.0f} GiB of memory, "
-            f"{available_bytes() / 2**30:.0f} GiB are free: lower --degree or --order"
-        )
-
-
-def available_bytes() -> int:
-    """Physical memory that is free, or unlimited where the system does not tell."""
-    try:
-        meminfo = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
-        return int(meminfo.split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        return sys.maxsize
 
 
 def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:

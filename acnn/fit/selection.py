@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from acnn.basis.coupling import n_invariants
-from acnn.basis.specification import BasisSpecification, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride, grouped
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
@@ -31,6 +31,7 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.factorization import ReducedProblem, StreamingQR
 from acnn.fit.linear import chosen, together
+from acnn.fit.memory import require_memory
 from acnn.fit.priors import Prior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.solution import Solution
@@ -115,19 +116,55 @@ def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tu
 def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
     """Bases of lower order and degree, in steps of two, and the largest itself; by number of functions."""
     found: dict[tuple[float, ...], BasisSpecification] = {}
-    for order in range(min(2, largest.order), largest.order + 1):
-        degrees = [float(d) for d in largest.degrees(largest.elements[0])[:order]]
+    degrees = _of_orders(largest.total_degree, largest.order)
+    for order in range(1, largest.order + 1):
         for steps in itertools.count():
-            lowered = tuple(max(LOWEST_DEGREE, d - DEGREE_STEP * steps) for d in degrees)
-            found.setdefault(lowered, _with(largest, order, lowered))
-            if max(lowered) <= LOWEST_DEGREE or max(degrees) <= LOWEST_DEGREE:
+            lowered = _lowered(degrees[:order], steps)
+            found.setdefault(lowered, _smaller(largest, order, lowered, steps))
+            if lowered == _lowered(degrees[:order], steps + 1):
                 break
     return sorted(found.values(), key=lambda spec: spec.n_functions)
 
 
-def _with(spec: BasisSpecification, order: int, degrees: tuple[float, ...]) -> BasisSpecification:
+def _of_orders(degree: float | tuple[float, ...], order: int) -> tuple[float, ...]:
+    return degree if isinstance(degree, tuple) else (degree,) * order
+
+
+def _lowered(degrees: tuple[float, ...], steps: int) -> tuple[float, ...]:
+    """By so many steps, but not below the lowest one or what they are."""
+    return tuple(max(min(LOWEST_DEGREE, d), d - DEGREE_STEP * steps) for d in degrees)
+
+
+def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], steps: int) -> BasisSpecification:
+    """With these degrees; what elements have of their own is lowered by as much."""
+    overrides = {name: _smaller_override(own, spec.order, order, steps) for name, own in spec.overrides.items()}
     degree = degrees[0] if len(set(degrees)) == 1 else degrees
-    return spec.model_copy(update={"order": order, "total_degree": degree})
+    return spec.model_copy(update={"order": order, "total_degree": degree, "overrides": overrides})
+
+
+def _smaller_override(own: ElementOverride, largest: int, order: int, steps: int) -> ElementOverride:
+    own_order = own.order or largest
+    changed: dict[str, object] = {"order": min(own.order, order) if own.order else None}
+    if own.total_degree is not None:
+        changed["total_degree"] = _lowered(_of_orders(own.total_degree, own_order)[: min(own_order, order)], steps)
+    return own.model_copy(update=changed)
+
+
+def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification:
+    """The smallest basis that holds all functions of these, which differ in orders and degrees."""
+    first, order = specifications[0], max(spec.order for spec in specifications)
+    degrees = _highest([_of_orders(spec.total_degree, spec.order) for spec in specifications])
+    overrides = {
+        name: ElementOverride(order=len(own), total_degree=own, wl=override.wl)
+        for name, override in first.overrides.items()
+        for own in [_highest([spec.degrees(name) for spec in specifications])]
+    }
+    return first.model_copy(update={"order": order, "total_degree": degrees, "overrides": overrides})
+
+
+def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Of each order."""
+    return tuple(max(d for d in of_order if d is not None) for of_order in itertools.zip_longest(*degrees))
 
 
 def column_keys(spec: BasisSpecification) -> list[tuple[Any, ...]]:
@@ -197,11 +234,13 @@ def select_basis(
     if not affordable:
         least = smaller_bases(largest)[0].n_functions
         raise ValueError(f"no basis has at most {budget.functions:g} functions: the smallest has {least}")
+    assembled = covering(affordable)
+    require_memory(assembled, structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
     contacts = CloseContacts.of(largest.elements, structures) if repulsion_weight > 0 else None
     found: list[Candidate] = []
     for cutoff in cutoffs:
         search = _Search(
-            affordable[-1], cutoff, reference_energies, prior, criterion, zbl, contacts, repulsion_weight, kernel
+            assembled, cutoff, reference_energies, prior, criterion, zbl, contacts, repulsion_weight, kernel
         )
         factors = search.factors(structures, seed, ranks, advance)
         found += ranks.by_root(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]

@@ -35,6 +35,19 @@ class SettingsError(ValueError):
     """Settings that cannot be used, said in one sentence."""
 
 
+def listed(value: Any) -> Any:
+    """The parts of a text, or a number, as a tuple."""
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return (value,) if isinstance(value, int | float) else value
+
+
+def one_or_listed(value: Any) -> Any:
+    """A text as a tuple of its parts, or as its only one."""
+    parts = listed(value) if isinstance(value, str) else value
+    return parts[0] if isinstance(value, str) and len(parts) == 1 else parts
+
+
 class Override(BaseModel):
     """Settings of one center element that differ from the others'."""
 
@@ -43,6 +56,11 @@ class Override(BaseModel):
     order: int | None = Field(None, ge=1, le=5)
     degree: float | tuple[float, ...] | None = None
     wl: float | None = Field(None, gt=0)
+
+    @field_validator("degree", mode="before")
+    @classmethod
+    def _one_or_listed(cls, value: Any) -> Any:
+        return one_or_listed(value)
 
 
 class FitSettings(BaseModel):
@@ -96,14 +114,17 @@ class FitSettings(BaseModel):
     kernel: Literal["auto", "cpu", "torch"] | None = None
     json_file: Path | None = Field(None, alias="json")
 
-    @field_validator("elements", "degree", "select_cutoffs", mode="before")
+    @field_validator("elements", "select_cutoffs", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        """ "Ti,Al" and "12,12,8" as lists."""
-        if isinstance(value, str):
-            parts = [part for part in value.replace(",", " ").split() if part]
-            return parts[0] if len(parts) == 1 and _is_number(parts[0]) else tuple(parts)
-        return value
+        """ "Ti,Al" as a list, and one alone, too."""
+        return listed(value)
+
+    @field_validator("degree", mode="before")
+    @classmethod
+    def _one_or_listed(cls, value: Any) -> Any:
+        """ "12" as a number, "12,12,8" as a list."""
+        return one_or_listed(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> FitSettings:

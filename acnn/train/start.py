@@ -15,6 +15,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
 from acnn.fit.contacts import shortest_distances
 from acnn.fit.linear import fit_linear
+from acnn.fit.memory import require_memory
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
 from acnn.fit.settings import SettingsError
@@ -123,6 +124,7 @@ def fitted_linear(
         fit = fit.model_copy(update={"order": order, "degree": degree})
     specification = fit.specification(elements)
     energies, source, warnings = reference_energies(fit, train, specification, E0_OPTION)
+    require_memory(specification, train.structures)
     found = fit_linear(
         specification,
         train.structures,

@@ -25,7 +25,7 @@ from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.factorization import StreamingQR
-from acnn.fit.job import require_memory
+from acnn.fit.memory import require_memory
 from acnn.fit.progress import Stage, silent
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
@@ -150,7 +150,7 @@ def _extended(old: Tensor, new: Tensor, sources: Tensor) -> Tensor:
 def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict[str, float]) -> LinearACE:
     """With further elements; functions that see them have the coefficient 0."""
     specification = BasisSpecification.model_validate(extended_fields(linear.basis.specification, elements))
-    require_memory(specification.n_functions)
+    require_memory(specification)
     basis = ACEBasis(specification)
     old = dict(zip(function_keys(linear.basis), linear.coefficients.tolist(), strict=True))
     coefficients = torch.tensor([old.get(key, 0.0) for key in function_keys(basis)], dtype=torch.float64)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from acnn.basis.counting import many_body_size
 from acnn.basis.coupling import m_multisets, n_invariants
 from acnn.basis.specification import BasisSpecification, Channel, ElementOverride, Multiset, grouped
 
@@ -75,7 +76,9 @@ def test_number_of_invariants(order, degree, wl, n_b, n_aa):
     )
     assert n_functions(specification) == n_b
     # J₊ maps the products with Σm = 0 onto those with Σm = 1, so the invariants are what is left over.
-    assert count_products(order, degree, wl, 0) - count_products(order, degree, wl, 1) == n_b
+    n_products = count_products(order, degree, wl, 0)
+    assert n_products - count_products(order, degree, wl, 1) == n_b
+    assert many_body_size(1, dict.fromkeys(range(1, order + 1), degree), wl) == (n_b, n_products)
 
 
 @pytest.mark.parametrize(("order", "degree", "wl", "n_b", "n_aa"), COUNTS)

@@ -16,12 +16,13 @@ from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
-from acnn.fit import job
+from acnn.fit import memory
 from acnn.fit.contacts import MOST_HOSTS
 from acnn.fit.job import FitReport, run_fit
+from acnn.fit.memory import BasisTooLargeError
 from acnn.fit.metrics import evaluate
 from acnn.fit.repulsion import N_DIMERS
-from acnn.fit.settings import SettingsError, read_settings
+from acnn.fit.settings import read_settings
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph
 
@@ -297,10 +298,11 @@ def test_datasets_and_warnings_are_shown_before_the_fit(tmp_path):
 
 
 def test_a_fit_that_cannot_fit_in_memory_is_refused_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
     given = {"train": write(tmp_path / "train.xyz", copper(2, seed=1)), "output": tmp_path / "m.acnn"}
-    with pytest.raises(SettingsError, match=r"basis functions need about .* lower --degree"):
-        run_fit(read_settings(None, {**SMALL, **given}))
+    for more in ({}, {"select": "evidence"}):
+        with pytest.raises(BasisTooLargeError, match=r"functions, .* a fit needs about .* lower the degree"):
+            run_fit(read_settings(None, {**SMALL, **given, **more}))
 
 
 def test_an_isolated_atom_that_disagrees_with_e0_does_not_look_like_noise(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from ase.build import bulk
 
 from acnn.basis.ace import ACEBasis
-from acnn.basis.specification import BasisSpecification
+from acnn.basis.specification import BasisSpecification, ElementOverride
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.data.weights import Weights
@@ -24,6 +24,7 @@ from acnn.fit.selection import (
     Candidate,
     candidate_cutoffs,
     columns_of,
+    covering,
     marked,
     restricted,
     select_basis,
@@ -39,7 +40,7 @@ AGREEMENT = 1e-9
 
 
 def crystal(seed: int) -> LabeledStructure:
-    """Labels of a model of order 2, with a little noise."""
+    """Labels of a model of order 2, with less noise than what is beyond pairs."""
     rng = np.random.default_rng(seed)
     atoms = bulk("Cu", cubic=True, a=rng.uniform(3.6, 4.0))
     atoms.symbols[:] = rng.choice(["Al", "Cu"], 4).tolist()
@@ -49,7 +50,7 @@ def crystal(seed: int) -> LabeledStructure:
     truth = LinearACE(specification, E0, torch.as_tensor(np.random.default_rng(9).normal(size=n)))
     found = truth.pair_gradients(atomic_graph(atoms, truth.cutoff))
     energy, forces = float(found.energies[0]) + rng.normal(scale=1e-3), found.forces.numpy()
-    forces = forces + rng.normal(scale=1e-2, size=(4, 3))
+    forces = forces + rng.normal(scale=1e-3, size=(4, 3))
     return LabeledStructure(atoms, energy, forces, None, "crystal", Weights(), f"#{seed}")
 
 
@@ -133,6 +134,37 @@ def test_a_budget_of_functions_bounds_every_candidate(data):
     assert max(c.n_functions for c in found) <= 60
     with pytest.raises(ValueError, match="no basis has at most 2 functions"):
         select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=2))
+
+
+@pytest.mark.parametrize("most", [20, 70, 150])
+def test_a_budget_may_leave_out_the_bases_that_hold_all_others(data, most):
+    """Order 2 of degree 8 is no part of order 3 of degree 6."""
+    found = select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=most))
+    affordable = [spec.n_functions for spec in smaller_bases(LARGEST) if spec.n_functions <= most]
+    assert sorted(c.n_functions for c in found) == affordable
+
+
+def test_all_orders_from_one_on_are_tried():
+    tried = {(spec.order, spec.degrees("Al")) for spec in smaller_bases(LARGEST)}
+    assert {order for order, _ in tried} == {1, 2, 3}
+    assert tried >= {(1, (8.0,)), (2, (8.0, 8.0)), (3, (8.0, 8.0, 8.0))}
+
+
+def test_settings_of_single_elements_are_lowered_too():
+    own = {"Al": ElementOverride(order=2, total_degree=(6.0, 5.0)), "Cu": ElementOverride(total_degree=4.0)}
+    largest = LARGEST.model_copy(update={"overrides": own})
+    found = smaller_bases(largest)
+    assert [found[-1].degrees(element) for element in ("Al", "Cu")] == [(6.0, 5.0), (4.0, 4.0, 4.0)]
+    assert found[0].degrees("Al") == (4.0,) == found[0].degrees("Cu")
+    assert {spec.order: len(spec.degrees("Al")) for spec in found} == {1: 1, 2: 2, 3: 2}
+    for spec in found:
+        assert len(columns_of(spec, largest)) == spec.n_functions
+
+
+def test_a_covering_basis_holds_all_and_no_more():
+    two, three = (LARGEST.model_copy(update={"order": n, "total_degree": d}) for n, d in ((2, 8.0), (3, 6.0)))
+    assert covering([two, three]).degrees("Cu") == (8.0, 8.0, 6.0)
+    assert covering(smaller_bases(LARGEST)).degrees("Al") == LARGEST.degrees("Al")
 
 
 def test_a_budget_of_time_leaves_out_cutoffs_but_the_wanted_one(data):

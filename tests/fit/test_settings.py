@@ -69,6 +69,18 @@ def test_one_degree_is_one_number(text):
     assert read({"degree": text}).degree == 14.0
 
 
+@pytest.mark.parametrize("text", ["5", "5.0", 5, 5.0, [5]])
+def test_one_cutoff_to_try_is_a_list_of_one(text):
+    assert read({"select": "bic", "select_cutoffs": text}).select_cutoffs == (5.0,)
+    assert read({"select": "bic", "select_cutoffs": "4.5, 5.5"}).select_cutoffs == (4.5, 5.5)
+
+
+@pytest.mark.parametrize("text", ["8,6,5", [8, 6, 5]])
+def test_degrees_of_an_element_are_read_as_those_of_all(text):
+    settings = read({"overrides": {"Ti": {"degree": text}, "Al": {"degree": "7"}}})
+    assert (settings.overrides["Ti"].degree, settings.overrides["Al"].degree) == ((8.0, 6.0, 5.0), 7.0)
+
+
 @pytest.mark.parametrize("text", ["Ti,Al", "Ti Al", ["Ti", "Al"]])
 def test_elements_are_read_from_a_list(text):
     settings = read({"elements": text})

@@ -1,0 +1,59 @@
+"""What a fit needs of memory, told before it starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from acnn.basis.counting import MOST_FUNCTIONS
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import LabeledStructure
+
+BYTES_PER_PRODUCT = 1500
+"""Of densities: measured while a basis is built and compiled."""
+
+
+class BasisTooLargeError(ValueError):
+    """A basis for which memory will not do."""
+
+
+def require_memory(
+    specification: BasisSpecification, structures: Sequence[LabeledStructure] = (), n_factors: int = 1
+) -> str:
+    """What a fit of this basis takes: ", 1.9 GiB of memory"; nothing where that is less than one.
+
+    Raises:
+        BasisTooLargeError: it is more than there is.
+    """
+    size, free = specification.size, available_bytes()
+    needed = fit_bytes(specification, max((len(structure.atoms) for structure in structures), default=0), n_factors)
+    if needed > free or size.functions > MOST_FUNCTIONS:
+        least = "more than " * (size.functions > MOST_FUNCTIONS)
+        raise BasisTooLargeError(
+            f"the basis has {least}{size.functions:_} functions, made of {size.products:_} products: a fit needs "
+            f"{least or 'about '}{gibibytes(needed)} of memory, and {gibibytes(free)} are free: lower the degree or "
+            "the order, or raise w_L"
+        )
+    return f", {gibibytes(needed)} of memory" if needed >= 2**30 else ""
+
+
+def fit_bytes(specification: BasisSpecification, n_atoms: int, n_factors: int = 1) -> int:
+    """Of the triangular factor, three blocks of rows and their factorization (64 p² together), further triangles (4 p²
+    each), twice the rows of the largest structure [3 n + 7, p], and the products of densities."""
+    size = specification.size
+    p = size.functions
+    return 64 * p**2 + 4 * p**2 * (n_factors - 1) + 16 * (3 * n_atoms + 7) * p + BYTES_PER_PRODUCT * size.products
+
+
+def gibibytes(n: int) -> str:
+    return f"{n / 2**30:.2g} GiB" if n < 100 * 2**30 else f"{n / 2**30:_.0f} GiB"
+
+
+def available_bytes() -> int:
+    """Physical memory that is free, or unlimited where the system does not tell."""
+    try:
+        meminfo = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
+        return int(meminfo.split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        return sys.maxsize
