@@ -32,7 +32,7 @@ from silicon_properties_crystal import defect_energies, elastic_constants, relax
 from silicon_properties_priors import POWERS, PriorFits, draw, prior_curves, prior_rows, reference_decohesion
 
 import acnn
-from acnn.io.model_file import write_atomically
+from acnn.files import write_atomically
 from ase_calculator import ACNNCalculator
 
 ORDER, DEGREES, WL, CUTOFF = 4, (18, 18, 12, 8), 1.0, 6.0

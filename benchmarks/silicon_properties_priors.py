@@ -22,8 +22,8 @@ from scipy.signal import find_peaks
 from silicon_properties_crystal import decohesion, dimer_energies, relaxed_crystal
 
 import acnn
+from acnn.files import write_atomically
 from acnn.fit.linear import LinearFit
-from acnn.io.model_file import write_atomically
 from ase_calculator import ACNNCalculator
 
 POWERS = (0, 1, 2, 5, 10)

@@ -30,8 +30,9 @@ import torch
 from ase.data import atomic_numbers
 from torch import Tensor
 
+from acnn.files import write_atomically
 from acnn.graph import AtomicGraph, dtype_of
-from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes, write_atomically
+from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.evaluator import uses_compiled_kernel
 from acnn.launchers import end_job, told_ranks
 from acnn.models.levels import Model

@@ -23,7 +23,9 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 # A module imports its own layer and the layers below, also inside functions.
 LAYERS = {
     "acnn.conventions": 0,
+    "acnn.files": 0,
     "acnn.launchers": 0,
+    "acnn.owners": 0,
     "acnn.safetensors_header": 0,
     "acnn.ranks": 1,
     "acnn.data": 1,  # structures as they are on disk: knows files and units, not models

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import ase.io
 import numpy as np
 import typer
 from ase import Atoms, units
@@ -20,7 +19,9 @@ from acnn.cli.display import announce, console, one_sentence_errors, progress_st
 from acnn.cli.example_data import System, require_new, write_example
 from acnn.cli.fit import print_report
 from acnn.cli.plots import parity_plot
+from acnn.data.frames import extended_xyz
 from acnn.data.structures import set_thermal_momenta
+from acnn.files import write_atomically
 from acnn.fit.job import run_fit
 from acnn.fit.settings import read_settings
 
@@ -90,7 +91,7 @@ def _molecular_dynamics(folder: Path, steps: int) -> None:
         _attach(dynamics, stage("molecular dynamics", steps))
         dynamics.attach(record, interval=max(1, steps // 10))
         dynamics.run(steps)
-    ase.io.write(folder / "md.xyz", frames)
+    write_atomically(folder / "md.xyz", extended_xyz(frames))
     console.print(table)
     console.print(escape(f"wrote {folder / 'md.xyz'}"), highlight=False)
 

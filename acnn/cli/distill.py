@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import Annotated
 
-import ase.io
 import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
 from acnn.cli.labels import EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.data.frames import extended_xyz
+from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
-from acnn.io.model_file import load_model, require_writable, write_atomically
+from acnn.io.model_file import load_model
 from acnn.train.distillation import distilled
 
 
@@ -41,7 +41,7 @@ def distill(
     Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
     """
     with one_sentence_errors():
-        require_writable([output], [teacher, data])
+        require_writable([], [teacher, data], streams=[output])
         potential = load_model(teacher)
         dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
         announce({"data": dataset}, left_out_notes({"data": dataset}))
@@ -49,9 +49,7 @@ def distill(
             advance = stage(f"labels by {teacher.name}", len(dataset))
             limit = math.inf if max_force is None else max_force
             frames = distilled(dataset, potential, copies, rattle, strain, seed, limit, advance)
-        text = io.StringIO()
-        ase.io.write(text, frames, format="extxyz")
-        write_atomically(output, text.getvalue().encode())
+        write_atomically(output, extended_xyz(frames))
     limited = "" if max_force is None else f" with no force over {max_force:g} eV/Å"
     written = f"wrote {output}: {len(dataset)} structures, {len(frames) - len(dataset)} copies{limited}"
     console.print(escape(written), highlight=False, soft_wrap=True)

@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors
-from acnn.io.model_file import load_model, read_header, require_writable, save_model
+from acnn.files import require_writable
+from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
@@ -25,7 +26,7 @@ def ensemble(
     Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
     """
     with one_sentence_errors():
-        require_writable([output], models)
+        require_writable([], models, streams=[output])
         if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
             raise ValueError("one of these files is there twice, and its spread about itself says nothing")
         members = [_member(path) for path in models]

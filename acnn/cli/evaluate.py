@@ -13,9 +13,10 @@ from acnn.cli.display import announce, console, error_table, one_sentence_errors
 from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
+from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
-from acnn.io.model_file import load_model, require_writable, write_atomically
+from acnn.io.model_file import load_model
 from acnn.uncertainty.calibration import predict
 from acnn.uncertainty.committee import require_committee
 
@@ -43,7 +44,7 @@ def evaluate(
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
     with one_sentence_errors():
-        require_writable([json, plot, uncertainty_plot], [model, data])
+        require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
         potential = load_model(model)
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:

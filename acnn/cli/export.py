@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, warn
 from acnn.cli.export_yace import yace_table
-from acnn.io.model_file import load_model, read_header, require_writable
+from acnn.files import require_writable
+from acnn.io.model_file import load_model, read_header
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
@@ -86,7 +87,7 @@ def export(
         _require_usable_name(to, path)
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} is there already: choose another name, or --overwrite")
-        require_writable([path], [model])
+        require_writable([], [model], streams=[path])
         potential = load_model(model)
         if to is Format.yace:
             _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import ase.io
 import numpy as np
 import typer
 from ase import Atoms
@@ -18,13 +16,14 @@ from acnn.cli.display import console, one_sentence_errors, progress_stages, warn
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
-from acnn.data.frames import XYZ_SUFFIXES, Frame, read_frames, require_sound_geometry
+from acnn.data.frames import XYZ_SUFFIXES, Frame, extended_xyz, read_frames, require_sound_geometry
 from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
 from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
+from acnn.files import append, destination, put_in_place, require_writable
 from acnn.fit.progress import Stage
-from acnn.io.model_file import load_model, require_writable
+from acnn.io.model_file import load_model
 from acnn.potential import Potential
 from acnn.train.distillation import model_labels
 
@@ -82,7 +81,8 @@ def label(
     acnn label md.xyz -o better.xyz C --correction difference.acnn
     """
     with one_sentence_errors():
-        part = output.with_suffix(f".part{output.suffix}")
+        target = destination(output)
+        part = target.with_suffix(f".part{output.suffix}")
         require_writable([output, part], [structures, reference, correction])
         keys = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
         _require_sense(
@@ -103,7 +103,7 @@ def label(
             reasons = _write(part, labels, advance)
         if len(reasons) == len(todo):
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
-        part.replace(output)
+        put_in_place(part, target)
     left = f"; {len(reasons)} left out, the first because of {reasons[0]}" if reasons else ""
     told = f"; energies shifted by {offsets} eV per atom" if offsets else ""
     console.print(
@@ -233,22 +233,10 @@ def _offsets(
 def _write(path: Path, labels: Iterable[Atoms | str], advance: Callable[[], None]) -> list[str]:
     """Write each structure as soon as it is labeled; why others are not."""
     reasons = []
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            for found in labels:
-                if isinstance(found, str):
-                    reasons.append(found)
-                else:
-                    file.write(_text(found))
-                    file.flush()
-                advance()
-    finally:
-        if path.stat().st_size == 0:
-            path.unlink()
+    for found in labels:
+        if isinstance(found, str):
+            reasons.append(found)
+        else:
+            append(path, extended_xyz(found))
+        advance()
     return reasons
-
-
-def _text(atoms: Atoms) -> str:
-    text = io.StringIO()
-    ase.io.write(text, atoms, format="extxyz")
-    return text.getvalue()

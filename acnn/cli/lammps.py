@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, errors, one_sentence_errors, warn
-from acnn.io.model_file import require_writable, write_atomically
+from acnn.files import require_writable, write_atomically
 
 if TYPE_CHECKING:
     from lammps_plugin.doctor import Finding
@@ -46,7 +46,7 @@ def doctor(
     from lammps_plugin.doctor import examine
 
     with one_sentence_errors():
-        require_writable([json_file] if json_file else [], [])
+        require_writable([], streams=[json_file])
         with errors.status("looking for LAMMPS") as status:
             report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
         if json_file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from acnn.files import write_atomically
 from acnn.fit.metrics import QUANTITIES, UNITS, ErrorTable
 from acnn.fit.selection import Candidate
 
@@ -27,7 +29,7 @@ def parity_plot(table: ErrorTable, path: Path, title: str) -> None:
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
         figure.suptitle(title)
-        figure.savefig(path, dpi=200)
+        save_figure(figure, path)
 
 
 def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str) -> None:
@@ -71,7 +73,7 @@ def selection_plot(candidates: Sequence[Candidate], criterion: str, path: Path) 
         axes[0, 1].set_ylabel("RMS of training residuals (weighted)")
         axes[0, 1].set_yscale("log")
         axes[0, 1].legend(frameon=False)
-        figure.savefig(path, dpi=200)
+        save_figure(figure, path)
 
 
 def learning_plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -82,7 +84,7 @@ def learning_plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             axis.loglog([r["structures"] for r in rows], [r[f"{quantity}_rmse"] for r in rows], marker="o")
             axis.set_xlabel("training structures")
             axis.set_ylabel(f"{quantity} RMSE ({UNITS[quantity]})")
-        figure.savefig(path, dpi=200)
+        save_figure(figure, path)
 
 
 @contextmanager
@@ -103,3 +105,10 @@ def figure_with_axes(size: tuple[float, float], rows: int, columns: int, **share
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure, figure.subplots(rows, columns, squeeze=False, **shared)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """In the format that the name ends in."""
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=200, format=path.suffix[1:].lower() or "png")
+    write_atomically(path, picture.getbuffer())

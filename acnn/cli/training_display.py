@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from acnn.cli.display import console, errors, warn
-from acnn.cli.plots import figure_with_axes
+from acnn.cli.plots import figure_with_axes, save_figure
 from acnn.fit.progress import Stage
 from acnn.train.errors import Errors
 from acnn.train.log import ERRORS, rows
@@ -121,5 +121,5 @@ def training_plot(log: Path, path: Path) -> bool:
             axis.set_xlabel("epoch")
             axis.set_ylabel(label)
         axes[0, 0].legend(frameon=False)
-        figure.savefig(path, dpi=200)
+        save_figure(figure, path)
     return True

@@ -11,7 +11,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.plots import figure_with_axes
+from acnn.cli.plots import figure_with_axes, save_figure
 from acnn.fit.metrics import UNITS
 from acnn.uncertainty.calibration import Predicted, coverage_levels
 
@@ -50,7 +50,7 @@ def calibration_plot(predicted: Mapping[str, Predicted], path: Path, title: str)
             above.set_title(quantity, fontsize=9)
             above.legend(title="miscalibration", frameon=False, fontsize=7, title_fontsize=7)
         figure.suptitle(title)
-        figure.savefig(path, dpi=200)
+        save_figure(figure, path)
 
 
 def _reliability(axes: Any, predicted: Predicted) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, diamond100, diamond111, fcc100, fcc110, fcc111
@@ -21,6 +20,7 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from numpy.random import Generator
 
+from acnn.data.frames import extended_xyz
 from acnn.data.labeling import labeled
 from acnn.data.stillinger_weber import stillinger_weber
 from acnn.data.structures import (
@@ -31,6 +31,7 @@ from acnn.data.structures import (
     strained,
     without_random_atom,
 )
+from acnn.files import write_atomically
 
 MakeCalculator = Callable[[], Calculator]
 Progress = Callable[[int, int], None]
@@ -97,15 +98,9 @@ def _write_sets(
                 done += 1
                 if progress is not None:
                     progress(done, total)
-        paths.append(_write(folder / f"{name}.xyz", images))
+        paths.append(folder / f"{name}.xyz")
+        write_atomically(paths[-1], extended_xyz(images))
     return paths
-
-
-def _write(path: Path, images: list[Atoms]) -> Path:
-    unfinished = path.with_name(f".{path.name}.part")
-    ase.io.write(unfinished, images, format="extxyz")
-    unfinished.replace(path)
-    return path
 
 
 def _trajectories(

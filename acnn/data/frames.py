@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -168,7 +168,7 @@ def _atom_count(line: str, number: int, name: str, place: int) -> int:
 
 def _parse_xyz(text: str, name: str) -> Atoms:
     try:
-        images: list[Atoms] = list(read_xyz(StringIO(text), index=slice(None)))
+        images: list[Atoms] = list(read_xyz(io.StringIO(text), index=slice(None)))
     except Exception as error:
         raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
     return images[0]
@@ -196,3 +196,10 @@ def require_sound_geometry(atoms: Atoms, name: str) -> None:
             )
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}.")
+
+
+def extended_xyz(frames: Atoms | Sequence[Atoms]) -> bytes:
+    """The content of a file of these structures."""
+    text = io.StringIO()
+    ase.io.write(text, frames, format="extxyz")
+    return text.getvalue().encode()

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from acnn.data.dataset import LabeledStructure
+from acnn.files import write_atomically
 from acnn.fit.factorization import StreamingQR
-from acnn.io.model_file import write_atomically
 from acnn.safetensors_header import safetensors_header
 
 FloatArray = NDArray[np.float64]

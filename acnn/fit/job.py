@@ -18,6 +18,7 @@ from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
+from acnn.files import require_writable, write_atomically
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
 from acnn.fit.memory import require_memory
 from acnn.fit.metrics import ErrorTable
@@ -26,7 +27,7 @@ from acnn.fit.reference import reference_energies
 from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
 from acnn.fit.settings import FitSettings, SettingsError
 from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT, SharedErrors, cross_validation, learning_curve, plan_of
-from acnn.io.model_file import require_writable, save_model, write_atomically
+from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
 from acnn.ranks import ALONE, Ranks
 
@@ -95,7 +96,7 @@ def run_fit(
         stage, on_data = silent, lambda datasets, warnings: None
     inputs = [settings.train, settings.add, settings.test]
     inputs += [settings.weights] if isinstance(settings.weights, Path) else []
-    require_writable([settings.output, settings.json_file, settings.checkpoint], inputs)
+    require_writable([settings.output, settings.checkpoint], inputs, streams=[settings.json_file])
     weights = settings.weight_table()
     datasets = _with_holdout(_read(settings, weights), settings)
     train = datasets["train"]

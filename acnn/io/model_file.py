@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from acnn.files import write_atomically
 from acnn.io.model_parts import KEYS, build, describe, plain
 from acnn.models.levels import Model
 from acnn.neighbors import graph_from_pairs
@@ -102,44 +102,6 @@ def probe_energy(model: Model) -> float:
     with torch.no_grad():
         energies = model.site_energies(graph) - model.e0(graph)
     return float(energies.sum())
-
-
-def require_writable(outputs: Sequence[Path | None], inputs: Sequence[Path | None] = ()) -> None:
-    """Before long work: every output can be written, and is neither an input nor another output."""
-    taken = {path.resolve() for path in inputs if path is not None}
-    for path in outputs:
-        if path is None:
-            continue
-        if not path.parent.is_dir():
-            raise ValueError(f"the folder {path.parent} of {path.name} does not exist: make it first")
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
-            raise ValueError(f"{path} cannot be written: it is a folder, or its folder is read-only")
-        if path.resolve() in taken:
-            raise ValueError(f"{path} would be written over another file of this command: choose another name")
-        taken.add(path.resolve())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside ``path``, then rename."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _content(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from acnn.basis.ace import ElementBasis
 from acnn.basis.products import DensityTable
-from acnn.io.model_file import write_atomically
+from acnn.files import write_atomically
 from acnn.io.yace_radial import Bond, BondFit, SlopeErrors, fit_radial, largest
 from acnn.models.linear import LinearACE
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from acnn.io.model_file import write_atomically
+from acnn.files import write_atomically
 from acnn.safetensors_header import safetensors_header
 from acnn.train.start import Start
 from acnn.train.trainer import Course, Trainer

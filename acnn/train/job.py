@@ -14,19 +14,12 @@ from typing import Any
 import torch
 
 from acnn.data.dataset import Dataset
+from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.progress import Stage, silent
 from acnn.graph import dtype_of
-from acnn.io.model_file import (
-    load_model,
-    model_from_bytes,
-    model_to_bytes,
-    read_header,
-    require_writable,
-    save_model,
-    write_atomically,
-)
+from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.models.network import NetworkACE
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
@@ -114,7 +107,7 @@ def run_training(
     inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
     inputs += [settings.linear] if isinstance(settings.linear, Path) else []
     require_writable(
-        [output.model, output.log_file, output.checkpoint_file, output.plot_file, output.json_file], inputs
+        [output.model, output.log_file, output.checkpoint_file], inputs, [output.plot_file, output.json_file]
     )
     found = _checkpoint(settings, resume, overwrite)
     datasets = read_data(settings)

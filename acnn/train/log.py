@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from acnn.files import append, write_atomically
 from acnn.train.errors import MEASURES, QUANTITIES, UNITS
 from acnn.train.trainer import EpochRecord
 
@@ -28,18 +30,20 @@ class TrainingLog:
     def __init__(self, path: Path, epoch: int = 0) -> None:
         self.path = path
         kept = [row for row in rows(path) if int(row["epoch"]) <= epoch] if epoch and path.is_file() else []
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(kept)
+        write_atomically(path, _lines([COLUMNS, *([row.get(name, "") for name in COLUMNS] for row in kept)]))
 
     def add(self, record: EpochRecord, seconds: float) -> None:
         """The line of an epoch, ``seconds`` after the start of the training."""
         errors = record.errors or {}
         values = [record.epoch, record.loss, *record.parts]
         line = [*values, *(errors.get(key) for key in ERRORS), record.score, record.learning_rate, *record.weights]
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow([_text(value) for value in [*line, record.gradient_norm, seconds]])
+        append(self.path, _lines([[_text(value) for value in [*line, record.gradient_norm, seconds]]]))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
 
 
 def _text(value: float | None) -> str:

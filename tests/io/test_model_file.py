@@ -19,8 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from acnn.basis.specification import BasisSpecification, ElementOverride
+from acnn.files import write_atomically
 from acnn.io import model_file
-from acnn.io.model_file import ModelFileError, load_model, probe_energy, read_header, save_model, write_atomically
+from acnn.io.model_file import ModelFileError, load_model, probe_energy, read_header, save_model
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 

@@ -1,0 +1,257 @@
+"""Files that appear whole or not at all. Links are followed; pipes and devices are written into, never replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from acnn.owners import Owner
+
+DESCRIPTORS = re.compile(r"/proc/(\d+)(/task/\d+)?/fd")
+FORGOTTEN = 86400.0
+"""Seconds after which a temporary file of another machine counts as left behind."""
+LONGEST_NAME = 120
+"""Bytes of a name that its temporary file carries, too: file systems take 255."""
+
+
+class OutputError(OSError):
+    """A file that cannot be written, said in one sentence."""
+
+    def __init__(self, sentence: str, errno: int | None = None) -> None:
+        super().__init__(sentence)
+        self.errno = errno
+
+
+def write_atomically(path: Path, *content: bytes | memoryview) -> None:
+    """Write a file so that it appears whole or not at all, also after a power failure.
+
+    A symbolic link stays, and what it leads to is replaced; permissions stay, and the owner where that is allowed. What
+    is no regular file, a pipe or a device, is written into.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist")
+    with told_errors(path):
+        target = destination(path)
+        if is_stream(target):
+            _write_into(target, content)
+        else:
+            _replace(target, content)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to a file, or make it; where there is no room for all, nothing is added."""
+    with told_errors(path), path.open("ab", buffering=0) as file:
+        size, left = os.fstat(file.fileno()).st_size, memoryview(content)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
+
+
+def put_in_place(finished: Path, target: Path) -> None:
+    """Give a finished file, which stands beside the `destination` of an output, the name of that."""
+    with told_errors(target):
+        _require_replaceable(target)
+        with finished.open("rb") as file:
+            os.fsync(file.fileno())
+        _rename(finished, target)
+
+
+def require_writable(
+    outputs: Sequence[Path | None], inputs: Sequence[Path | None] = (), streams: Sequence[Path | None] = ()
+) -> None:
+    """Before long work: every output can be written, and is neither an input nor another output.
+
+    What killed processes have left beside the outputs is removed.
+
+    Args:
+        streams: outputs that may be pipes or devices, since they are written once and not read again.
+    """
+    taken = {_identity(path) for path in inputs if path is not None}
+    for path in (*outputs, *streams):
+        if path is None:
+            continue
+        target = _require_place(path)
+        if is_stream(target):
+            if path not in streams:
+                raise ValueError(f"{path} is a pipe or a device, and what is written here must be a file")
+            continue
+        if _identity(path) in taken:
+            raise ValueError(f"{path} would be written over another file of this command: choose another name")
+        taken.add(_identity(path))
+        clear_leftovers(target)
+
+
+@contextlib.contextmanager
+def told_errors(path: Path) -> Iterator[None]:
+    """Errors of the system become a sentence that names the file."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}", error.errno) from error
+
+
+def destination(path: Path) -> Path:
+    """Where symbolic links lead. Descriptors of a process, such as /dev/stdout, are not followed."""
+    for _ in range(40):
+        if not path.is_symlink() or _is_descriptor(path):
+            return path
+        path = path.parent / os.readlink(path)
+    raise OutputError(f"{path} cannot be written: its links lead nowhere")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is there and cannot be replaced by a file: a pipe, a device, a descriptor of a process."""
+    status = _status(path)
+    return status is not None and (_is_descriptor(path) or not (stat.S_ISREG(status.st_mode) or path.is_dir()))
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove temporary files of ``path`` whose processes do not run any more."""
+    beginning = _beginning(path)
+    for name in os.listdir(path.parent):
+        if not name.startswith(beginning):
+            continue
+        owner, left = Owner.of_token(name.rpartition(".")[0].rpartition(".")[2]), path.with_name(name)
+        if owner is not None and _is_left(left, owner):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _is_left(path: Path, owner: Owner) -> bool:
+    runs = owner.runs()
+    if runs is None:
+        status = _status(path)
+        return status is not None and time.time() - status.st_mtime > FORGOTTEN
+    return not runs
+
+
+def _require_place(path: Path) -> Path:
+    """The destination of a path that can be written.
+
+    Raises:
+        ValueError, OutputError: it cannot.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} of {path.name} does not exist: make it first")
+    target = destination(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise ValueError(f"{path} is a link into the folder {folder}, which does not exist: make it first")
+    if target.is_dir():
+        raise ValueError(f"{path} cannot be written: it is a folder")
+    if is_stream(target):
+        if not (_is_descriptor(target) or os.access(target, os.W_OK)):
+            raise ValueError(f"{path} cannot be written: it is read-only")
+        return target
+    _require_replaceable(target)
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{path} cannot be written: its folder is read-only")
+    return target
+
+
+def _require_replaceable(target: Path) -> None:
+    """Whoever made a file read-only did not want it replaced, not even by root."""
+    status = _status(target)
+    if status is None:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{target} cannot be written: it is a folder")
+    if not (status.st_mode & 0o222 and os.access(target, os.W_OK)):
+        raise OutputError(f"{target} cannot be written: it is read-only")
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """The same for two names of one file."""
+    status = _status(path)
+    return path.resolve() if status is None else (status.st_dev, status.st_ino)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_descriptor(path: Path) -> bool:
+    return path.name.isdecimal() and DESCRIPTORS.fullmatch(os.path.realpath(path.parent)) is not None
+
+
+def _write_into(path: Path, content: Sequence[bytes | memoryview]) -> None:
+    found = DESCRIPTORS.fullmatch(os.path.realpath(path.parent))
+    if found is not None and int(found[1]) == os.getpid():
+        sys.stdout.flush()
+        handle = os.dup(int(path.name))  # opened again it would begin at the start of a file
+    else:
+        handle = os.open(path, os.O_WRONLY)
+    with os.fdopen(handle, "wb") as file:
+        file.writelines(content)
+
+
+def _replace(target: Path, content: Sequence[bytes | memoryview]) -> None:
+    """Write to a temporary name beside the target, then rename."""
+    _require_replaceable(target)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{_beginning(target)}{Owner.here().token}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _rename(finished: str | Path, target: Path) -> None:
+    _make_like(finished, _status(target))
+    os.replace(finished, target)
+    _sync_folder(target.parent)
+
+
+def _beginning(target: Path) -> str:
+    """Of the names of its temporary files."""
+    name = target.name
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f".{name}."
+
+
+def _make_like(new: str | Path, old: os.stat_result | None) -> None:
+    """Owner, group and permissions of the file that was there; else those of any new file."""
+    if old is None:
+        return os.chmod(new, 0o666 & ~_umask())
+    if hasattr(os, "chown"):
+        for owner in ((-1, old.st_gid), (old.st_uid, -1)):
+            with contextlib.suppress(OSError):
+                os.chown(new, *owner)
+    os.chmod(new, stat.S_IMODE(old.st_mode))
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name outlives a power failure, where the system can sync folders."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
