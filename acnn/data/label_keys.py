@@ -72,25 +72,26 @@ class Search:
     """The keys of one quantity in a data set.
 
     Attributes:
+        sought: in order of precedence.
         there: of each structure that can have the quantity, which keys it has, in order of precedence.
     """
 
     quantity: str
     source: str
+    sought: Sequence[LabelName]
     structures: list[Atoms]
     there: list[tuple[LabelName, ...]]
 
     @classmethod
     def of(cls, quantity: str, structures: Sequence[Atoms], names: Sequence[LabelName], source: str) -> Search:
         able = [atoms for atoms in structures if quantity != "virial" or atoms.pbc.all()]
-        return cls(quantity, source, able, [_names_in(atoms, names) for atoms in able])
+        return cls(quantity, source, names, able, [_names_in(atoms, names) for atoms in able])
 
     @property
     def found(self) -> list[LabelName]:
         """All keys that occur, in order of precedence."""
         occurring = {name for names in self.there for name in names}
-        order = {name: place for names in (KNOWN[self.quantity], *self.there) for place, name in enumerate(names)}
-        return sorted(occurring, key=order.__getitem__)
+        return [name for name in self.sought if name in occurring]
 
     def difference(self, one: LabelName, other: LabelName) -> Difference:
         """Where structures have both."""
