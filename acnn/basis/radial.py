@@ -78,7 +78,7 @@ def seen_distance(r: Tensor, inner: Tensor) -> Tensor:
     """
     width = INNER_WIDTH * inner
     t = ((r - inner + width) / width.clamp(min=1e-12)).clamp(0, 1)
-    return torch.maximum(r, inner) - width * (0.5 - t**4 * (2.5 - 3 * t + t * t))
+    return torch.where(r < inner, inner - width * (0.5 - t**4 * (2.5 - 3 * t + t * t)), r)
 
 
 def jacobi_polynomials(x: Tensor, n_max: int, alpha: float = 0.0, beta: float = 0.0) -> Tensor:

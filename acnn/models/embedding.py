@@ -80,7 +80,7 @@ class RadialTable(nn.Module):
         table = self.coefficients * self.factors
         if self.mixed is None:
             return table
-        of_neighbor = torch.tensordot(self.neighbor, table, dims=1)
+        of_neighbor = torch.tensordot(self.neighbor.to(table.dtype), table, dims=1)
         factor = self.center.reshape(len(self.center), *[1] * (of_neighbor.ndim - 1), -1)
         return factor * of_neighbor
 

@@ -245,3 +245,12 @@ def test_distances_below_an_inner_cutoff_fade_into_a_constant(inner):
     assert float(slope.diff().abs().max()) < 2.1 * step / (0.1 * inner)
     assert float(curvature.diff().abs().max()) < 7 * step / (0.1 * inner) ** 2
     torch.testing.assert_close(seen_distance(r, torch.zeros_like(r)), r)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_slope_at_an_inner_cutoff_is_one(dtype):
+    """Where the closest pair of the training data always is."""
+    inner = torch.tensor([1.3, 2.379442402566597], dtype=dtype)
+    r = inner.clone().requires_grad_(True)
+    (slope,) = torch.autograd.grad(seen_distance(r, inner).sum(), r)
+    torch.testing.assert_close(slope, torch.ones_like(slope))
