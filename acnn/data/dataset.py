@@ -38,6 +38,8 @@ HUGE_FORCE = 1000.0
 """eV/Å; beyond it a force is taken for a failed calculation unless ``max_force`` says otherwise."""
 
 ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
+ISOLATION = 10.0
+"""Å to the nearest image, from which on an atom is taken for isolated where no cutoff is known."""
 SAME_ENERGY = 1e-4
 """eV; two energies of one isolated atom that differ by more contradict each other."""
 
@@ -245,7 +247,7 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
     return True
 
 
-def isolated_atom_energies(dataset: Dataset, cutoff: float = 10.0) -> dict[str, float]:
+def isolated_atom_energies(dataset: Dataset, cutoff: float = ISOLATION) -> dict[str, float]:
     """Energies in eV of the isolated atoms in the data, by element.
 
     Isolated are single atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
@@ -254,7 +256,7 @@ def isolated_atom_energies(dataset: Dataset, cutoff: float = 10.0) -> dict[str, 
     """
     single = [s for s in dataset if len(s) == 1 and s.energy is not None]
     declared = _energies_by_element(s for s in single if _is_declared_isolated(s))
-    far = _energies_by_element(s for s in single if _image_distance(s.atoms) > cutoff)
+    far = _energies_by_element(s for s in single if is_isolated(s.atoms, cutoff))
     for element, named in declared.items():
         if _spread(named) > SAME_ENERGY:
             (energy, name), (other, elsewhere) = sorted((min(named), max(named)), key=named.index)
@@ -282,9 +284,14 @@ def _is_declared_isolated(structure: LabeledStructure) -> bool:
     return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or not structure.atoms.pbc.any()
 
 
-def is_isolated(atoms: Atoms) -> bool:
-    """Whether this is one atom, 10 Å or more from its images."""
-    return len(atoms) == 1 and _image_distance(atoms) >= 10.0
+def defines_e0(structure: LabeledStructure, cutoff: float = ISOLATION) -> bool:
+    """Whether this is an isolated atom, as `isolated_atom_energies` says; not so cells of one atom of a crystal."""
+    return len(structure) == 1 and (_is_declared_isolated(structure) or is_isolated(structure.atoms, cutoff))
+
+
+def is_isolated(atoms: Atoms, cutoff: float = ISOLATION) -> bool:
+    """Whether this is one atom, farther than so many Å from its images."""
+    return len(atoms) == 1 and _image_distance(atoms) > cutoff
 
 
 def _image_distance(atoms: Atoms) -> float:

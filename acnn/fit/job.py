@@ -112,7 +112,7 @@ def run_fit(
     if settings.select:
         candidates = _selected(settings, specification, structures, energies, stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
-    plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed)
+    plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed, specification.largest_cutoff)
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
         (specification, energies, settings.make_solver(), settings.make_prior()),
@@ -185,7 +185,8 @@ def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[s
     if settings.split is None:
         return datasets
     train = datasets["train"]
-    held = holdout(train.structures, settings.split, settings.seed)
+    cutoff = max(settings.cutoff, settings.pair_cutoff or 0.0)
+    held = holdout(train.structures, settings.split, settings.seed, cutoff)
     parts = {
         name: replace(train, structures=tuple(chosen(train.structures, which)))
         for name, which in (("train", ~held), (HELD_OUT, held))

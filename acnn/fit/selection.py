@@ -295,7 +295,7 @@ class _Search:
         """One for all, or one for each fold."""
         if self.criterion != "cv":
             return {0: accumulate(self.assemble, structures, ranks, None, advance)}
-        parts = folds(structures, N_FOLDS, seed)
+        parts = folds(structures, N_FOLDS, seed, self.model.cutoff)
         return {
             part: accumulate(self.assemble, chosen(structures, parts == part), ranks, None, advance)
             for part in sorted({0, *parts.tolist()})

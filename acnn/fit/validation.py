@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from acnn.data.dataset import LabeledStructure
+from acnn.data.dataset import ISOLATION, LabeledStructure
 from acnn.data.splits import ALWAYS, Parts, folds, growing
 from acnn.fit.linear import LinearFit, chosen
 from acnn.fit.metrics import TOTAL, ErrorTable, evaluate
@@ -27,14 +27,16 @@ class Plan:
     subsets: list[list[int]]
 
 
-def plan_of(structures: Sequence[LabeledStructure], cv: int | None, growth: bool, seed: int) -> Plan:
-    """k folds, sizes that double, or all in one part."""
+def plan_of(
+    structures: Sequence[LabeledStructure], cv: int | None, growth: bool, seed: int, cutoff: float = ISOLATION
+) -> Plan:
+    """k folds, sizes that double, or all in one part; atoms without neighbors within the cutoff (Å) are in all."""
     if cv:
         everything = list(range(cv))
         without = [[part for part in everything if part != fold] for fold in everything]
-        return Plan(folds(structures, cv, seed), [*without, everything])
+        return Plan(folds(structures, cv, seed, cutoff), [*without, everything])
     if growth:
-        parts = growing(structures, seed=seed)
+        parts = growing(structures, seed=seed, cutoff=cutoff)
         present = sorted(set(parts.tolist()) - {ALWAYS})
         return Plan(parts, [present[: n + 1] for n in range(len(present))] or [[0]])
     return Plan(np.zeros(len(structures), np.int64), [[0]])

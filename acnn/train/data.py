@@ -38,7 +38,7 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
     require_config_types(weights, datasets["train"])
     if isinstance(data.validation, float):
         train = datasets["train"]
-        held = holdout(train.structures, data.validation, settings.training.seed)
+        held = holdout(train.structures, data.validation, settings.training.seed, settings.model.cutoff)
         parts = {"train": ~held, "validation": held}
         datasets |= {n: replace(train, structures=tuple(chosen(train.structures, w))) for n, w in parts.items()}
     return {name: datasets[name] for name in paths if name in datasets}

@@ -1,12 +1,14 @@
-"""Folds, hold-outs and growing parts: everything once, every config type in its share, single atoms always."""
+"""Folds, hold-outs and growing parts: everything once, every config type in its share, isolated atoms always."""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import ase
 import numpy as np
 import pytest
+from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from acnn.data.weights import Weights
 
 
 def structures(*counts: int, single: int = 1) -> list[LabeledStructure]:
-    """So many structures of each type, mixed, and single atoms."""
+    """So many structures of each type, mixed, and isolated atoms."""
     types = [f"type {k}" for k, count in enumerate(counts) for _ in range(count)]
     dimer = ase.Atoms("Cu2", [[0, 0, 0], [0, 0, 2]])
     found = [LabeledStructure(dimer, 0.0, None, None, name, Weights(), name) for name in types]
@@ -70,3 +72,28 @@ def test_growing_parts_double():
     sums = [int((parts[parts >= 0] <= m).sum()) for m in range(5)]
     assert sums == [4, 8, 16, 32, 64]
     assert (parts == ALWAYS).sum() == 1
+
+
+def cells_and_atoms() -> list[LabeledStructure]:
+    """Strained primitive cells of 2.1 to 2.9 Å, as of an equation of state, and three isolated atoms."""
+    cells = [(bulk("Cu", a=a), "eos") for a in np.linspace(3.0, 4.1, 20)]
+    box = ase.Atoms("Cu", cell=[8.0, 8.0, 8.0], pbc=True)
+    atoms = [(ase.Atoms("Cu"), "a"), (box, "b"), (bulk("Cu"), "isolated_atom")]
+    return [LabeledStructure(atoms, 0.0, None, None, name, Weights(), name) for atoms, name in cells + atoms]
+
+
+@pytest.mark.parametrize(("cutoff", "isolated"), [(5.5, {20, 21, 22}), (10.0, {20, 22})])
+def test_cells_of_one_atom_are_no_isolated_atoms(cutoff, isolated):
+    data = cells_and_atoms()
+    always = [set(np.flatnonzero(f(data, cutoff=cutoff) == ALWAYS)) for f in (partial(folds, k=4), growing)]
+    assert always == [isolated, isolated]
+    held = np.flatnonzero(holdout(data, 0.2, cutoff=cutoff))
+    assert len(held) == round(0.2 * (23 - len(isolated)))
+    assert not set(held) & isolated
+
+
+def test_errors_tell_structures_from_isolated_atoms():
+    with pytest.raises(DatasetError, match="30 folds cannot be made of 20 structures besides 3 isolated atoms"):
+        folds(cells_and_atoms(), 30, cutoff=5.5)
+    with pytest.raises(DatasetError, match="0 structures besides 1 isolated atom leaves none"):
+        holdout(cells_and_atoms()[20:21], 0.5)
