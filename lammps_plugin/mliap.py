@@ -283,7 +283,7 @@ def save_unified(
 
 def rebuild(content: bytes, options: Mapping[str, Any], version: int) -> UnifiedPotential:
     """What loading such a file calls; the model's own format is checked as for any model file."""
-    if version > SHELL_VERSION or set(options) != {"dtype"}:
+    if version != SHELL_VERSION or set(options) != {"dtype"}:
         raise ModelFileError(
             f"this LAMMPS model file has version {version}, and the acnn of LAMMPS' Python reads {SHELL_VERSION}: "
             "upgrade acnn there, or export the model again with that version"

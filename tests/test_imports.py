@@ -26,7 +26,7 @@ LAYERS = {
     "acnn.files": 0,
     "acnn.launchers": 0,
     "acnn.owners": 0,
-    "acnn.safetensors_header": 0,
+    "acnn.sealed": 0,
     "acnn.ranks": 1,
     "acnn.data": 1,  # structures as they are on disk: knows files and units, not models
     "acnn.graph": 1,

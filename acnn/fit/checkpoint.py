@@ -2,14 +2,13 @@
 
 FILE holds the triangular factor of [A | y] and the fingerprints of the structures in it. While equations are assembled,
 every rank writes what it has done so far to FILE.rankN every few minutes; at the end all of it is in FILE. Each file
-appears whole or not at all. Safetensors with a JSON header, as model files.
+appears whole or not at all. Safetensors with a JSON header and a checksum, as model files.
 """
 
 from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import time
 import uuid
 from collections import Counter
@@ -20,13 +19,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.fit.factorization import StreamingQR
-from acnn.safetensors_header import safetensors_header
+from acnn.sealed import SealError, sealed, unsealed
 
 FloatArray = NDArray[np.float64]
 
@@ -92,19 +90,20 @@ class Factor:
             "identity": self.identity,
             "absorbed": self.absorbed,
         }
-        write_atomically(path, save({"triangle": self.triangle}, metadata={"acnn_factor": json.dumps(header)}))
+        write_atomically(path, *sealed(save, {"triangle": self.triangle}, "acnn_factor", header))
 
     @classmethod
     def read(cls, path: Path) -> Factor:
         try:
-            content = path.read_bytes()
-            header = safetensors_header(content, "acnn_factor")
+            header, tensors = unsealed(load, path.read_bytes(), "acnn_factor")
             version = header.pop("format_version")
             if version != FORMAT_VERSION:
                 raise CheckpointError(f"{path}: a checkpoint in format {version}, this acnn reads {FORMAT_VERSION}")
-            return cls(triangle=load(content)["triangle"], **header)
-        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: not a checkpoint of acnn fit, or a damaged one") from error
+            return cls(triangle=tensors["triangle"], **header)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{path}: not a checkpoint of acnn fit") from error
+        except SealError as error:
+            raise CheckpointError(f"{path}: not a checkpoint of acnn fit, or a damaged one: {error}") from error
 
 
 @dataclass

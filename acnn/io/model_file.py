@@ -1,4 +1,4 @@
-"""Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn". Never a pickle.
+"""Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn" and a checksum. Never a pickle.
 
 The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
 the tensors hold coefficients, the weights of a network and, where there is one, the committee: `acnn.io.model_parts`
@@ -9,7 +9,6 @@ a small fixed cluster, makes sure that what was rebuilt is what was saved.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 from pydantic import ValidationError
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from acnn.files import write_atomically
@@ -27,7 +25,7 @@ from acnn.io.model_parts import KEYS, build, describe, plain
 from acnn.models.levels import Model
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
-from acnn.safetensors_header import safetensors_header
+from acnn.sealed import SealError, sealed, unsealed
 
 FORMAT_VERSION = 1
 PROBE_TOLERANCE = 1e-8
@@ -69,7 +67,7 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
         "probe_energy": probe_energy(model),
         "provenance": dict(provenance or {}),
     }
-    return save(tensors, metadata={"acnn": json.dumps(header, allow_nan=False)})
+    return b"".join(sealed(save, tensors, "acnn", header))
 
 
 def model_from_bytes(content: bytes, name: str) -> Model:
@@ -113,18 +111,16 @@ def _content(path: Path) -> bytes:
 def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and tensors."""
     try:
-        tensors, header = load(content), safetensors_header(content, "acnn")
+        header, tensors = unsealed(load, content, "acnn")
     except KeyError as error:
         raise ModelFileError(f"{name}: a safetensors file, but not one written by acnn") from error
-    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{name}: not an acnn model, or a truncated one ({error})") from error
+    except SealError as error:
+        raise ModelFileError(f"{name}: not an acnn model, or a damaged one: {error}") from error
     _require_sound_header(name, header)
     return header, tensors
 
 
 def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
-    if not isinstance(header, Mapping):
-        raise ModelFileError(f"{name}: the header is a {type(header).__name__}, not a mapping: the file is damaged")
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelFileError(

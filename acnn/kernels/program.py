@@ -30,7 +30,7 @@ from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Split, shared_splits
 from acnn.kernels.tiles import Tiles, tile
-from acnn.safetensors_header import safetensors_header
+from acnn.sealed import safetensors_header
 
 PROGRAM_VERSION = 1
 COMPLEX_TILE, REAL_TILE = 4, 6

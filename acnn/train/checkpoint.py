@@ -1,9 +1,9 @@
 """The state of a training on disk after every epoch: a killed training goes on with the same numbers.
 
-On a GPU they are the same up to rounding. Safetensors with a JSON header, as model files; the file appears whole or not
-at all. It holds the model the training started from (linear part, standardization) with what was said of it, weights,
-their moving average and the best so far, and the moments of the optimizers. The order of the batches of an epoch
-follows from the seed alone.
+On a GPU they are the same up to rounding. Safetensors with a JSON header and a checksum, as model files; the file
+appears whole or not at all. It holds the model the training started from (linear part, standardization) with what was
+said of it, weights, their moving average and the best so far, and the moments of the optimizers. The order of the
+batches of an epoch follows from the seed alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from acnn.files import write_atomically
-from acnn.safetensors_header import safetensors_header
+from acnn.sealed import SealError, sealed, unsealed
 from acnn.train.start import Start
 from acnn.train.trainer import Course, Trainer
 
@@ -62,23 +61,25 @@ class TrainingCheckpoint:
             "warnings": self.warnings,
         }
         tensors = {**self.tensors, "model": torch.frombuffer(bytearray(self.model), dtype=torch.uint8)}
-        write_atomically(path, save(tensors, metadata={"acnn_training": json.dumps(header)}))
+        write_atomically(path, *sealed(save, tensors, "acnn_training", header))
 
     @classmethod
     def read(cls, path: Path) -> TrainingCheckpoint:
         try:
-            content = path.read_bytes()
-            header = safetensors_header(content, "acnn_training")
+            header, tensors = unsealed(load, path.read_bytes(), "acnn_training")
             if header["format_version"] != FORMAT_VERSION:
                 raise TrainingCheckpointError(
                     f"{path}: a checkpoint in format {header['format_version']}, this acnn reads {FORMAT_VERSION}"
                 )
-            tensors = load(content)
             model = tensors.pop("model").numpy().tobytes()
             course, told = Course(**header["course"]), (header["notes"], header["warnings"])
             return cls(model, header["fingerprint"], course, header["steps"], *told, tensors)
-        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
-            raise TrainingCheckpointError(f"{path}: not a checkpoint of acnn train, or a damaged one") from error
+        except (KeyError, TypeError) as error:
+            raise TrainingCheckpointError(f"{path}: not a checkpoint of acnn train") from error
+        except SealError as error:
+            raise TrainingCheckpointError(
+                f"{path}: not a checkpoint of acnn train, or a damaged one: {error}"
+            ) from error
 
     def require(self, fingerprint: Mapping[str, Any], path: Path) -> None:
         """It belongs to a training of these settings and data."""

@@ -24,6 +24,7 @@ from acnn.io import model_file
 from acnn.io.model_file import ModelFileError, load_model, probe_energy, read_header, save_model
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
+from acnn.sealed import sealed
 
 SPECIFICATIONS = {
     "one element": BasisSpecification(elements=("Si",), order=3, total_degree=7),
@@ -78,7 +79,7 @@ def tamper(
     found_header, found_tensors = parts(file)
     header(found_header)
     tensors(found_tensors)
-    file.write_bytes(save(found_tensors, metadata={"acnn": json.dumps(found_header)}))
+    file.write_bytes(b"".join(sealed(save, found_tensors, "acnn", found_header)))
 
 
 def assert_refused(file: Path, says: str | None = None) -> None:
@@ -164,13 +165,13 @@ def test_nothing_in_the_file_is_a_pickle(saved, monkeypatch):
 def test_a_truncated_file_is_refused(saved, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(share * (len(content) - 1))])
-    assert_refused(saved, "not an acnn model, or a truncated one")
+    assert_refused(saved, "not an acnn model, or a damaged one")
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9])
 def test_a_file_cut_at_the_length_of_its_header_is_refused(saved, length):
     saved.write_bytes(saved.read_bytes()[:length])
-    assert_refused(saved, "not an acnn model, or a truncated one")
+    assert_refused(saved, "not an acnn model, or a damaged one")
 
 
 def test_extra_bytes_are_refused(saved):

@@ -28,6 +28,7 @@ from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.models.noise import Noise
 from acnn.neighbors import atomic_graph
+from acnn.sealed import sealed
 from acnn.testing import random_crystal, random_network
 
 SPECIFICATIONS: dict[str, dict[str, Any]] = {
@@ -81,7 +82,7 @@ def tamper(
         found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     header(found_header)
     tensors(found)
-    file.write_bytes(save(found, metadata={"acnn": json.dumps(found_header)}))
+    file.write_bytes(b"".join(sealed(save, found, "acnn", found_header)))
 
 
 @pytest.fixture

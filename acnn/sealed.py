@@ -1,0 +1,96 @@
+"""Safetensors files of acnn: JSON under a metadata key of its own, and a checksum of header and data.
+
+A flipped bit anywhere in the file, in a tensor or in what says how it is stored, is found when the file is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+
+T = TypeVar("T")
+
+BLOCK = 1 << 24
+"""Bytes that are hashed at once; blocks of large files in parallel."""
+BEGINNING = rb"{\"checksum\": \""
+"""Of our JSON, which is a string in safetensors' own."""
+EMPTY = "0" * 64
+
+
+class SealError(ValueError):
+    """Content that is not what was written, and why."""
+
+
+def sealed(
+    save: Callable[..., bytes], tensors: Mapping[str, Any], key: str, header: Mapping[str, Any]
+) -> list[memoryview]:
+    """The content of a file, in pieces to write one after the other.
+
+    Args:
+        save: that of ``safetensors.numpy`` or ``safetensors.torch``.
+    """
+    own = json.dumps({"checksum": EMPTY, **header}, allow_nan=False)
+    content = memoryview(save(tensors, metadata={key: own}))
+    before, after = _around_checksum(content)
+    return [before, memoryview(checksum([before, after]).encode()), after]
+
+
+def unsealed(load: Callable[[bytes], T], content: bytes, key: str) -> tuple[dict[str, Any], T]:
+    """Header and tensors.
+
+    Raises:
+        KeyError: a safetensors file, but there is no such key.
+        SealError: another file, or one of which a bit is not what it was.
+    """
+    try:
+        header, tensors = safetensors_header(content, key), load(content)
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, TypeError, RecursionError) as error:
+        raise SealError(f"it cannot be read as safetensors ({error})") from error
+    if not isinstance(header, dict):
+        raise SealError(f"its header is a {type(header).__name__}, not a mapping")
+    if header.pop("checksum", None) != checksum(_around_checksum(memoryview(content))):
+        raise SealError("its checksum is wrong, so it is not what was written; take another copy, or make it anew")
+    return header, tensors
+
+
+def safetensors_header(content: bytes, key: str) -> Any:
+    """What JSON holds under a metadata key of a safetensors file.
+
+    The file starts with the length of its header, little-endian, 8 bytes; metadata are strings.
+
+    Raises:
+        KeyError: there is no such key.
+        UnicodeDecodeError, json.JSONDecodeError: it is no safetensors file, or a truncated one.
+    """
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"][key])
+
+
+def checksum(pieces: Iterable[memoryview]) -> str:
+    """SHA-256 of the SHA-256 of every block of 16 MiB of every piece."""
+    blocks = list(chain.from_iterable((piece[k : k + BLOCK] for k in range(0, len(piece), BLOCK)) for piece in pieces))
+    if len(blocks) <= 3:
+        return hashlib.sha256(b"".join(map(_sha256, blocks))).hexdigest()
+    with ThreadPoolExecutor(min(len(blocks), 8, os.cpu_count() or 1)) as pool:
+        return hashlib.sha256(b"".join(pool.map(_sha256, blocks))).hexdigest()
+
+
+def _sha256(block: memoryview) -> bytes:
+    return hashlib.sha256(block).digest()
+
+
+def _around_checksum(content: memoryview) -> tuple[memoryview, memoryview]:
+    """What stands before and after it."""
+    length = int.from_bytes(content[:8], "little")
+    place = bytes(content[8 : 8 + length]).find(BEGINNING)
+    if place < 0:
+        raise SealError("its checksum is not at its place; take another copy, or make it anew")
+    begin = 8 + place + len(BEGINNING)
+    return content[:begin], content[begin + len(EMPTY) :]
