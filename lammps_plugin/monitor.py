@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lammps_plugin.host import energy_unit
 from lammps_plugin.mliap import stop_all_ranks
 
 FloatArray = NDArray[np.float64]
@@ -151,12 +152,13 @@ def frame_of(lmp: Any) -> Frame:
         return np.array(lmp.numpy.extract_atom(name)[:n])
 
     energies = lmp.numpy.extract_compute(ENERGIES, ATOM_STYLE, VECTOR)
+    unit = energy_unit(lmp.extract_global("units"))
     return Frame(
         int(lmp.extract_global("ntimestep")),
         copied("id").astype(np.int64),
         copied("x").reshape(n, 3),
-        np.array(energies[:n], dtype=float),
-        copied("f").reshape(n, 3),
+        np.array(energies[:n], dtype=float) / unit,
+        copied("f").reshape(n, 3) / unit,
     )
 
 

@@ -200,6 +200,11 @@ PyObject *get_true(PyObject *, void *)
   return Py_NewRef(Py_True);
 }
 
+PyObject *get_units(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) { return checked(PyUnicode_FromString(data.units)); });
+}
+
 PyObject *get_rij(PyObject *self, void *)
 {
   return getter(self, [](PairData &data) { return as_array(data.rij, data.npairs, 3); });
@@ -281,6 +286,7 @@ PyGetSetDef attributes[] = {
     {"eflag", get_int<&D::eflag>, nullptr, "not 0 where LAMMPS asks for energies", nullptr},
     {"vflag", get_int<&D::vflag>, nullptr, "not 0 where LAMMPS asks for virials", nullptr},
     {"centroid_virials", get_true, nullptr, "LAMMPS can have them: what its own coupling lacks", nullptr},
+    {"units", get_units, nullptr, "unit style of LAMMPS, which LAMMPS' own coupling does not tell", nullptr},
     {"rij", get_rij, nullptr, "(npairs, 3): x_j - x_i", nullptr},
     {"pair_i", get_ints<&D::pair_i, &D::npairs>, nullptr, "(npairs): local index of the center", nullptr},
     {"pair_j", get_ints<&D::pair_j, &D::npairs>, nullptr, "(npairs): local index, may be a ghost", nullptr},

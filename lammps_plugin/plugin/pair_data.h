@@ -34,6 +34,7 @@ struct PairData {
   int ntotal = 0, nlocal = 0, nlistatoms = 0, npairs = 0;
   int nelements = 0, ndescriptors = 0, nparams = 0;
   int eflag = 0, vflag = 0;
+  const char *units = "";                       // LAMMPS' unit style
 
   Buffer<double> rij;                           // (npairs, 3): x_j - x_i
   Buffer<int> pair_i, pair_j, jelems;           // (npairs)

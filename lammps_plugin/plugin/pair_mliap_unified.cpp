@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "update.h"
 #include "utils.h"
 
 #include <algorithm>
@@ -212,6 +213,7 @@ void PairMLIAPUnified::gather(int eflag, int vflag)
 {
   data.eflag = eflag;
   data.vflag = vflag;
+  data.units = update->unit_style;
   data.nlocal = atom->nlocal;
   data.ntotal = atom->nlocal + atom->nghost;
   data.nlistatoms = list->inum;
@@ -221,17 +223,39 @@ void PairMLIAPUnified::gather(int eflag, int vflag)
   data.cvatom = cvflag_atom ? cvatom : nullptr;
   reserve();
   gather_elements();
-  data.npairs = 0;
-  for (int ii = 0; ii < data.nlistatoms; ii++) {
-    const int i = list->ilist[ii], inside = gather_neighbors(i, data.npairs);
-    data.iatoms.get()[ii] = i;
-    data.ielems.get()[ii] = map[atom->type[i]];
-    data.numneighs.get()[ii] = inside;
-    data.npairs += inside;
-  }
+  gather_centers();
 }
 
-// Room for every neighbor in the list; what lies in the skin leaves its share untouched.
+void PairMLIAPUnified::gather_centers()
+{
+  const Exclusions excluded = find_exclusions();
+  int n = 0;
+  data.npairs = 0;
+  for (int ii = 0; ii < list->inum; ii++) {
+    const int i = list->ilist[ii];
+    if (excluded.hold(atom->type[i], atom->mask[i])) continue;
+    const int inside = gather_neighbors(i, data.npairs);
+    data.iatoms.get()[n] = i;
+    data.ielems.get()[n] = map[atom->type[i]];
+    data.numneighs.get()[n] = inside;
+    data.npairs += inside;
+    n++;
+  }
+  data.nlistatoms = n;
+}
+
+Exclusions PairMLIAPUnified::find_exclusions()
+{
+  if (!neighbor->exclude) return {};
+  const Exclusions found(*neighbor, atom->ntypes);
+  if (found.are_partial() && !warned && comm->me == 0)
+    error->warning(FLERR, std::string("neigh_modify exclude takes away neighbors that the model needs: energies and "
+                                      "forces are those of a structure in which they are missing"));
+  warned = warned || found.are_partial();
+  return found;
+}
+
+// Room for every atom and neighbor in the list; what lies in the skin leaves its share untouched.
 void PairMLIAPUnified::reserve()
 {
   bigint neighbors = 0;

@@ -1,6 +1,7 @@
 // `pair_style mliap unified FILE`, for a LAMMPS whose own `mliap` cannot run Python.
 #pragma once
 
+#include "exclusions.h"
 #include "model.h"
 
 #include "pair.h"
@@ -38,6 +39,8 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void gather(int eflag, int vflag);
   void reserve();
   void gather_elements();
+  void gather_centers();
+  Exclusions find_exclusions();
   int gather_neighbors(int i, int ij);
   void tally();
 
@@ -46,6 +49,7 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
 
   std::unique_ptr<Model> model;
   PairData data;
+  bool warned = false;    // of exclusions
 };
 
 }    // namespace acnn

@@ -150,6 +150,20 @@ def test_single_precision_is_handed_over_in_double(model):
     assert relative_deviation(forces, expected.forces.numpy(), 1.0) < FLOAT32_FORCE_TOLERANCE
 
 
+@pytest.mark.parametrize("kernel", ["torch", "cpu"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_units_real_are_kcal_per_mol(model, coupling, dtype, kernel, monkeypatch):
+    monkeypatch.setenv("ACNN_KERNEL", kernel)
+    ev, kcal = (coupling(STRUCTURES["alloy"], model.cutoff, model.elements) for _ in range(2))
+    kcal.units = "real"
+    for data in (ev, kcal):
+        computed(UnifiedPotential(model, dtype), data)
+    assert kcal.written["energy"] == pytest.approx(23.060549 * ev.written["energy"], rel=1e-6)
+    for got, wanted in ((energies_of(kcal), energies_of(ev)), (kcal.f, ev.f), (kcal.virials, ev.virials)):
+        np.testing.assert_allclose(got, 23.060549 * np.asarray(wanted), 1e-6, 1e-6)
+
+
 def test_a_potential_without_a_program_runs_on_torch(model):
     class Spring(Potential):
         elements, cutoff = ("C", "Si"), 3.0
@@ -379,7 +393,7 @@ def test_attach_hands_the_model_to_every_coupling(model, monkeypatch, couplings)
 @pytest.mark.parametrize(
     ("lmp", "elements", "message"),
     [
-        (FakeLammps(units="real"), ["Si", "C"], "needs 'units metal', and this LAMMPS has 'units real'"),
+        (FakeLammps(units="lj"), ["Si", "C"], "'units metal' or 'units real', and this LAMMPS has 'units lj'"),
         (FakeLammps(newton=0), ["Si", "C"], "needs 'newton on'"),
         (FakeLammps(types=3), ["Si", "C"], "has 3 atom types, and 2 elements are given"),
         (FakeLammps(), ["Si", "Ge"], "the model has C, Al, Si, not Ge"),

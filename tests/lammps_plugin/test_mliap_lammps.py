@@ -244,7 +244,7 @@ def test_attach(python, exported, tmp_path, ranks):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"units": "real"}, "needs 'units metal', and this LAMMPS has 'units real'"),
+        ({"units": "electron"}, "'units metal' or 'units real', and this LAMMPS has 'units electron'"),
         ({"newton": "off"}, "needs 'newton on'"),
         ({"elements": "Si,O"}, "LAMMPS has 1 atom types, and 2 elements are given"),
         ({"elements": "Ge"}, "the model has O, Si, Ti, not Ge"),

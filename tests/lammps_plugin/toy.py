@@ -61,6 +61,19 @@ class PairEnergy(LennardJones):
         data.update_pair_energy(4 * epsilon * (s6**2 - s6))
 
 
+class Isolated(LennardJones):
+    """With the energy e0 of an isolated atom."""
+
+    def __init__(self, e0=-3.0, **others):
+        super().__init__(**others)
+        self.e0 = e0
+
+    def compute_forces(self, data):
+        super().compute_forces(data)
+        data.eatoms = data.eatoms + self.e0
+        data.energy = data.eatoms.sum()
+
+
 class Nothing(LennardJones):
     def compute_forces(self, data):
         data.energy = 0.0

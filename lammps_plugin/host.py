@@ -1,0 +1,93 @@
+"""The LAMMPS that calls a model: what acnn must know of it, and the coupling does not tell.
+
+Our plugin tells the units with the data of every step. LAMMPS' own coupling does not, nor where LAMMPS is; but the
+object that it puts into the model as its interface leads there:
+
+    interface -> MLIAPDummyModel -> LAMMPS
+
+It is followed on Linux only, where reading memory that is not there is an error and no crash.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNITS_PER_EV = {"metal": 1.0, "real": 23.060549}
+"""LAMMPS' unit of energy in those of its unit styles whose lengths are Å; kcal/mol as LAMMPS itself converts."""
+INTERFACES = ("MLIAPUnifiedInterface", "MLIAPUnifiedInterfaceKokkos")
+POINTER = struct.calcsize("P")
+IN_ALL = 1
+"""Bit of the group of all atoms. Fixes that exchange atoms (gcmc, gemc, charge/regulation) take it from those atoms
+without which they want to know the energy, and exclude these from all neighbor lists."""
+
+
+def energy_unit(units: str) -> float:
+    """LAMMPS' energies in a unit style, per eV."""
+    if units not in UNITS_PER_EV:
+        usable = " or ".join(f"'units {name}'" for name in UNITS_PER_EV)
+        raise ValueError(f"the model has eV and Å: it needs {usable}, and this LAMMPS has 'units {units}'")
+    return UNITS_PER_EV[units]
+
+
+class Host:
+    """The LAMMPS behind an interface.
+
+    Args:
+        interface: LAMMPS' own object, or None.
+    """
+
+    def __init__(self, interface: Any) -> None:
+        self.interface = interface  # kept, so that no other can have its place in memory
+        self._lmp = lammps_of(interface)
+
+    def energy_unit(self, data: Any) -> float:
+        """Per eV, by what the data or LAMMPS tell; eV where neither does."""
+        units = getattr(data, "units", None)
+        if units is None and self._lmp is not None:
+            units = self._lmp.extract_global("units")
+        return energy_unit(units or "metal")
+
+    def counted(self, data: Any) -> NDArray[np.bool_] | None:
+        """Which centers have an energy [n_centers]; None: all. Our plugin hands over no others."""
+        if self._lmp is None or not data.eflag or data.nlistatoms == 0 or hasattr(data, "update_pair_forces_gpu"):
+            return None
+        masks = self._lmp.numpy.extract_atom("mask", nelem=data.nlocal)
+        counted = (masks[data.iatoms[: data.nlistatoms]] & IN_ALL) == IN_ALL
+        return None if counted.all() else counted
+
+
+def lammps_of(interface: Any) -> Any:
+    """LAMMPS as its Python module has it; None where it is not found."""
+    address = _address(interface)
+    if address is None:
+        return None
+    import lammps
+
+    new_capsule = ctypes.pythonapi.PyCapsule_New
+    new_capsule.restype, new_capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    return lammps.lammps(ptr=new_capsule(address, None, None))
+
+
+def _address(interface: Any) -> int | None:
+    """Of the class LAMMPS. A class of LAMMPS begins with its table of functions, the address of LAMMPS, and references
+    to the members of LAMMPS in their order: from these it is known."""
+    kind = type(interface)
+    if kind.__name__ not in INTERFACES or kind.__basicsize__ != object.__basicsize__ + 3 * POINTER:
+        return None
+    try:
+        (model,) = _words(id(interface) + object.__basicsize__, 1)
+        _, lmp, *members = _words(model, 6)
+    except (OSError, ValueError, OverflowError, struct.error):
+        return None
+    return lmp if members == [lmp + k * POINTER for k in range(4)] else None
+
+
+def _words(address: int, number: int) -> tuple[int, ...]:
+    with open("/proc/self/mem", "rb", buffering=0) as memory:
+        return struct.unpack(f"{number}P", os.pread(memory.fileno(), number * POINTER, address))
