@@ -23,8 +23,10 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 # A module imports its own layer and the layers below, also inside functions.
 LAYERS = {
     "acnn.conventions": 0,
+    "acnn.failures": 0,
     "acnn.files": 0,
     "acnn.launchers": 0,
+    "acnn.locks": 0,
     "acnn.owners": 0,
     "acnn.sealed": 0,
     "acnn.ranks": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from acnn.data.structures import displaced, rounded
 from acnn.files import append, destination, put_in_place, require_writable
 from acnn.fit.progress import Stage
 from acnn.io.model_file import load_model
+from acnn.locks import locked
 from acnn.potential import Potential
 from acnn.train.distillation import model_labels
 
@@ -80,7 +82,7 @@ def label(
 
     acnn label md.xyz -o better.xyz C --correction difference.acnn
     """
-    with one_sentence_errors():
+    with one_sentence_errors(), ExitStack() as during:
         target = destination(output)
         part = target.with_suffix(f".part{output.suffix}")
         require_writable([output, part], [structures, reference, correction])
@@ -88,6 +90,7 @@ def label(
         _require_sense(
             copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, correction, difference, keys
         )
+        during.enter_context(locked(part))
         _require_free(output, part)
         made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from safetensors.numpy import load, save
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.fit.factorization import StreamingQR
+from acnn.locks import locked
+from acnn.ranks import Ranks
 from acnn.sealed import SealError, sealed, unsealed
 
 FloatArray = NDArray[np.float64]
@@ -116,6 +119,10 @@ class Checkpoint:
 
     def partial(self, rank: int) -> Path:
         return self.path.with_name(f"{self.path.name}.rank{rank}")
+
+    def held(self, ranks: Ranks) -> AbstractContextManager[None]:
+        """Inside, no other fit works on it; by rank 0 for all."""
+        return locked(self.path) if ranks.is_root else nullcontext()
 
     def collect(self) -> list[str]:
         """Put all that earlier runs have left into FILE, and return the fingerprints in it. By one rank."""

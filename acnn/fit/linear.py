@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,10 +117,11 @@ def fit_subsets(
     model = LinearACE(specification, reference_energies, zbl=zbl)
     assemble = Assembler(model, kernel)
     kept = _checkpoint(checkpoint, model)
-    factors = {
-        part: accumulate(assemble, chosen(structures, parts == part), ranks, kept, advance)
-        for part in sorted({0, *parts.tolist()})
-    }
+    with kept.held(ranks) if kept else nullcontext():
+        factors = {
+            part: accumulate(assemble, chosen(structures, parts == part), ranks, kept, advance)
+            for part in sorted({0, *parts.tolist()})
+        }
 
     assembly_seconds = time.perf_counter() - start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.progress import Stage, silent
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
+from acnn.locks import locked
 from acnn.models.network import NetworkACE
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
@@ -109,7 +110,14 @@ def run_training(
     require_writable(
         [output.model, output.log_file, output.checkpoint_file], inputs, [output.plot_file, output.json_file]
     )
-    found = _checkpoint(settings, resume, overwrite)
+    with locked(output.checkpoint_file) if processes.is_root else nullcontext():
+        return _trained(settings, watcher, resume, overwrite, processes)
+
+
+def _trained(
+    settings: TrainSettings, watcher: Watcher, resume: bool, overwrite: bool, processes: Processes
+) -> TrainReport:
+    output, found = settings.output, _checkpoint(settings, resume, overwrite)
     datasets = read_data(settings)
     marks = fingerprints(settings, datasets)
     if found is not None:

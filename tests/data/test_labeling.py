@@ -282,6 +282,26 @@ def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
     assert "labels of an interrupted run" in again.output
 
 
+def test_two_runs_at_once_do_not_label_into_one_file(
+    tmp_path: Path, cheap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ase.io.write(tmp_path / "in.xyz", crystals(2, seed=0))
+    command = ("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", cheap)
+    second = []
+
+    def during(*arguments: Any) -> Labels:
+        second.append(run(*command))
+        return calculated(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("acnn.cli.label.calculated", during)
+        assert run(*command).exit_code == 0
+    assert [done.exit_code for done in second] == [2, 2]
+    assert all("out.part.xyz is being written by process" in done.output for done in second)
+    assert len(read_dataset(tmp_path / "out.xyz")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.xyz", "out.xyz"]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

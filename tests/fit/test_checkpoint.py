@@ -20,6 +20,7 @@ from acnn.fit.factorization import StreamingQR
 from acnn.fit.linear import LinearFit, fit_linear
 from acnn.fit.priors import AlgebraicPrior
 from acnn.fit.solvers import BLR
+from acnn.locks import LockedError
 
 SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, total_degree=6, cutoff=4.5)
 AGREEMENT = 1e-8
@@ -139,6 +140,19 @@ def _then(function: Callable[..., Any], after: Callable[..., None]) -> Callable[
         after(self)
 
     return both
+
+
+def test_a_second_fit_at_the_same_time_is_refused(tmp_path):
+    data, path, refused = structures(3, 14), tmp_path / "f.factor", []
+
+    def second() -> None:
+        with pytest.raises(LockedError, match=r"f\.factor is being written by process \d+ on"):
+            fit(data, path)
+        refused.append(1)
+
+    assert agrees(fit(data, path, advance=second), fit(data, None))
+    assert len(refused) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["f.factor"]
 
 
 def test_the_repulsion_is_no_part_of_the_factor(tmp_path):

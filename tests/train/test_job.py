@@ -18,6 +18,7 @@ from acnn.data.dataset import read_dataset
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, read_header, save_model
+from acnn.locks import LockedError
 from acnn.models.linear import LinearACE
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
 from acnn.train.job import Watcher, run_training
@@ -94,6 +95,20 @@ def test_a_killed_training_goes_on_with_the_same_numbers(
         assert torch.equal(tensor, ends[1].tensors[name]), name
     models = [load_model(s.output.model).state_dict() for s in (settings, whole)]
     assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
+
+
+def test_a_second_training_at_the_same_time_is_refused(make_settings: MakeSettings) -> None:
+    settings, refused = make_settings(training={"epochs": 1}), []
+
+    def second(record: EpochRecord, course: Course) -> None:
+        for options in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(LockedError, match="is being written by process"):
+                run_training(settings, **options)
+        refused.append(record.epoch)
+
+    run_training(settings, Watcher(on_epoch=second))
+    assert refused == [1]
+    assert not list(settings.output.model.parent.glob("*.lock"))
 
 
 def test_notes_and_warnings_outlive_a_kill(make_settings: MakeSettings, copper: Path, tmp_path: Path) -> None:
