@@ -71,12 +71,12 @@ class Kind:
         return ELEMENTS[: self.n_elements]
 
     def __str__(self) -> str:
-        asked = f"-{self.channels} channels" if self.channels else ""
+        asked = f"-{self.channels} channels" if self.channels is not None else ""
         return f"{self.level}-{self.n_elements}-{self.precision}{asked}"
 
 
 KINDS = [Kind(*of) for of in itertools.product(LEVELS, (1, 4, 5, 6), TOLERANCES)]
-KINDS += [Kind("one layer", 2, "float32", 3), Kind("network", 1, "float32", 1)]
+KINDS += [Kind("one layer", 2, "float32", 3), Kind("network", 1, "float32", 1), Kind("one layer", 5, "float32", 0)]
 
 
 def crystal(elements: tuple[str, ...], seed: int) -> ase.Atoms:

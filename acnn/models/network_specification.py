@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from acnn.basis.radial import bond_length
 
 INDEPENDENT_ELEMENTS = 4
-"""Up to so many elements every pair of them has radial functions of its own, and every element its fitting network."""
+"""Up to so many elements every pair of them has radial functions of its own, and every element its fitting network,
+unless `NetworkSpecification.element_channels` says otherwise."""
 
 
 class NetworkSpecification(BaseModel):
@@ -29,9 +30,9 @@ class NetworkSpecification(BaseModel):
         heads: attention weights per neighbor and attention layer, H.
         products: whether attention sees products of two densities in the direction of a neighbor, besides the density.
         hidden: widths of the fitting network.
-        element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; None
-            gives every pair of elements its own as long as there are at most four elements, and means 4 beyond. With an
-            embedding one fitting network serves all elements.
+        element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; 0
+            gives every pair of elements its own; None means 0 for up to four elements, and 4 beyond. With an embedding
+            one fitting network serves all elements.
         inner_cutoffs: r_in in Å by pair of elements such as "H-O": the network sees closer pairs as if they were there
             (`acnn.basis.radial.seen_distance`); pairs that are not named have none. `acnn train` takes the shortest
             distances of the data.
@@ -51,7 +52,7 @@ class NetworkSpecification(BaseModel):
     heads: int = Field(16, ge=1, le=64)
     products: bool = True
     hidden: tuple[int, ...] = Field((64, 64), min_length=1)
-    element_channels: int | None = Field(None, ge=1)
+    element_channels: int | None = Field(None, ge=0)
     inner_cutoffs: dict[str, float] = {}
     bond_lengths: dict[str, float] = {}
 
@@ -96,7 +97,7 @@ class NetworkSpecification(BaseModel):
         """How many element channels there are; None where every pair of elements has its own functions."""
         if self.element_channels is None and len(self.elements) > INDEPENDENT_ELEMENTS:
             return INDEPENDENT_ELEMENTS
-        return self.element_channels
+        return self.element_channels or None
 
     @property
     def shares_fitting(self) -> bool:

@@ -92,8 +92,13 @@ def read_linear(settings: TrainSettings) -> LinearACE:
     """The linear model of a file."""
     path = str(settings.linear)
     linear = load_model(path)
+    if isinstance(linear, NetworkACE):
+        raise SettingsError(
+            f"{path} is a model of level {linear.level}, not a linear one: train it further with 'from', or give one "
+            "of acnn fit"
+        )
     if not isinstance(linear, LinearACE):
-        raise SettingsError(f"{path} is not a linear model: train it further with 'from', or give one of acnn fit")
+        raise SettingsError(f"{path} is an ensemble, not a linear model: give one of acnn fit")
     if settings.data.e0 is not None:
         raise SettingsError(f"E0 is that of {path}: leave out data.e0")
     if settings.model.elements and settings.model.elements != linear.elements:

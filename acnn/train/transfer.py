@@ -1,8 +1,10 @@
 """Going on from a trained model: on other data, and with elements it does not know.
 
 A new element starts as the copy of the nearest known one in the periodic table: its network weights, radial functions
-and standardization. Then those functions of the linear part that see the new elements are fitted to what E0, the known
-functions and the network leave, and all weights of the network are trained.
+and standardization. What the model says of known elements does not change by that, however many there are then: beyond
+four, too, pairs keep radial functions of their own if they had them. Then those functions of the linear part that see
+the new elements are fitted to what E0, the known functions and the network leave, and all weights of the network are
+trained.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from acnn.fit.progress import Stage, silent
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
+from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
@@ -44,9 +47,7 @@ FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]
 
 def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
     """The trained model of ``from``, with further elements where the data have them."""
-    model = load_model(str(settings.start))
-    if not isinstance(model, NetworkACE):
-        raise SettingsError(f"{settings.start} is a linear model: give it as 'linear', not as 'from'")
+    model = read_network(str(settings.start))
     different = settings.model.differences(model.specification)
     if different:
         raise SettingsError(f"{settings.start} has another {', '.join(different)}: leave it out of 'model'")
@@ -66,6 +67,19 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
         functions = extended.linear.basis.n_functions - model.linear.basis.n_functions
         note += f", and the {functions} functions of the linear part that see new elements are fitted"
     return Start(extended, False, [note])
+
+
+def read_network(path: str) -> NetworkACE:
+    """The model of ``from``."""
+    model = load_model(path)
+    if isinstance(model, LinearACE):
+        raise SettingsError(f"{path} is a linear model: give it as 'linear', not as 'from'")
+    if isinstance(model, Ensemble):
+        raise SettingsError(
+            f"{path} is an ensemble of {len(model.models)} models: give the file of one member, or train a new model "
+            "on what acnn distill makes of it"
+        )
+    return model
 
 
 def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[str] = ()) -> NetworkACE:
@@ -127,13 +141,9 @@ def extended_model(model: NetworkACE, twins: dict[str, str], energies: dict[str,
     """The model with further elements, which the network takes for their twins and the linear part ignores."""
     elements = tuple(sorted({*model.elements, *twins}, key=lambda e: atomic_numbers[e]))
     linear = extended_linear(model.linear, elements, energies)
-    specification = NetworkSpecification(**extended_fields(model.specification, elements))
-    if specification.mixed_elements != model.specification.mixed_elements:
-        raise SettingsError(
-            f"a model with radial functions for each pair of {len(model.elements)} elements cannot be extended to "
-            f"{len(elements)}: train one with model.element_channels: 4 first"
-        )
-    extended = NetworkACE(specification, linear)
+    mixed = model.specification.mixed_elements or 0  # what pairs had of their own cannot be told by mixtures
+    fields = extended_fields(model.specification, elements) | {"element_channels": mixed}
+    extended = NetworkACE(NetworkSpecification(**fields), linear)
     sources = torch.tensor([model.elements.index(twins.get(e, e)) for e in elements])
     own = extended.weights()
     extended.set_weights({name: _extended(old, own[name], sources) for name, old in model.weights().items()})

@@ -64,6 +64,14 @@ def alloys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def five_elements(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crystals of nickel, copper, palladium, silver and gold, and an isolated atom of each."""
+    path, elements = tmp_path_factory.mktemp("five") / "five.xyz", ("Ni", "Cu", "Pd", "Ag", "Au")
+    ase.io.write(path, [*(labeled(ase.Atoms(e)) for e in elements), *crystals(4, seed=5, elements=elements)])
+    return path
+
+
 @pytest.fixture
 def make_settings(copper: Path, tmp_path: Path) -> MakeSettings:
     """Settings of a tiny training; keywords are sections, or keys of `training` and `model` with a prefix."""

@@ -12,10 +12,12 @@ import torch
 from ase.neighborlist import neighbor_list
 
 from acnn.basis.ace import ACEBasis
+from acnn.basis.radial import bond_length
 from acnn.data.dataset import read_dataset
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, save_model
+from acnn.models.ensemble import Ensemble
 from acnn.models.fitting import unbounded
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
@@ -25,7 +27,14 @@ from acnn.testing import random_crystal, random_model, random_network
 from acnn.train.job import run_training
 from acnn.train.settings import TrainSettings
 from acnn.train.start import inner_cutoffs
-from acnn.train.transfer import extended_linear, extended_model, function_keys, nearest_element, periodic_place
+from acnn.train.transfer import (
+    continued_model,
+    extended_linear,
+    extended_model,
+    function_keys,
+    nearest_element,
+    periodic_place,
+)
 
 MakeSettings = Callable[..., TrainSettings]
 
@@ -67,10 +76,14 @@ def test_another_shape_than_the_trained_one_is_refused(make_settings: MakeSettin
         run_training(further(make_settings, trained, data={"e0": "Cu=1.0"}))
 
 
-def test_a_linear_model_is_not_trained_further(make_settings: MakeSettings, tmp_path: Path) -> None:
+def test_other_kinds_are_not_trained_further(make_settings: MakeSettings, tmp_path: Path) -> None:
     save_model(random_model(("Cu",)), tmp_path / "linear.acnn")
-    with pytest.raises(SettingsError, match="give it as 'linear'"):
+    with pytest.raises(SettingsError, match="is a linear model: give it as 'linear'"):
         run_training(further(make_settings, tmp_path / "linear.acnn"))
+    for make in (random_model, random_network):
+        save_model(Ensemble([make(("Cu",), seed) for seed in range(2)]), tmp_path / "ensemble.acnn")
+        with pytest.raises(SettingsError, match="is an ensemble of 2 models: give the file of one member"):
+            run_training(further(make_settings, tmp_path / "ensemble.acnn"))
 
 
 @pytest.mark.parametrize("formulation", ["pure2b", "canonical", "self_interacting"])
@@ -88,29 +101,48 @@ def test_known_functions_are_found_again(formulation: str) -> None:
 
 
 @pytest.mark.parametrize("element_channels", [None, 2])
+@pytest.mark.parametrize("twins", [{"Al": "Cu"}, {"Al": "Cu", "Ni": "Cu", "Ge": "Si"}], ids=["three", "five elements"])
 def test_a_new_element_starts_as_its_twin(
-    make_settings: MakeSettings, tmp_path: Path, element_channels: int | None
+    make_settings: MakeSettings, element_channels: int | None, twins: dict[str, str]
 ) -> None:
+    """Structures of known elements keep their energies, and a twin has those of its source, but for the linear part."""
     model = make_settings(model={"element_channels": element_channels}).model
     old = NetworkACE(model.specification(("Si", "Cu")), random_model(("Si", "Cu"), order=2), seed=4)
     torch.manual_seed(0)
     old.fitting.skip.data.normal_()
-    new = extended_model(old, {"Al": "Cu"}, {"Al": -1.0})
+    new = extended_model(old, twins, dict.fromkeys(twins, -1.0))
     crystal = random_crystal(("Si", "Cu"))
     before, after = predict(old, [crystal]), predict(new, [crystal])
     assert after.site_energies.numpy() == pytest.approx(before.site_energies.numpy(), abs=1e-9)
-    names = {name: tuple(value.shape) for name, value in new.weights().items()}
-    assert names["fitting.mean"][0] == 3
-    mean = new.weights()["fitting.out"]
-    assert torch.equal(mean[0], mean[2])  # Al as Cu
+    assert after.forces.numpy() == pytest.approx(before.forces.numpy(), abs=1e-9)
+    exchanged = crystal.copy()
+    for twin, source in twins.items():
+        exchanged.symbols[crystal.symbols == source] = twin
+    lengths = {twin: bond_length(source) for twin, source in twins.items()}
+    alike = NetworkACE(new.specification.model_copy(update={"bond_lengths": lengths}), new.linear)
+    alike.set_weights(new.weights())
+    found, expected = (predict(NetworkPart(m), [a]).site_energies for m, a in ((alike, exchanged), (old, crystal)))
+    assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-9)
 
 
-def test_too_many_elements_for_a_table_are_refused(make_settings: MakeSettings) -> None:
-    elements = ("Al", "Si", "Ni", "Cu")
-    linear = random_model(elements, order=1, total_degree=2)
-    model = NetworkACE(make_settings().model.specification(elements), linear)
-    with pytest.raises(SettingsError, match=r"model\.element_channels: 4"):
-        extended_model(model, {"Au": "Cu"}, {"Au": 0.0})
+def test_from_two_elements_to_five(
+    make_settings: MakeSettings, alloys: Path, five_elements: Path, tmp_path: Path
+) -> None:
+    """From files to a file; before the first step old structures are as they were."""
+    first = make_settings(data={"train": alloys}, training={"epochs": 1}, output={"model": tmp_path / "first.acnn"})
+    run_training(first)
+    old, data = load_model(first.output.model), read_dataset(five_elements)
+    changes = {"data": {"train": five_elements, "validation": None}, "training": {"epochs": 1}}
+    settings = further(make_settings, first.output.model, **changes)
+    start = continued_model(settings, data, data.elements)
+    crystal = read_dataset(alloys)[2].atoms
+    before, after = predict(old, [crystal]), predict(start.model, [crystal])
+    assert after.forces.numpy() == pytest.approx(before.forces.numpy(), abs=1e-6)
+    run_training(settings)
+    again = load_model(settings.output.model)
+    assert isinstance(again, NetworkACE)
+    assert again.elements == ("Ni", "Cu", "Pd", "Ag", "Au")
+    assert again.specification.mixed_elements is None
 
 
 @pytest.mark.parametrize(
