@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph, subgraph
+from acnn.threads import survive_forks
 
 KERNELS = ("auto", "cpu", "torch")
 
@@ -82,6 +84,14 @@ class Potential(nn.Module):
     """Pairs beyond the cutoff may stand in its graphs: they change nothing, and leaving them in is faster."""
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500
+
+    def __init__(self) -> None:
+        survive_forks()
+        super().__init__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        survive_forks()
+        super().__setstate__(state)
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.
