@@ -53,6 +53,17 @@ class Host:
             units = self._lmp.extract_global("units")
         return energy_unit(units or "metal")
 
+    def require_bonded_neighbors(self, data: Any) -> None:
+        """Our plugin does that itself: see its bonded.h."""
+        if self._lmp is None or all(factor == 1.0 for factor in self._lmp.extract_global("special_lj")[1:]):
+            return
+        numbers = self._lmp.numpy.extract_atom("nspecial", nelem=data.nlocal, dim=3)
+        if numbers is not None and numbers.any():
+            raise ValueError(
+                "special_bonds takes neighbors, which bonds connect, from the model, and it needs them all: "
+                "add the line 'special_bonds lj/coul 1 1 1'"
+            )
+
     def counted(self, data: Any) -> NDArray[np.bool_] | None:
         """Which centers have an energy [n_centers]; None: all. Our plugin hands over no others."""
         if self._lmp is None or not data.eflag or data.nlistatoms == 0 or hasattr(data, "update_pair_forces_gpu"):

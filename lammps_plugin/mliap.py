@@ -91,6 +91,7 @@ class UnifiedPotential:
                 self._tell_of_halves(data)
             if self._host.interface is not self.interface:
                 self._host = Host(self.interface)
+                self._host.require_bonded_neighbors(data)
             unit, counted = self._host.energy_unit(data), self._host.counted(data)
             if not self._evaluate_directly(data, unit, counted):
                 with _torch_threads(threads_per_rank()):

@@ -1,5 +1,7 @@
 #include "pair_mliap_unified.h"
 
+#include "bonded.h"
+
 #include "heat_flux.h"
 
 #include "atom.h"
@@ -195,6 +197,7 @@ double PairMLIAPUnified::init_one(int i, int j)
 
 void PairMLIAPUnified::compute(int eflag, int vflag)
 {
+  if (neighbor->ago == 0) require_bonded_neighbors();
   ev_init(eflag, vflag);
   std::string failure;
   try {
@@ -207,6 +210,20 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   if (!failure.empty()) stop("pair_style mliap unified: " + failure);    // without the lock
   tally();
   if (vflag_fdotr) virial_fdotr_compute();
+}
+
+// After every new neighbor list, since bonds may be new: not in init_style, where a hybrid style has not set its own
+// factors yet.
+void PairMLIAPUnified::require_bonded_neighbors()
+{
+  const double *factors = force->special_lj;
+  if (atom->molecular == Atom::ATOMIC || (factors[1] == 1.0 && factors[2] == 1.0 && factors[3] == 1.0)) return;
+  on_all_ranks([&] {
+    const std::string kind = missing_bonded_neighbors(*atom, *force, map);
+    if (!kind.empty())
+      throw std::runtime_error("special_bonds takes " + kind + " neighbors, which bonds connect, from the model, and it "
+                               "needs them all: add the line 'special_bonds lj/coul 1 1 1'");
+  });
 }
 
 void PairMLIAPUnified::gather(int eflag, int vflag)

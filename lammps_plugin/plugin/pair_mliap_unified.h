@@ -36,6 +36,7 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void clear_types();
   void map_types(char **names);
 
+  void require_bonded_neighbors();
   void gather(int eflag, int vflag);
   void reserve();
   void gather_elements();

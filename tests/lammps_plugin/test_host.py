@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import ase.build
 import numpy as np
@@ -136,3 +137,34 @@ def test_an_atom_that_a_fix_takes_out_has_no_energy(tmp_path):
     energy, site_energy, without = map(float, re.search(r"before (.*) (.*)\nafter (.*)", done.stdout).groups())
     assert abs(site_energy) > 1e-3
     assert without == pytest.approx(energy - site_energy, rel=1e-12)
+
+
+class Molecules:
+    """A LAMMPS of three atoms, two of which a bond connects."""
+
+    def __init__(self, *factors: float, numbers: object = ((1, 1, 1), (1, 1, 1), (0, 0, 0))) -> None:
+        self.factors, self.numbers, self.numpy = [1.0, *factors], numbers, self
+
+    def extract_global(self, name: str) -> list[float]:
+        return {"special_lj": self.factors}[name]
+
+    def extract_atom(self, name: str, nelem: int, dim: int) -> object:
+        assert (name, nelem, dim) == ("nspecial", 3, 3)
+        return None if self.numbers is None else np.array(self.numbers)
+
+
+def test_bonds_must_leave_the_neighbors():
+    """In LAMMPS' own coupling; the plugin's is `test_bonded`."""
+    data, host = SimpleNamespace(nlocal=3), Host(None)
+    for lmp in (
+        None,
+        Molecules(1, 1, 1),
+        Molecules(0, 0, 0, numbers=None),
+        Molecules(0, 0, 0, numbers=np.zeros((3, 3))),
+    ):
+        host._lmp = lmp
+        host.require_bonded_neighbors(data)
+    for factors in ((0, 0, 0), (1, 1, 0.5)):
+        host._lmp = Molecules(*factors)
+        with pytest.raises(ValueError, match="add the line 'special_bonds lj/coul 1 1 1'"):
+            host.require_bonded_neighbors(data)

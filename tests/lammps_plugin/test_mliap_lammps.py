@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from acnn.io import model_file
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from lammps_plugin import save_unified
@@ -200,13 +201,12 @@ def test_newton_off_is_refused(launcher, exported, tmp_path):
     assert sentence in failed(launcher, deck + "run 0\n", tmp_path)
 
 
-def test_a_file_that_is_no_model_says_so(launcher, exported, tmp_path):
-    content = exported.with_name("single.pkl").read_bytes()
-    broken = tmp_path / "broken.pkl"
-    broken.write_bytes(content.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 9'))
-    assert "written in format 9, this acnn reads format 1" in failed(
-        launcher, prepared(CASES[0], broken, tmp_path), tmp_path, 2
-    )
+def test_a_file_of_another_format_says_so(launcher, model, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "FORMAT_VERSION", 9)
+        save_unified(model, tmp_path / "newer.pkl")
+    deck = prepared(CASES[0], tmp_path / "newer.pkl", tmp_path)
+    assert "written in format 9, this acnn reads format 1" in failed(launcher, deck, tmp_path, 2)
 
 
 # --- from Python ------------------------------------------------------------------------------------------------------
