@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from ase.data import atomic_numbers
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from acnn.basis.counting import BasisSize, many_body_size
 from acnn.basis.coupling import Channels, n_invariants
 from acnn.basis.radial import agnesi_amplitude, bond_length
+from acnn.basis.strict import Strict
 
 MAX_ORDER = 5
 
@@ -30,19 +30,30 @@ Multiset = tuple[Channel, ...]
 """The channels of one basis function, ascending; its length is the correlation order."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+Order = Annotated[int, Field(ge=1, le=MAX_ORDER)]
+Degree = Annotated[float, Field(ge=1, le=100)]
+Degrees = Degree | tuple[Degree, ...]
+"""One for all orders, or one for each."""
+AngularWeight = Annotated[float, Field(ge=0.1, le=100)]
+Cutoff = Annotated[float, Field(ge=0.5, le=50)]
+"""Å."""
+BondLength = Annotated[float, Field(ge=0.1, le=20)]
+"""Å."""
+Exponents = tuple[Annotated[float, Field(ge=0.1, le=20)], Annotated[float, Field(ge=0.1, le=20)]]
+JacobiExponents = tuple[Annotated[float, Field(gt=-1, le=20)], Annotated[float, Field(gt=-1, le=20)]]
+MAX_L = 50
+"""Largest degree of spherical harmonics."""
 
 
-class ElementOverride(_Frozen):
+class ElementOverride(Strict):
     """Settings of one center element that differ from the model's."""
 
-    order: int | None = Field(None, ge=1, le=MAX_ORDER)
-    total_degree: float | tuple[float, ...] | None = None
-    wl: float | None = Field(None, gt=0)
+    order: Order | None = None
+    total_degree: Degrees | None = None
+    wl: AngularWeight | None = None
 
 
-class BasisSpecification(_Frozen):
+class BasisSpecification(Strict):
     """A complete description of an ACE basis; equal specifications give equal basis functions.
 
     Attributes:
@@ -64,17 +75,17 @@ class BasisSpecification(_Frozen):
     """
 
     elements: tuple[str, ...]
-    order: int = Field(3, ge=1, le=MAX_ORDER)
-    total_degree: float | tuple[float, ...] = 12.0
-    wl: float = Field(1.5, gt=0)
-    cutoff: float = Field(5.5, gt=0, allow_inf_nan=False)
-    pair_cutoff: float | None = Field(None, gt=0, allow_inf_nan=False)
-    pair_degree: int | None = Field(None, ge=0)
+    order: Order = 3
+    total_degree: Degrees = 12.0
+    wl: AngularWeight = 1.5
+    cutoff: Cutoff = 5.5
+    pair_cutoff: Cutoff | None = None
+    pair_degree: int | None = Field(None, ge=0, le=100)
     formulation: Formulation = "pure2b"
-    bond_lengths: dict[str, float] = {}
-    transform: tuple[float, float] = (2.0, 4.0)
-    pair_transform: tuple[float, float] = (1.0, 3.0)
-    jacobi: tuple[float, float] = (0.0, 0.0)
+    bond_lengths: dict[str, BondLength] = {}
+    transform: Exponents = (2.0, 4.0)
+    pair_transform: Exponents = (1.0, 3.0)
+    jacobi: JacobiExponents = (0.0, 0.0)
     overrides: dict[str, ElementOverride] = {}
 
     @field_validator("elements")
@@ -92,21 +103,28 @@ class BasisSpecification(_Frozen):
                 raise ValueError(f"overrides name {name!r}, the elements are {', '.join(self.elements)}")
         self._check_bond_lengths()
         for element in self.elements:
-            self.degrees(element)
+            self._check_angles(element)
         for p, q in (self.transform, self.pair_transform):
-            if not (0 < p <= q < math.inf and agnesi_amplitude(p, q) > 0):
+            if not (p <= q and agnesi_amplitude(p, q) > 0):
                 raise ValueError(
                     f"the transform's exponents must satisfy 0 < p ≤ q, not ({p}, {q}), and have y(r) steepest at r0"
                 )
-        if not all(-1 < exponent < math.inf for exponent in self.jacobi):
-            raise ValueError(f"the Jacobi exponents must be larger than -1, not {self.jacobi}")
         return self
+
+    def _check_angles(self, element: str) -> None:
+        degrees, wl = self.degrees(element), self._wl(element)
+        largest = max([(d - order) / (2 * wl) for order, d in enumerate(degrees, 1) if order > 1], default=0.0)
+        if largest >= MAX_L + 1:
+            raise ValueError(
+                f"{element}: a total degree of {max(degrees[1:]):g} with wl = {wl:g} reaches spherical harmonics of "
+                f"degree {largest:.0f}, and the largest here is {MAX_L}: lower the degree or raise wl"
+            )
 
     def _check_bond_lengths(self) -> None:
         for name, value in self.bond_lengths.items():
             parts = name.split("-")
-            if not 0 < value < math.inf or len(parts) > 2 or any(e not in self.elements for e in parts):
-                raise ValueError(f"bond_lengths {name!r}: {value}: an element or pair such as 'Al-Ti', positive")
+            if len(parts) > 2 or any(e not in self.elements for e in parts):
+                raise ValueError(f"bond_lengths {name!r}: {value}: an element of the model or a pair such as 'Al-Ti'")
             mirrored = "-".join(reversed(parts))
             if mirrored != name and mirrored in self.bond_lengths:
                 raise ValueError(f"bond_lengths give {name!r} and {mirrored!r}: keep one of them")
@@ -123,8 +141,6 @@ class BasisSpecification(_Frozen):
         degrees = degree if isinstance(degree, tuple) else (float(degree),) * order  # type: ignore[arg-type]
         if len(degrees) != order:
             raise ValueError(f"{element}: order {order} needs {order} total degrees, got {len(degrees)}")
-        if not all(1 <= d < math.inf for d in degrees):
-            raise ValueError(f"{element}: total degrees are at least 1, not {degrees}")
         return tuple(float(d) for d in degrees)
 
     @property

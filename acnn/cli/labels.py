@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from acnn.data.dataset import Dataset, read_dataset
+from acnn.data.yaml_text import load_yaml
 from acnn.fit.settings import SettingsError
 
 EnergyKey = Annotated[
@@ -49,6 +50,6 @@ def assignment(text: str, example: str) -> tuple[str, Any]:
     if not equals:
         raise SettingsError(f"--set takes NAME=VALUE, such as {example}, not {text!r}")
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), load_yaml(value)
     except yaml.YAMLError as error:
         raise SettingsError(f"--set {name.strip()}: {value!r} is not a value in YAML") from error

@@ -11,6 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, warn
 from acnn.cli.labels import assignment
 from acnn.cli.plots import has_matplotlib
+from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.cli.training_display import tell_start, training_display, training_plot
 from acnn.train.job import TrainReport, Watcher, run_training
 from acnn.train.processes import joined_processes
@@ -18,17 +19,26 @@ from acnn.train.settings import TrainSettings
 from acnn.train.settings_file import read_train_settings
 
 
+def _setting(name: str, *names: str, more: str = "") -> Any:
+    return typer.Option(*names, help=f"{described(TrainSettings, name)}{more} ({name})", show_default=False)
+
+
 def _option(help_text: str, *names: str, **keywords: Any) -> Any:
     return typer.Option(*names, help=help_text, show_default=False, **keywords)
 
 
+AllSettings = Annotated[
+    bool, _option(PRINT_ALL, "--settings", is_eager=True, callback=printing(TrainSettings, "acnn train"))
+]
+
+
 def train(
-    config: Annotated[Path, typer.Argument(help="YAML file of settings, see examples/train.yaml.", show_default=False)],
-    output: Annotated[Path | None, _option("Model file to write, MODEL.acnn (output.model).", "--output", "-o")] = None,
-    epochs: Annotated[int | None, _option("Passes over the data (training.epochs).")] = None,
+    config: Annotated[Path, typer.Argument(help="YAML file of settings, see --settings.", show_default=False)],
+    output: Annotated[Path | None, _setting("output.model", "--output", "-o")] = None,
+    epochs: Annotated[int | None, _setting("training.epochs")] = None,
     start: Annotated[
         Path | None,
-        _option("Go on from a trained model, on these data: fine-tuning, also with new elements (from).", "--from"),
+        _setting("from", "--from", more=" Fine-tuning, also with new elements; its learning rate is lower."),
     ] = None,
     linear: Annotated[
         Path | None, _option("Fixed linear part, of acnn fit; without it a small one is fitted first (linear).")
@@ -36,12 +46,13 @@ def train(
     resume: Annotated[bool, _option("Go on from the checkpoint of a killed training, if there is one.")] = False,
     overwrite: Annotated[bool, _option("Start anew although there is a checkpoint of an unfinished training.")] = False,
     seed: Annotated[int | None, _option("Of weights, batches and validation share (training.seed).")] = None,
-    device: Annotated[str | None, _option("cpu, cuda, cuda:1 (training.device).")] = None,
-    threads: Annotated[int | None, _option("Of the processor (training.threads).")] = None,
-    json: Annotated[Path | None, _option("Write sizes, seconds and errors as JSON (output.json).")] = None,
+    device: Annotated[str | None, _setting("training.device")] = None,
+    threads: Annotated[int | None, _setting("training.threads")] = None,
+    json: Annotated[Path | None, _setting("output.json")] = None,
     change: Annotated[
         list[str] | None, _option("Any other setting: --set model.channels=16 --set training.loss.forces=2.", "--set")
     ] = None,
+    settings: AllSettings = False,
 ) -> None:
     """Train a network or attention potential on labeled structures.
 
@@ -74,14 +85,14 @@ def train(
     }
     with one_sentence_errors():
         changes = dict(assignment(text, "model.channels=16") for text in change or ())
-        settings = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
+        chosen = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
         try:
-            with joined_processes(settings.training.device) as processes:
-                report = _run(settings, resume, overwrite, processes)
+            with joined_processes(chosen.training.device) as processes:
+                report = _run(chosen, resume, overwrite, processes)
                 if processes.is_root:
-                    _print_report(settings, report)
+                    _print_report(chosen, report)
         except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
-            _tell_interrupted(settings)
+            _tell_interrupted(chosen)
             raise typer.Exit(130) from None
 
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import yaml
 
+from acnn.data.yaml_text import load_yaml
+
 DEFAULT = "default"
+LARGEST_WEIGHT = 1e6
 
 
 class WeightsError(ValueError):
@@ -73,7 +76,7 @@ class WeightTable(Mapping[str, Weights]):
     def from_yaml(cls, path: str | Path) -> WeightTable:
         """The table in a YAML file (see :meth:`from_mapping`)."""
         try:
-            table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            table = load_yaml(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise WeightsError(f"There is no file of weights {path}.") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -106,13 +109,13 @@ def _keys_and_values(weights: Weights) -> Iterator[tuple[str, float]]:
 
 
 def weight_from(value: Any, what: str) -> float:
-    """A finite number >= 0 from what a file holds; ``what`` opens the sentence of the error."""
+    """A number from 0 to `LARGEST_WEIGHT` from what a file holds; ``what`` opens the sentence of the error."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise WeightsError(f"{what} must be a number of at least 0, not {value}.")
+    if not 0 <= number <= LARGEST_WEIGHT:
+        raise WeightsError(f"{what} must be a number of at least 0 and at most {LARGEST_WEIGHT:g}, not {value}.")
     return number
 
 

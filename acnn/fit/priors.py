@@ -114,6 +114,7 @@ class CustomPrior:
         return self.name
 
 
+LARGEST_PARAMETER = 20.0
 LARGEST_EXPONENT = 600.0  # exp(600) = 1e260, and its inverse is a number still
 
 
@@ -145,9 +146,9 @@ def parse_prior(text: str, wl: float) -> Prior:
             value = float(parameter) if parameter else DEFAULTS[name]
         except ValueError:
             value = -1.0
-        if 0 <= value < np.inf:
+        if 0 <= value <= LARGEST_PARAMETER:
             return PARAMETRIC[name](value, wl)
     raise ValueError(
-        f"unknown prior {text!r}: write algebraic:P, exponential:A or gaussian:S with a number ≥ 0, such as "
-        "algebraic:4, exponential:1 or gaussian:0.1, or identity"
+        f"unknown prior {text[:60]!r}: write algebraic:P, exponential:A or gaussian:S with a number from 0 to 20, such "
+        "as algebraic:4, exponential:1 or gaussian:0.1, or identity"
     )

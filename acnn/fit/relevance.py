@@ -117,7 +117,7 @@ def parse_threshold(value: str | float) -> float | Literal["bic"]:
         return number
     raise ValueError(
         f"the threshold of ard is bic, relevance (= {RELEVANCE:g}), or the number of standard deviations a coefficient "
-        f"must be away from zero, such as 3, not {value!r}"
+        f"must be away from zero, such as 3, not {str(value)[:60]!r}"
     )
 
 

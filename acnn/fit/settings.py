@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from acnn.basis.radial import transform_lengths
-from acnn.basis.specification import BasisSpecification, ElementOverride, Formulation
+from acnn.basis.specification import (
+    AngularWeight,
+    BasisSpecification,
+    BondLength,
+    Cutoff,
+    Degrees,
+    ElementOverride,
+    Exponents,
+    Formulation,
+    JacobiExponents,
+    Order,
+)
+from acnn.basis.strict import Strict, unset
 from acnn.data.weights import WeightTable
+from acnn.data.yaml_text import load_yaml
 from acnn.fit.iterative import LSQR
+from acnn.fit.messages import keys_at, nearest, sentences, shown
 from acnn.fit.priors import Prior, parse_prior
 from acnn.fit.relevance import ARD, parse_threshold
 from acnn.fit.selection import Budget
@@ -48,14 +61,14 @@ def one_or_listed(value: Any) -> Any:
     return parts[0] if isinstance(value, str) and len(parts) == 1 else parts
 
 
-class Override(BaseModel):
+class Override(Strict):
     """Settings of one center element that differ from the others'."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    order: int | None = Field(None, ge=1, le=5)
-    degree: float | tuple[float, ...] | None = None
-    wl: float | None = Field(None, gt=0)
+    order: Order | None = Field(None, description="Correlation order.", json_schema_extra=unset("as order"))
+    degree: Degrees | None = Field(None, description="Total degree.", json_schema_extra=unset("as degree"))
+    wl: AngularWeight | None = Field(
+        None, description="Weight w_L of the angular degree.", json_schema_extra=unset("as wl")
+    )
 
     @field_validator("degree", mode="before")
     @classmethod
@@ -63,56 +76,181 @@ class Override(BaseModel):
         return one_or_listed(value)
 
 
-class FitSettings(BaseModel):
-    """What ``acnn fit`` needs to know; units are Å and eV. See ``acnn fit --help``."""
+LARGEST_E0 = 1e7
+"""eV, in size: more than all electrons of the heaviest atom."""
+E0 = Annotated[float, Field(ge=-LARGEST_E0, le=LARGEST_E0)]
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    train: Path
-    output: Path
-    test: Path | None = None
-    add: Path | None = None
-    checkpoint: Path | None = None
-    split: float | None = Field(None, gt=0, lt=1)
-    cv: int | None = Field(None, ge=2)
-    learning_curve: bool = False
-    select: Literal["evidence", "bic", "cv"] | None = None
-    select_cutoffs: tuple[float, ...] | None = None
-    budget: str | float | None = None
-    seed: int = Field(0, ge=0)
-    elements: tuple[str, ...] | None = None
-    order: int = Field(3, ge=1, le=5)
-    degree: float | tuple[float, ...] = 12.0
-    wl: float = Field(1.5, gt=0)
-    cutoff: float = Field(5.5, gt=0)
-    pair_cutoff: float | None = Field(None, gt=0)
-    pair_degree: int | None = Field(None, ge=0)
-    formulation: Formulation = "pure2b"
-    bond_lengths: dict[str, float] = {}
-    overrides: dict[str, Override] = {}
-    transform: tuple[float, float] = (2.0, 4.0)
-    pair_transform: tuple[float, float] = (1.0, 3.0)
-    jacobi: tuple[float, float] = (0.0, 0.0)
-    zbl: bool = False
-    solver: Literal["blr", "qr", "rrqr", "lsqr", "ard"] = "blr"
-    slack: float | None = Field(None, ge=1, allow_inf_nan=False)
-    tikhonov: float | None = Field(None, ge=0)
-    rtol: float | None = Field(None, ge=0, lt=1)
-    damp: float | None = Field(None, ge=0)
-    atol: float | None = Field(None, ge=0, lt=1)
-    ard_threshold: str | float | None = None
-    prior: str = "algebraic:4"
-    committee: int = Field(0, ge=0)
-    repulsion: float = Field(0.3, ge=0)
-    e0: str | dict[str, float] | None = None
-    weights: Path | dict[str, dict[str, float]] | None = None
-    energy_key: str | None = None
-    forces_key: str | None = None
-    virial_key: str | None = None
-    stress_key: str | None = None
-    max_force: float | None = Field(None, gt=0)
-    kernel: Literal["auto", "cpu", "torch"] | None = None
-    json_file: Path | None = Field(None, alias="json")
+class FitSettings(Strict):
+    """What ``acnn fit`` needs to know; units are Å and eV. ``acnn fit --settings`` prints all of them."""
+
+    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    output: Path = Field(examples=["model.acnn"], description="Model file to write, MODEL.acnn.")
+    test: Path | None = Field(None, description="Held-out structures for a second error table.")
+    add: Path | None = Field(
+        None, description="More training structures; E0 and elements stay those of the training data."
+    )
+    checkpoint: Path | None = Field(
+        None,
+        description="File for the factorized equations: a killed fit goes on from there, and what it holds is not "
+        "assembled again when more structures are added. Takes 4 p² bytes for p functions.",
+    )
+    json_file: Path | None = Field(None, alias="json", description="Write basis size, cost and errors as JSON.")
+    kernel: Literal["auto", "cpu", "torch"] | None = Field(
+        None,
+        description="cpu: the compiled kernel; torch: the reference, slow; auto.",
+        json_schema_extra=unset("ACNN_KERNEL, else auto"),
+    )
+    split: float | None = Field(
+        None, gt=0, lt=1, description="Share of every config type to hold out of the training data and test on, 0.1."
+    )
+    cv: int | None = Field(
+        None, ge=2, le=1000, description="Also predict every structure by a fit without its fold, of so many: 5."
+    )
+    learning_curve: bool = Field(
+        False,
+        description="Also fit 1/32, 1/16 … of the training data: errors on test or split by training size.",
+    )
+    select: Literal["evidence", "bic", "cv"] | None = Field(
+        None,
+        description="Choose order and degree, up to those given, and cutoff: evidence (no test set needed), bic (small "
+        "models), or cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
+    )
+    select_cutoffs: tuple[Cutoff, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Cutoffs for select in Å, '4.5,5.5'.",
+        json_schema_extra=unset("0.85, 1 and 1.15 × cutoff"),
+    )
+    budget: str | float | None = Field(None, description="Limit for select: functions, 500, or seconds, 120s.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Of split, cv and learning_curve, and of the committee.")
+    elements: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Chemical symbols, 'Ti,Al'.", json_schema_extra=unset("those of the data")
+    )
+    order: Order = Field(3, description="Correlation order (body order − 1).")
+    degree: Degrees = Field(12.0, description="Total degree Σ(n + w_L l): one number, or one per order '14,12,10'.")
+    wl: AngularWeight = Field(1.5, description="Weight w_L of the angular degree; larger: fewer angles.")
+    cutoff: Cutoff = Field(5.5, description="Cutoff radius in Å.")
+    pair_cutoff: Cutoff | None = Field(
+        None, description="Cutoff radius of the pair part in Å.", json_schema_extra=unset("as cutoff")
+    )
+    pair_degree: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Functions in the pair part; 0: none.",
+        json_schema_extra=unset("degree of order 1"),
+    )
+    formulation: Formulation = Field(
+        "pure2b",
+        description="pure2b: products vanish for a single neighbor, pairs have functions of their own. canonical: "
+        "those of order ν vanish for fewer than ν neighbors (a true many-body expansion). self_interacting: plain "
+        "products, which vanish for no neighbor only.",
+    )
+    zbl: bool = Field(False, description="Add screened nuclear repulsion (ZBL) below the bond length.")
+    bond_lengths: dict[str, BondLength] = Field(
+        {},
+        description="r0 in Å of the transform of distances, by element or pair, {H: 1.2, Al-Ti: 2.7}.",
+        json_schema_extra=unset("bond lengths, at least 0.35 × cutoff"),
+    )
+    overrides: dict[str, Override] = Field(
+        {}, description="Order, degree and wl of functions centered on single elements, {Al: {degree: 8}}."
+    )
+    transform: Exponents = Field(
+        (2.0, 4.0), description="Exponents p ≤ q of the Agnesi transform of distances, many-body part."
+    )
+    pair_transform: Exponents = Field((1.0, 3.0), description="Exponents p ≤ q of that of the pair part.")
+    jacobi: JacobiExponents = Field((0.0, 0.0), description="α and β of the radial polynomials; 0, 0: Legendre.")
+    solver: Literal["blr", "qr", "rrqr", "lsqr", "ard"] = Field(
+        "blr",
+        description="blr: finds the regularization by maximizing the evidence. ard: as blr, with one prior per "
+        "function, and drops functions the data do not support: smaller, faster models. qr: ridge regression with "
+        "tikhonov. rrqr: drops directions below rtol. lsqr: iterative, with damp and atol.",
+    )
+    slack: float | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="blr: the smoothest coefficients whose residual is so many times that of the most probable ones, "
+        "such as 2: less accurate on the data, safer beyond them.",
+        json_schema_extra=unset("1"),
+    )
+    tikhonov: float | None = Field(
+        None,
+        ge=0,
+        le=1e12,
+        description="qr: λ of ‖y − Ac‖² + λ‖Γc‖²; larger: smoother, worse on the data.",
+        json_schema_extra=unset("0"),
+    )
+    rtol: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="rrqr: leave out what the data determine less than rtol times the best-determined direction.",
+        json_schema_extra=unset("1e-8"),
+    )
+    damp: float | None = Field(
+        None, ge=0, le=1e6, description="lsqr: square root of the λ of tikhonov.", json_schema_extra=unset("1e-5")
+    )
+    atol: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="lsqr: relative accuracy at which it stops; larger: sooner, smoother.",
+        json_schema_extra=unset("1e-8"),
+    )
+    ard_threshold: str | float | None = Field(
+        None,
+        description="ard: which functions stay. bic: minimize the Bayesian information criterion; a number: "
+        "coefficients so many standard deviations from zero; relevance: 2 of them.",
+        json_schema_extra=unset("bic"),
+    )
+    prior: str = Field(
+        "algebraic:4",
+        description="Smoothness prior, which holds back functions of large n and l: algebraic:P, γ = Σ(n^P + w_L l^P); "
+        "exponential:A, exp(A Σ(n + w_L l)); gaussian:S, exp(S Σ(n² + w_L l²)); identity.",
+    )
+    committee: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Store so many samples of the posterior in the model: acnn evaluate --uncertainty and the ASE "
+        "calculator then tell standard deviations. 8 to 32 are usual.",
+    )
+    repulsion: float = Field(
+        0.3,
+        ge=0,
+        le=1000,
+        description="Weight of the restraint to nuclear repulsion (ZBL) of what is closer than any atoms in the data; "
+        "0: none.",
+    )
+    e0: str | dict[str, E0] | None = Field(
+        None,
+        description="Energies of isolated atoms: isolated (those in the data), lstsq, or values in eV 'Si=-0.8'.",
+        json_schema_extra=unset("isolated atoms if there are, else lstsq"),
+    )
+    weights: Path | dict[str, dict[str, float]] | None = Field(
+        None,
+        description="Weights by config type, {default: {E: 30, F: 1, V: 1}, liquid: {E: 10}}, or a YAML file of them.",
+        json_schema_extra=unset("E 30, F 1, V 1"),
+    )
+    energy_key: str | None = Field(
+        None,
+        description="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.",
+        json_schema_extra=unset("a usual name"),
+    )
+    forces_key: str | None = Field(None, description="Forces, eV/Å.", json_schema_extra=unset("a usual name"))
+    virial_key: str | None = Field(None, description="Virial −dE/dε, eV.", json_schema_extra=unset("a usual name"))
+    stress_key: str | None = Field(
+        None, description="Stress, eV/Å³, positive under tension (ASE).", json_schema_extra=unset("a usual name")
+    )
+    max_force: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="Leave out structures with a larger force, eV/Å.",
+        json_schema_extra=unset("a force above 1000 eV/Å is an error"),
+    )
 
     @field_validator("elements", "select_cutoffs", mode="before")
     @classmethod
@@ -136,6 +274,8 @@ class FitSettings(BaseModel):
             parse_threshold(self.ard_threshold)
         if self.e0 is not None:
             explicit_energies(self.e0)
+        if isinstance(self.weights, dict):
+            WeightTable.from_mapping(self.weights)
         if self.virial_key and self.stress_key:
             raise ValueError("give virial_key or stress_key, not both")
         self._check_validation()
@@ -152,8 +292,6 @@ class FitSettings(BaseModel):
             raise ValueError("budget and select_cutoffs belong to select: choose evidence, bic or cv")
         if self.budget is not None:
             Budget.parse(self.budget)
-        if self.select_cutoffs is not None and not all(cutoff > 0 for cutoff in self.select_cutoffs):
-            raise ValueError("select_cutoffs are distances in Å, larger than zero")
 
     def specification(self, elements: tuple[str, ...]) -> BasisSpecification:
         return BasisSpecification(
@@ -206,7 +344,7 @@ def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
     try:
         return FitSettings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(dict.fromkeys(map(_sentence, error.errors())))) from error
+        raise SettingsError(sentences(error, FitSettings, values)) from error
 
 
 def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
@@ -216,15 +354,17 @@ def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
     if e0 in ("isolated", "lstsq"):
         return None
     pairs = [part.split("=") for part in e0.replace(",", " ").split()]
-    if pairs and all(len(pair) == 2 and _is_number(pair[1]) for pair in pairs):
-        return {element: float(value) for element, value in pairs}
-    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {e0!r}")
+    if pairs and all(len(pair) == 2 and _is_energy(pair[1]) for pair in pairs):
+        found = {element: float(value) for element, value in pairs}
+        if len(found) == len(pairs):
+            return found
+    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {shown(e0)}")
 
 
 def read_mapping(path: Path, example: str) -> dict[str, Any]:
     """The settings in a YAML file; the example is for who wrote something else into it."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"there is no settings file {path}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -238,31 +378,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     named = read_mapping(path, "cutoff: 5.5")
     for key in named:
         if key not in KEYS:
-            likely = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"{path}: unknown key {key!r}: did you mean {likely!r}?")
+            raise SettingsError(f"{path}: unknown key {shown(key)}: did you mean {nearest(key, KEYS)!r}?")
     return named
 
 
-KEYS = tuple(field.alias or name for name, field in FitSettings.model_fields.items())
+KEYS = keys_at(FitSettings, [])
 
 
-def _sentence(detail: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in detail["loc"][: 3 if detail["loc"][:1] == ("overrides",) else 1])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{place} = {detail['input']!r}: unknown key{_nearest_override(str(detail['loc'][-1]), place)}"
-    return f"{place} = {detail['input']!r}: {message}" if place else message
-
-
-def _nearest_override(name: str, place: str) -> str:
-    if not place.startswith("overrides."):
-        return ""
-    return f": did you mean {difflib.get_close_matches(name, Override.model_fields, n=1, cutoff=0.0)[0]!r}?"
-
-
-def _is_number(text: str) -> bool:
+def _is_energy(text: str) -> bool:
     try:
-        float(text)
+        return abs(float(text)) <= LARGEST_E0
     except ValueError:
         return False
-    return True

@@ -2,59 +2,69 @@
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
 from ase.data import atomic_numbers
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from acnn.basis.radial import bond_length
+from acnn.basis.specification import BondLength, Cutoff
+from acnn.basis.strict import Strict, unset
 
 INDEPENDENT_ELEMENTS = 4
 """Up to so many elements every pair of them has radial functions of its own, and every element its fitting network,
 unless `NetworkSpecification.element_channels` says otherwise."""
 
 
-class NetworkSpecification(BaseModel):
-    """A complete description of a network or attention model; its weights are not part of it.
+class NetworkSpecification(Strict):
+    """A complete description of a network or attention model; its weights are not part of it."""
 
-    Attributes:
-        elements: chemical symbols, by ascending atomic number.
-        cutoff: r_cut in Å.
-        channels: learnable radial functions per degree, C.
-        l_max: largest degree of the spherical harmonics, L.
-        radial_functions: polynomials that the learnable radial functions are made of, N.
-        smoothness: exponent s of the prior of radial functions (`acnn.models.embedding`): the larger, the more slowly
-            is learned what varies fast with distance or direction; 0: all at one pace.
-        order: of the invariants, 2 or 3 (products of a channel with itself).
-        layers: attention layers; 0 is the plain network.
-        heads: attention weights per neighbor and attention layer, H.
-        products: whether attention sees products of two densities in the direction of a neighbor, besides the density.
-        hidden: widths of the fitting network.
-        element_channels: embedding of elements: radial functions of neighbor element z are mixtures of so many; 0
-            gives every pair of elements its own; None means 0 for up to four elements, and 4 beyond. With an embedding
-            one fitting network serves all elements.
-        inner_cutoffs: r_in in Å by pair of elements such as "H-O": the network sees closer pairs as if they were there
-            (`acnn.basis.radial.seen_distance`); pairs that are not named have none. `acnn train` takes the shortest
-            distances of the data.
-        bond_lengths: r0 in Å by element, for the distance transform; the default is that of `BasisSpecification`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    elements: tuple[str, ...]
-    cutoff: float = Field(5.0, gt=0, allow_inf_nan=False)
-    channels: int = Field(12, ge=1, le=64)
-    l_max: int = Field(3, ge=0, le=6)
-    radial_functions: int = Field(10, ge=1, le=32)
-    smoothness: float = Field(1.0, ge=0, le=4)
-    order: int = Field(3, ge=2, le=3)
-    layers: int = Field(1, ge=0, le=4)
-    heads: int = Field(16, ge=1, le=64)
-    products: bool = True
-    hidden: tuple[int, ...] = Field((64, 64), min_length=1)
-    element_channels: int | None = Field(None, ge=0)
-    inner_cutoffs: dict[str, float] = {}
-    bond_lengths: dict[str, float] = {}
+    elements: tuple[str, ...] = Field(description="Chemical symbols.", json_schema_extra=unset("those of the data"))
+    cutoff: Cutoff = Field(5.0, description="Cutoff radius in Å.")
+    channels: int = Field(12, ge=1, le=64, description="Learnable radial functions per degree, C.")
+    l_max: int = Field(3, ge=0, le=6, description="Largest degree of the spherical harmonics, L.")
+    radial_functions: int = Field(
+        10, ge=1, le=32, description="Polynomials that the learnable radial functions are made of, N."
+    )
+    smoothness: float = Field(
+        1.0,
+        ge=0,
+        le=4,
+        description="Exponent of the prior of radial functions: the larger, the more slowly is learned what varies "
+        "fast with distance or direction; 0: all at one pace.",
+    )
+    order: int = Field(
+        3, ge=2, le=3, description="Order of the invariants, 2 or 3 (products of a channel with itself)."
+    )
+    layers: int = Field(1, ge=0, le=4, description="Attention layers; the plain network (level: network) has none.")
+    heads: int = Field(16, ge=1, le=64, description="Attention weights per neighbor and attention layer, H.")
+    products: bool = Field(
+        True,
+        description="Whether attention sees products of two densities in the direction of a neighbor, besides the "
+        "density.",
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (64, 64), min_length=1, max_length=8, description="Widths of the fitting network."
+    )
+    element_channels: int | None = Field(
+        None,
+        ge=0,
+        le=118,
+        description="Radial functions of neighbor elements are mixtures of so many, and one fitting network serves all "
+        "elements; 0: every pair of elements has radial functions of its own.",
+        json_schema_extra=unset("0 for up to four elements, and 4 beyond"),
+    )
+    inner_cutoffs: dict[str, Annotated[float, Field(gt=0, le=50)]] = Field(
+        {},
+        description="r_in in Å by pair of elements, {H-O: 0.8}: the network sees closer pairs as if they were there; "
+        "{}: none.",
+        json_schema_extra=unset("the shortest distances of the training data"),
+    )
+    bond_lengths: dict[str, BondLength] = Field(
+        {},
+        description="r0 in Å of the transform of distances, by element, {H: 1.2}.",
+        json_schema_extra=unset("bond lengths, at least 0.35 × cutoff"),
+    )
 
     @field_validator("elements")
     @classmethod
@@ -64,18 +74,11 @@ class NetworkSpecification(BaseModel):
             raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
         return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
 
-    @field_validator("hidden")
-    @classmethod
-    def _positive_widths(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
-        if any(width < 1 for width in hidden):
-            raise ValueError(f"widths of hidden layers are positive, not {hidden}")
-        return hidden
-
     @model_validator(mode="after")
     def _bond_lengths_of_elements(self) -> NetworkSpecification:
         for element, length in self.bond_lengths.items():
-            if (self.elements and element not in self.elements) or not 0 < length < math.inf:
-                raise ValueError(f"bond_lengths {element!r}: {length}: an element of the model, a positive number of Å")
+            if element not in (self.elements or atomic_numbers):
+                raise ValueError(f"bond_lengths {element!r}: {length}: an element of the model")
         return self
 
     @model_validator(mode="after")

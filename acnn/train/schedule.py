@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Point = tuple[float, float]
+from acnn.basis.strict import Strict
+
+Point = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[float, Field(ge=0, le=1e6)]]
+"""When, and the value."""
 
 
 def epoch_of(when: float, epochs: int) -> float:
@@ -17,31 +20,23 @@ def epoch_of(when: float, epochs: int) -> float:
     return when * epochs if when <= 1 else when
 
 
-class Schedule(BaseModel):
-    """A number that changes with the epoch.
+class Schedule(Strict):
+    """A number that changes with the epoch."""
 
-    Attributes:
-        steps: points (when, value): each value holds from its epoch on.
-        ramp: points (when, value): straight lines between them, constant before the first and after the last.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: tuple[Point, ...] | None = None
-    ramp: tuple[Point, ...] | None = None
+    steps: tuple[Point, ...] | None = Field(
+        default=None, min_length=1, description="Points [when, value]: each value holds from its epoch on."
+    )
+    ramp: tuple[Point, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Points [when, value]: straight lines between them, constant before the first and after the last.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_number(cls, value: Any) -> Any:
         """A plain number is a schedule that never changes."""
         return {"steps": [(0.0, value)]} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-    @field_validator("steps", "ramp")
-    @classmethod
-    def _sound(cls, points: tuple[Point, ...] | None) -> tuple[Point, ...] | None:
-        if points is not None and not (points and all(w >= 0 and 0 <= v < math.inf for w, v in points)):
-            raise ValueError("a schedule is a list of [when, value], both at least 0")
-        return points
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Schedule:
@@ -61,7 +56,7 @@ class Schedule(BaseModel):
         return max(value for _, value in self.steps or self.ramp or ())
 
 
-class LearningRate(BaseModel):
+class LearningRate(Strict):
     """The learning rate at time t, in epochs of a training of T epochs; a warm-up of w epochs rises linearly to it
     (up to 1, ``warmup`` is a share of all epochs).
 
@@ -70,8 +65,6 @@ class LearningRate(BaseModel):
     plateau:      η · factor^k after k waits of ``wait`` epochs without a better validation score, never below η_T
     constant:     η
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: Literal["cosine", "exponential", "plateau", "constant"]
     start: float = Field(gt=0)

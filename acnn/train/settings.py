@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from acnn.basis.radial import transform_lengths
+from acnn.basis.strict import Strict, unset
 from acnn.data.weights import WeightTable
-from acnn.fit.settings import FitSettings
+from acnn.fit.messages import nearest, sentences, shown
+from acnn.fit.settings import E0, FitSettings, listed
 from acnn.models.network_specification import NetworkSpecification
 from acnn.train.loss import Deltas
-from acnn.train.messages import message, nearest
 from acnn.train.schedule import LearningRate, Schedule
 
 LEARNING_RATE, FINE_TUNING_RATE = 0.005, 0.001
+Beta = Annotated[float, Field(ge=0, lt=1)]
 LINEAR_KEYS = (
     *("order", "degree", "wl", "cutoff", "pair_cutoff", "pair_degree", "formulation", "bond_lengths", "overrides"),
     *("transform", "pair_transform", "jacobi", "zbl", "solver", "slack", "tikhonov", "rtol", "damp", "atol"),
@@ -27,32 +30,34 @@ STIFF = {"slack": 2.0, "prior": "algebraic:3"}
 """Of linear parts by solver blr: the network learns what they leave, and beyond the data they go wrong less."""
 
 
-class Section(BaseModel):
+class Section(Strict):
     """Part of a settings file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
+
+
+def as_in_a_fit(name: str) -> Any:
+    """The field of this name of `FitSettings`, which means the same here."""
+    return copy(FitSettings.model_fields[name])
 
 
 class DataSettings(Section):
-    """Files and labels.
+    """Files and labels."""
 
-    Attributes:
-        train: structures, extended XYZ.
-        validation: a file; or the share of every config type of the training structures that is held out; or None.
-        test: for an error table at the end.
-        energy_key, forces_key, virial_key, stress_key, max_force, e0, weights: as for ``acnn fit``.
-    """
-
-    train: Path
-    validation: float | Path | None = 0.1
-    test: Path | None = None
-    energy_key: str | None = None
-    forces_key: str | None = None
-    virial_key: str | None = None
-    stress_key: str | None = None
-    max_force: float | None = Field(None, gt=0)
-    e0: str | dict[str, float] | None = None
-    weights: Path | dict[str, dict[str, float]] | None = None
+    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    validation: float | Path | None = Field(
+        0.1,
+        description="A file; or the share of every config type of the training structures that is held out; or null. "
+        "Errors on it tell the best epoch.",
+    )
+    test: Path | None = Field(None, description="Structures for an error table at the end.")
+    energy_key: str | None = as_in_a_fit("energy_key")
+    forces_key: str | None = as_in_a_fit("forces_key")
+    virial_key: str | None = as_in_a_fit("virial_key")
+    stress_key: str | None = as_in_a_fit("stress_key")
+    max_force: float | None = as_in_a_fit("max_force")
+    e0: str | dict[str, E0] | None = as_in_a_fit("e0")
+    weights: Path | dict[str, dict[str, float]] | None = as_in_a_fit("weights")
 
     @field_validator("validation")
     @classmethod
@@ -68,14 +73,17 @@ class DataSettings(Section):
 
 
 class ModelSettings(NetworkSpecification):
-    """A network specification, its elements those of the data if left out.
+    """A network specification, its elements those of the data if left out."""
 
-    Attributes:
-        level: ``network`` is the model without attention layers.
-    """
+    level: Literal["network", "attention"] = Field(
+        "attention", description="network is the model without attention layers."
+    )
+    elements: tuple[str, ...] = Field((), description="Chemical symbols.", json_schema_extra=unset("those of the data"))
 
-    elements: tuple[str, ...] = ()
-    level: Literal["network", "attention"] = "attention"
+    @field_validator("elements", "hidden", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return listed(value)
 
     @model_validator(mode="after")
     def _level_has_layers(self) -> ModelSettings:
@@ -98,26 +106,26 @@ class ModelSettings(NetworkSpecification):
 
 
 class LossSettings(Section):
-    """The loss, see `acnn.train.loss`.
+    """The loss, see `acnn.train.loss`; weights are numbers or a `Schedule`."""
 
-    Attributes:
-        energy, forces, virial: weights w: a number, {steps: [[when, w], …]} or {ramp: [[when, w], …]}; up to 1,
-            ``when`` is a share of the epochs, beyond an epoch.
-        kind: l2, or huber with ``deltas`` in eV/atom, eV/Å, eV/atom.
-    """
-
-    energy: Schedule = Schedule(ramp=((0.7, 10.0), (0.8, 100.0)))
-    forces: Schedule = Schedule(steps=((0.0, 1.0),))
-    virial: Schedule = Schedule(steps=((0.0, 1.0),))
-    kind: Literal["l2", "huber"] = "l2"
-    deltas: dict[Literal["energy", "forces", "virial"], float] = {}
+    energy: Schedule = Field(
+        Schedule(ramp=((0.7, 10.0), (0.8, 100.0))),
+        description="Weight of energies: a number, {steps: [[when, weight], …]} or {ramp: [[when, weight], …]}; "
+        "up to 1, when is a share of the epochs, beyond an epoch.",
+    )
+    forces: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of forces, likewise.")
+    virial: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of virials, likewise.")
+    kind: Literal["l2", "huber"] = Field("l2", description="l2: squares; huber: beyond deltas absolute values.")
+    deltas: dict[Literal["energy", "forces", "virial"], Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
+        {},
+        description="Where huber goes over, {energy: 0.01, forces: 0.1, virial: 0.05} in eV/atom, eV/Å, eV/atom.",
+        json_schema_extra=unset("these"),
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> LossSettings:
         if self.deltas and self.kind == "l2":
             raise ValueError("deltas belong to kind: huber")
-        if any(delta <= 0 for delta in self.deltas.values()):
-            raise ValueError("deltas are larger than 0")
         if not any(schedule.largest for schedule in (self.energy, self.forces, self.virial)):
             raise ValueError("one of energy, forces and virial must have a weight in the loss")
         return self
@@ -128,61 +136,111 @@ class LossSettings(Section):
 
 
 class SelectionSettings(Section):
-    """The score of a validation, the smaller the better: Σ_q weight_q · MAE_q in meV/atom, meV/Å, meV/atom.
+    """The score of a validation, the smaller the better: Σ_q weight_q · MAE_q in meV/atom, meV/Å, meV/atom."""
 
-    Attributes:
-        measure: mae, or rmse, in which a few structures with large errors, such as close dimers, decide.
-    """
+    measure: Literal["mae", "rmse"] = Field(
+        "mae",
+        description="mae, or rmse, in which a few structures with large errors, such as close dimers, decide.",
+    )
+    energy: float = Field(10.0, ge=0, le=1e6, description="Weight of the error of energies, meV/atom.")
+    forces: float = Field(1.0, ge=0, le=1e6, description="Weight of the error of forces, meV/Å.")
+    virial: float = Field(0.0, ge=0, le=1e6, description="Weight of the error of virials, meV/atom.")
 
-    measure: Literal["mae", "rmse"] = "mae"
-    energy: float = Field(10.0, ge=0)
-    forces: float = Field(1.0, ge=0)
-    virial: float = Field(0.0, ge=0)
+    @model_validator(mode="after")
+    def _something_counts(self) -> SelectionSettings:
+        if not (self.energy or self.forces or self.virial):
+            raise ValueError("one of energy, forces and virial must have a weight in the selection")
+        return self
+
+
+MOST_EPOCHS = 1_000_000
 
 
 class TrainingSettings(Section):
-    """How to train.
+    """How to train."""
 
-    Attributes:
-        batch_atoms: atoms of a batch.
-        learning_rate: largest one; default 0.005, and 0.001 for a model that goes on from another.
-        final_learning_rate: at the last epoch, default a hundredth of it.
-        schedule, warmup, plateau_factor, plateau_wait: see `LearningRate`.
-        optimizer: muon, for tables and matrices (`acnn.train.muon`) with AdamW for the rest; or adamw for all.
-        betas: of AdamW.
-        weight_decay: of the matrices of the fitting network.
-        clip: a gradient longer than so many times the running mean of norms is shortened to that, in which outliers
-            count little; None: never.
-        ema: decay per step of the moving average of the weights, which is what is validated and saved; 0: no average;
-            None: a memory of a fiftieth of all steps.
-        patience: epochs without a better score after which training ends; None: never.
-        validate_every: epochs between validations.
-        seed: of weights, batches and validation share. The same seed gives the same numbers on a CPU with the same
-            number of threads; on a GPU, whose sums have no fixed order, two runs differ in rounding and drift apart.
-        threads: of the processor; None: as torch finds.
-    """
-
-    epochs: int = Field(200, ge=1)
-    batch_atoms: int = Field(256, ge=1)
-    learning_rate: float | None = Field(None, gt=0)
-    final_learning_rate: float | None = Field(None, gt=0)
-    schedule: Literal["cosine", "exponential", "plateau", "constant"] = "cosine"
-    warmup: float = Field(0.02, ge=0)
-    plateau_factor: float = Field(0.5, gt=0, lt=1)
-    plateau_wait: int = Field(20, ge=1)
-    optimizer: Literal["muon", "adamw"] = "muon"
-    weight_decay: float = Field(1e-3, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip: float | None = Field(3.0, gt=0)
-    ema: float | None = Field(None, ge=0, lt=1)
-    patience: int | None = Field(None, ge=1)
-    validate_every: int = Field(1, ge=1)
-    loss: LossSettings = LossSettings.model_validate({})
-    selection: SelectionSettings = SelectionSettings.model_validate({})
-    seed: int = Field(0, ge=0, lt=2**32)
-    threads: int | None = Field(None, ge=1)
-    precision: Literal["float32", "float64"] = "float32"
-    device: str = "cpu"
+    epochs: int = Field(200, ge=1, le=MOST_EPOCHS, description="Passes over the data.")
+    batch_atoms: int = Field(256, ge=1, le=1_000_000, description="Atoms of a batch.")
+    learning_rate: float | None = Field(
+        None,
+        ge=1e-8,
+        le=1,
+        description="Largest learning rate.",
+        json_schema_extra=unset(f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that goes on from another"),
+    )
+    final_learning_rate: float | None = Field(
+        None,
+        ge=1e-12,
+        le=1,
+        description="Learning rate at the last epoch.",
+        json_schema_extra=unset("a hundredth of learning_rate"),
+    )
+    schedule: Literal["cosine", "exponential", "plateau", "constant"] = Field(
+        "cosine", description="How the learning rate falls; plateau: where validation errors no longer do."
+    )
+    warmup: float = Field(
+        0.02,
+        ge=0,
+        le=MOST_EPOCHS,
+        description="Epochs, or up to 1 the share of all, in which the learning rate rises from nearly nothing.",
+    )
+    plateau_factor: float = Field(
+        0.5,
+        ge=0.001,
+        lt=1,
+        description="schedule: plateau: what the learning rate is multiplied with.",
+        json_schema_extra=unset("0.5"),
+    )
+    plateau_wait: int = Field(
+        20,
+        ge=1,
+        le=MOST_EPOCHS,
+        description="schedule: plateau: after so many epochs without a better score.",
+        json_schema_extra=unset("20"),
+    )
+    optimizer: Literal["muon", "adamw"] = Field(
+        "muon", description="muon, for tables and matrices, with AdamW for the rest; or adamw for all."
+    )
+    weight_decay: float = Field(1e-3, ge=0, le=10, description="Of the matrices of the fitting network.")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="Of AdamW.")
+    clip: float | None = Field(
+        3.0,
+        ge=0.1,
+        le=1e6,
+        description="A gradient longer than so many times the running mean of norms is shortened to that; null: never.",
+    )
+    ema: float | None = Field(
+        None,
+        ge=0,
+        le=1 - 1e-6,
+        description="Decay per step of the moving average of the weights, which is what is validated and saved; 0: no "
+        "average.",
+        json_schema_extra=unset("a memory of a fiftieth of all steps"),
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_EPOCHS,
+        description="Epochs without a better score after which training ends.",
+        json_schema_extra=unset("never"),
+    )
+    validate_every: int = Field(1, ge=1, le=MOST_EPOCHS, description="Epochs between validations.")
+    loss: LossSettings = Field(LossSettings.model_validate({}), description="Weights of the labels.")
+    selection: SelectionSettings = Field(
+        SelectionSettings.model_validate({}), description="The score that chooses the best epoch."
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="Of weights, batches and validation share. The same seed gives the same numbers on a CPU with the "
+        "same number of threads; on a GPU, whose sums have no fixed order, runs differ in rounding and drift apart.",
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Of the processor.", json_schema_extra=unset("as torch finds")
+    )
+    precision: Literal["float32", "float64"] = Field("float32", description="Of numbers in training.")
+    device: str = Field("cpu", description="cpu, cuda, or cuda:1.")
 
     @model_validator(mode="after")
     def _of_the_schedule(self) -> TrainingSettings:
@@ -191,6 +249,8 @@ class TrainingSettings(Section):
             raise ValueError(f"{of_plateau[0]} belongs to schedule: plateau")
         if self.final_learning_rate is not None and self.schedule == "constant":
             raise ValueError("schedule: constant has no final_learning_rate")
+        if self.warmup > max(1, self.epochs):
+            raise ValueError(f"warmup = {self.warmup:g} is longer than the training, {self.epochs} epochs")
         return self
 
     def of_validation(self) -> list[str]:
@@ -215,7 +275,7 @@ class TrainingSettings(Section):
         return LearningRate(
             shape=self.schedule,
             start=start,
-            final=min(start, self.final_learning_rate or 0.01 * start),
+            final=self.final_learning_rate or 0.01 * start,
             warmup=self.warmup,
             factor=self.plateau_factor,
             wait=self.plateau_wait,
@@ -225,11 +285,15 @@ class TrainingSettings(Section):
 class OutputSettings(Section):
     """Files to write; those left out stand beside the model under its name."""
 
-    model: Path
-    log: Path | None = None
-    checkpoint: Path | None = None
-    plot: Path | None = None
-    json_file: Path | None = Field(None, alias="json")
+    model: Path = Field(examples=["model.acnn"], description="Model file to write, MODEL.acnn.")
+    log: Path | None = Field(
+        None, description="Losses and errors of every epoch.", json_schema_extra=unset("MODEL.csv")
+    )
+    checkpoint: Path | None = Field(
+        None, description="State after every epoch, for --resume.", json_schema_extra=unset("MODEL.checkpoint")
+    )
+    plot: Path | None = Field(None, description="The learning curve.", json_schema_extra=unset("MODEL.training.png"))
+    json_file: Path | None = Field(None, alias="json", description="Write sizes, seconds and errors as JSON.")
 
     @property
     def log_file(self) -> Path:
@@ -245,20 +309,21 @@ class OutputSettings(Section):
 
 
 class TrainSettings(Section):
-    """What ``acnn train`` needs to know; units are Å and eV. See ``acnn train --help`` and examples/train.yaml.
+    """What ``acnn train`` needs to know; units are Å and eV. ``acnn train --settings`` prints all of them."""
 
-    Attributes:
-        linear: the fixed part: a model of ``acnn fit``; or keys of ``acnn fit`` for one that is fitted first, by
-            default a small one, as `STIFF` says, for up to four elements; None: E0 and nuclear repulsion alone.
-        start: a trained model to go on from (``from`` in the file).
-    """
-
-    data: DataSettings
-    output: OutputSettings
-    model: ModelSettings = ModelSettings.model_validate({})
-    linear: Path | dict[str, Any] | None = {}
-    training: TrainingSettings = TrainingSettings.model_validate({})
-    start: Path | None = Field(None, alias="from")
+    data: DataSettings = Field(description="Files and labels; train alone may stand here, too.")
+    model: ModelSettings = Field(ModelSettings.model_validate({}), description="The network.")
+    linear: Path | dict[str, Any] | None = Field(
+        {},
+        description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (its solver "
+        f"blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion alone.",
+        json_schema_extra=unset("a small one is fitted, for up to four elements"),
+    )
+    training: TrainingSettings = Field(TrainingSettings.model_validate({}), description="How to train.")
+    start: Path | None = Field(
+        None, alias="from", description="A trained model to go on from.", json_schema_extra=unset("a new one")
+    )
+    output: OutputSettings = Field(description="Files to write; model alone may stand here, too.")
 
     @field_validator("data", mode="before")
     @classmethod
@@ -275,7 +340,7 @@ class TrainSettings(Section):
     def _known_keys(cls, value: Path | dict[str, Any] | None) -> Path | dict[str, Any] | None:
         for key in value if isinstance(value, dict) else ():
             if key not in LINEAR_KEYS:
-                raise ValueError(f"unknown key {key!r}: did you mean {nearest(key, LINEAR_KEYS)!r}?")
+                raise ValueError(f"unknown key {shown(key)}: did you mean {nearest(str(key), LINEAR_KEYS)!r}?")
         return value
 
     @model_validator(mode="after")
@@ -289,6 +354,11 @@ class TrainSettings(Section):
                 "0.1, or leave it out"
             )
         self.linear_fit(self.model.cutoff)
+        rate = self.training.rate(self.start is not None)
+        if rate.final > rate.start:
+            raise ValueError(
+                f"training.final_learning_rate = {rate.final:g} is above training.learning_rate = {rate.start:g}"
+            )
         return self
 
     def linear_fit(self, cutoff: float) -> FitSettings:
@@ -296,7 +366,8 @@ class TrainSettings(Section):
         own = self.linear if isinstance(self.linear, dict) else {}
         own = own if own.get("solver", "blr") != "blr" else STIFF | own
         files = {"train": self.data.train, "output": self.output.model, "e0": self.data.e0}
+        values = {"cutoff": cutoff, **own, **files}
         try:
-            return FitSettings.model_validate({"cutoff": cutoff, **own, **files})
+            return FitSettings.model_validate(values)
         except ValidationError as error:
-            raise ValueError("linear: " + "; ".join(message(detail) for detail in error.errors())) from error
+            raise ValueError(f"linear: {sentences(error, FitSettings, values)}") from error

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from acnn.fit.messages import sentences
 from acnn.fit.settings import SettingsError, read_mapping
-from acnn.train.messages import message
-from acnn.train.settings import TrainSettings
+from acnn.train.settings import LINEAR_KEYS, TrainSettings
 
 
 def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
@@ -30,7 +30,7 @@ def train_settings(values: Mapping[str, Any]) -> TrainSettings:
     try:
         return TrainSettings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(dict.fromkeys(message(d, TrainSettings) for d in error.errors()))) from error
+        raise SettingsError(sentences(error, TrainSettings, values, {"linear": LINEAR_KEYS})) from error
 
 
 def _put(values: dict[str, Any], names: list[str], value: Any) -> None:

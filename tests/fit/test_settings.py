@@ -210,23 +210,37 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"virial_key": "a", "stress_key": "b"}, "virial_key or stress_key, not both"),
         ({"order": 6}, "order = 6: .*less than or equal to 5"),
         ({"order": "many"}, "order = 'many': "),
-        ({"cutoff": 0}, "cutoff = 0: .*greater than 0"),
+        ({"cutoff": 0}, r"cutoff = 0: .*greater than or equal to 0.5 \(cutoff radius in Å\)"),
+        ({"cutoff": True}, "cutoff is not a matter of true and false"),
+        ({"degree": [[1, 2]]}, r"degree = \[\[1, 2\]\]: Input should be a valid number"),
+        (
+            {"e0": [1]},
+            r"e0 = \[1\]: Input should be a valid string or a valid dictionary \(energies of isolated atoms\)",
+        ),
+        ({"overrides": {"Cu": {"ordr": 2}}}, "unknown key 'overrides.Cu.ordr': did you mean 'order'"),
+        ({"overrides": {"Cu": {"wl": 0}}}, "overrides.Cu.wl = 0: .* 0.1"),
+        ({"prior": "x" * 100_000}, "unknown prior 'x{60}'"),
+        ({"forces_key": ["f"] * 100_000}, r"forces_key = \['f', 'f', .*\.\.\.\]: Input should be a valid string"),
         ({"max_force": -1}, "max_force = -1"),
         ({"repulsion": -1}, "repulsion = -1"),
         ({"formulation": "pure"}, "formulation = 'pure'"),
         ({"degree": "12,x"}, "degree"),
-        ({"nonsense": 3}, "nonsense = 3"),
+        ({"nonsense": 3}, "unknown key 'nonsense'"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line(given, says):
     with pytest.raises(SettingsError, match=says) as caught:
         read(given)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        ("cutoff: 5\ncutoff: 6\n", "'cutoff' is given twice"),
+        ("cutoff: " + "[" * 100_000, "nested too deeply"),
+        ("seed: " + "9" * 5000, "is not readable YAML: .*4300 digits"),
         ("cutoff: [1\n", "is not readable YAML"),
         ("- cutoff\n", "must map settings to values"),
         ("5\n", "must map settings"),
@@ -236,6 +250,14 @@ def test_a_broken_file_is_told_in_one_line(tmp_path, content, says):
     with pytest.raises(SettingsError, match=says) as caught:
         read(FILES, content, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_yaml_is_taken_as_it_is_meant(tmp_path):
+    """YAML 1.1 takes 1:30 for 90, 010 for 8, 1e3 for a word, and No for false."""
+    settings = read(FILES, "elements: [No]\ndegree: 1e1\nseed: 010\ne0: {No: -1e-1}\n", tmp_path)
+    assert (settings.degree, settings.seed, settings.e0) == (10.0, 10, {"No": -0.1})
+    with pytest.raises(SettingsError, match="cutoff = '5:30': Input should be a valid number"):
+        read(FILES, "cutoff: 5:30\n", tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path):

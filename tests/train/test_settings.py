@@ -41,6 +41,26 @@ def test_levels() -> None:
     [
         ({"modle": {}}, "unknown key 'modle': did you mean 'model'?"),
         ({"frm": "x"}, "unknown key 'frm': did you mean 'from'?"),
+        ({"patience": 20}, "unknown key 'patience': patience belongs into section training"),
+        ({"loss": {"energy": 1}}, "unknown key 'loss': loss belongs into section training"),
+        ({"deltas": {}}, "unknown key 'deltas': deltas belongs into section training.loss"),
+        ({"measure": "rmse"}, "unknown key 'measure': measure belongs into section training.selection"),
+        ({"cutoff": 5.0}, "unknown key 'cutoff': cutoff belongs into section model or into section linear"),
+        ({"slack": 1}, "unknown key 'slack': slack belongs into section linear"),
+        ({"model": {"epochs": 5}}, "unknown key 'model.epochs': epochs belongs into section training"),
+        ({"training": {"linear": None}}, "unknown key 'training.linear': linear belongs to no section, but at the top"),
+        (
+            {"optimiser": "adamw"},
+            "unknown key 'optimiser': did you mean 'optimizer', which belongs into section training",
+        ),
+        ({"training": {"warmup": 1e300}}, "training.warmup = 1e\\+300: Input should be less than or equal to 1000000"),
+        ({"training": {"warmup": 300}}, "warmup = 300 is longer than the training, 200 epochs"),
+        ({"training": {"epochs": True}}, "training: epochs is not a matter of true and false"),
+        ({"training": {"final_learning_rate": 0.01}}, "final_learning_rate = 0.01 is above .*learning_rate = 0.005"),
+        ({"training": {"betas": [0.9, 1.5]}}, "training.betas = 1.5: Input should be less than 1"),
+        ({"training": {"selection": {"energy": 0, "forces": 0}}}, "must have a weight in the selection"),
+        ({"training": {"loss": {"energy": float("nan")}}}, "training.loss.energy"),
+        ({"model": {"hidden": [10**9]}}, "model.hidden = 1000000000: Input should be less than or equal to 4096"),
         ({"data": {"train": "a", "validaton": 0.1}}, "unknown key 'data.validaton': did you mean 'validation'?"),
         ({"model": {"chanels": 3}}, "unknown key 'model.chanels': did you mean 'channels'?"),
         ({"training": {"loss": {"enrgy": 1}}}, "unknown key 'training.loss.enrgy': did you mean 'energy'?"),
@@ -83,6 +103,11 @@ def test_what_looks_at_validation_errors_needs_validation_data(name: str, given:
         train_settings({**LEAST, "data": without, "training": given})
     train_settings({**LEAST, "training": given})
     train_settings({**LEAST, "data": without, "training": {"epochs": 3, "patience": None}})
+
+
+def test_one_width_and_a_text_of_elements_are_lists() -> None:
+    model = train_settings({**LEAST, "model": {"hidden": 32, "elements": "Cu, Al"}}).model
+    assert (model.hidden, model.elements) == ((32,), ("Al", "Cu"))
 
 
 def test_what_is_missing_is_named() -> None:

@@ -1,0 +1,43 @@
+"""What all settings and specifications have in common: nothing is taken for what it is not."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.config import JsonDict
+
+
+class Strict(BaseModel):
+    """Frozen; without unknown keys, infinite numbers, and truth values in the place of numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, values: Any) -> Any:
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = fields.get(name)
+            if field is not None and _holds_truth(value) and not {bool, Any} & _types(field.annotation):
+                raise ValueError(f"{name} is not a matter of true and false")
+        return values
+
+
+def _holds_truth(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_truth, value))
+    return isinstance(value, bool)
+
+
+def _types(annotation: Any) -> set[Any]:
+    """All types that an annotation is made of."""
+    inner = [_types(part) for part in typing.get_args(annotation) if not isinstance(part, str)]
+    return {annotation}.union(*inner) if inner else {annotation}
+
+
+def unset(meaning: str) -> JsonDict:
+    """``json_schema_extra`` of a field: what holds without a value, for the reference of settings."""
+    return {"unset": meaning}

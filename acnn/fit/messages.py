@@ -1,0 +1,144 @@
+"""What pydantic finds wrong with settings, in sentences."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+MOST_SHOWN = 60
+"""Letters of a value."""
+ALIKE = 0.6
+"""Words that may be meant for each other."""
+INPUT = "Input should be "
+
+Elsewhere = Mapping[str, Sequence[str]]
+"""Keys of sections that are no models of their own."""
+
+
+def sentences(
+    error: ValidationError, settings: type[BaseModel], values: Any, elsewhere: Elsewhere | None = None
+) -> str:
+    """All that is wrong with the values, a sentence for each setting."""
+    found: dict[tuple[str, ...], list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        found.setdefault(tuple(_place(detail, values)), []).append(detail)
+    return "; ".join(_sentence(place, details, settings, elsewhere or {}) for place, details in found.items())
+
+
+def _sentence(
+    place: Sequence[str], details: Sequence[ErrorDetails], settings: type[BaseModel], elsewhere: Elsewhere
+) -> str:
+    """Of one setting; several details are those of a union, whose other types matter only if none is right."""
+    name, detail = ".".join(place), next((d for d in details if not _is_of_type(d)), details[0])
+    if detail["type"] == "missing":
+        return f"{name!r} is missing"
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {shown(name)}{_belongs(place, settings, elsewhere)}"
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    if not place or (isinstance(detail["input"], dict) and not _is_of_type(detail)):
+        return f"{name}: {said}" if name else said
+    if _is_of_type(detail):
+        wanted = [d["msg"].removeprefix(INPUT) for d in details if d["msg"].startswith(INPUT)]
+        said = INPUT + " or ".join(dict.fromkeys(wanted)) if wanted else said
+    return f"{name} = {shown(detail['input'])}: {said}{_meaning(field_at(settings, place))}"
+
+
+def _is_of_type(detail: ErrorDetails) -> bool:
+    return detail["type"].endswith("_type")
+
+
+def _place(detail: ErrorDetails, values: Any) -> list[str]:
+    """The keys that lead to an error; pydantic also names members of unions and numbers of list items."""
+    place = []
+    for part in detail["loc"]:
+        if isinstance(values, Mapping) and part in values:
+            place.append(str(part))
+            values = values[part]
+        elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
+            values = values[part]
+    return [*place, str(detail["loc"][-1])] if detail["type"] == "missing" else place
+
+
+def _meaning(field: FieldInfo | None) -> str:
+    """The first words of what a setting is."""
+    words = (field.description or "").split(". ")[0].split(": ")[0].rstrip(".") if field else ""
+    return f" ({words[0].lower()}{words[1:]})" if words else ""
+
+
+def _belongs(place: Sequence[str], settings: type[BaseModel], elsewhere: Elsewhere) -> str:
+    """Where a key that is unknown here is known, or the word that may be meant."""
+    key, here = place[-1][:MOST_SHOWN], ".".join(place[:-1])
+    known = keys_at(settings, place[:-1])
+    by_section = {"": keys_at(settings, []), **dict(_sections(settings)), **elsewhere}
+    homes = [section for section, keys in by_section.items() if key in keys and section != here]
+    if homes:
+        return f": {key} belongs {_places(homes)}"
+    if not known:
+        return ""
+    likely, everywhere = nearest(key, known), {k: s for s, keys in by_section.items() for k in keys if s != here}
+    other = difflib.get_close_matches(key, everywhere, n=1, cutoff=ALIKE)
+    if other and not difflib.get_close_matches(key, known, n=1, cutoff=ALIKE):
+        return f": did you mean {other[0]!r}, which belongs {_places([everywhere[other[0]]])}?"
+    return f": did you mean {likely!r}?"
+
+
+def _places(sections: Sequence[str]) -> str:
+    return " or ".join("to no section, but at the top" if not s else f"into section {s}" for s in sections)
+
+
+def _sections(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Sequence[str]]]:
+    """Every section by its dotted name, and its keys."""
+    for name, field in settings.model_fields.items():
+        inner, dotted = section_of(field), f"{prefix}{field.alias or name}"
+        if inner is not None:
+            yield dotted, keys_at(inner, [])
+            yield from _sections(inner, f"{dotted}.")
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The class of a setting that is a section, or a mapping from names to such."""
+    parts: list[Any] = [field.annotation, *typing.get_args(field.annotation)]
+    classes = [part for part in parts if isinstance(part, type) and typing.get_origin(part) is None]
+    found = [part for part in classes if issubclass(part, BaseModel)]
+    return found[0] if found else None
+
+
+def keys_at(settings: type[BaseModel], place: Sequence[str]) -> tuple[str, ...]:
+    """Keys of a section; none where it is not one."""
+    field = field_at(settings, place)
+    section = settings if not place else None if field is None else section_of(field)
+    return () if section is None else tuple(f.alias or name for name, f in section.model_fields.items())
+
+
+def field_at(settings: type[BaseModel], place: Sequence[str]) -> FieldInfo | None:
+    """The setting at a place."""
+    section: type[BaseModel] | None = settings
+    field: FieldInfo | None = None
+    for name in place:
+        if section is None:
+            return None
+        fields = {f.alias or key: f for key, f in section.model_fields.items()}
+        if name in fields:
+            field = fields[name]
+            section = section_of(field)
+    return field
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The known word most like this one."""
+    return difflib.get_close_matches(word[:MOST_SHOWN], known, n=1, cutoff=0.0)[0]
+
+
+def shown(value: Any) -> str:
+    """A value as it is written, shortened."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxlong = short.maxother = MOST_SHOWN
+    short.maxlevel = 3
+    return short.repr(value)
