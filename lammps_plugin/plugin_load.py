@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lammps_plugin.mpi_library import load_mpi_library
 from lammps_plugin.plugin_build import SOURCES, PluginError, build, python_library
 
 COUPLING = "mliap_unified_couple"
@@ -23,8 +24,11 @@ def plugin_directory() -> str:
     """For the entry point ``lammps.plugins``: the folder with the plugin, compiled when needed.
 
     Every ``lmp`` asks, also for runs that have nothing to do with this package. So a failure is one sentence, and
-    the answer a folder without plugins. ``ACNN_LAMMPS_PLUGIN=0`` leaves the plugin out.
+    the answer a folder without plugins. ``ACNN_LAMMPS_PLUGIN=0`` leaves the plugin out. Where Python imports LAMMPS,
+    its MPI library is loaded as well: ``lammps.lammps()`` then needs no mpi4py before it.
     """
+    if not _called_by_lmp():
+        load_mpi_library()
     if os.environ.get("ACNN_LAMMPS_PLUGIN") == "0":
         return str(SOURCES)
     try:

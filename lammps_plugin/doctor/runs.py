@@ -154,8 +154,8 @@ def _of_two_ranks(program: Program, launcher: Launcher, trial: Trial) -> Iterato
 
 
 def of_module(program: Program | None, trial: Trial) -> Iterator[Finding]:
-    """The Python module ``lammps`` of this Python, and a potential attached to it."""
-    changes = environment_changes(program.library_path if program else "")
+    """The Python module ``lammps`` of this Python, and a potential attached to it, as a script of the user's runs."""
+    changes = environment_changes()
     try:
         module = describe_module(changes, trial.limit)
     except InstallationError as error:

@@ -170,10 +170,6 @@ class Stage:
 
 
 FROM_PYTHON = """
-try:
-    import mpi4py.MPI
-except ImportError:
-    pass
 import lammps, lammps_plugin
 lmp = lammps.lammps(cmdargs=["-log", "none"])
 lmp.file("module.setup")

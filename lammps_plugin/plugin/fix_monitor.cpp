@@ -2,6 +2,7 @@
 
 #include "comm.h"
 #include "error.h"
+#include "timer.h"
 
 using namespace LAMMPS_NS;
 
@@ -43,11 +44,20 @@ void FixMonitor::end_of_step()
   std::string message;
   try {
     const Lock lock;
-    checked(PyObject_CallFunctionObjArgs(monitor.get(), pointer.get(), nullptr));
+    const Object end = checked(PyObject_CallMethod(monitor.get(), "step_at", "O", pointer.get()));
+    ended = end.get() == Py_True;
   } catch (const PythonError &failure) {
     message = failure.what();
   }
   if (!message.empty()) stop(message);
+  if (ended) timer->force_timeout();
+}
+
+// LAMMPS would skip the runs after one that was ended so.
+void FixMonitor::post_run()
+{
+  if (ended) timer->reset_timeout();
+  ended = false;
 }
 
 void FixMonitor::stop(const std::string &message)

@@ -13,11 +13,13 @@ class FixMonitor : public LAMMPS_NS::Fix {
   ~FixMonitor() override;
   int setmask() override;
   void end_of_step() override;
+  void post_run() override;
 
  private:
   [[noreturn]] void stop(const std::string &message);
 
   Object monitor, pointer;
+  bool ended = false;    // the run, by the monitor
 };
 
 }    // namespace acnn

@@ -1,16 +1,13 @@
-"""Runs LAMMPS from Python: driver.py INPUT [MODEL ELEMENTS INPUT] or, to ask for the coupling, driver.py --coupling.
+"""Runs LAMMPS from Python: driver.py INPUT [MODEL ELEMENTS INPUT STYLE...] or, to ask for the coupling, --coupling.
 
-With a model (elements separated by commas) it is attached between the two inputs. LAMMPS gets the switches in
-``ACNN_LMP_ARGS``.
+With a model (elements separated by commas) it is attached between the two inputs, beside the styles. LAMMPS gets the
+switches in ``ACNN_LMP_ARGS``.
 """
 
 import os
 import shlex
 import sys
 
-import mpi4py.MPI  # noqa: F401  (first: it loads the MPI library)
-
-# isort: split
 import lammps
 
 
@@ -33,7 +30,7 @@ def start(*arguments):
     return lammps.lammps(cmdargs=[*shlex.split(os.environ.get("ACNN_LMP_ARGS", "")), "-log", "none", *arguments])
 
 
-def run(deck, model=None, elements="", after=""):
+def run(deck, model=None, elements="", after="", *beside):
     lmp = start()
     if model is None:
         activate(lmp)
@@ -42,7 +39,7 @@ def run(deck, model=None, elements="", after=""):
     import lammps_plugin
 
     lmp.file(deck)
-    lammps_plugin.attach(lmp, model, elements.split(","))
+    lammps_plugin.attach(lmp, model, elements.split(","), beside=beside)
     lmp.file(after)
 
 

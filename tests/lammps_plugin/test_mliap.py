@@ -387,10 +387,11 @@ def fake_module(monkeypatch: pytest.MonkeyPatch, couplings: list[str]) -> dict[s
 @pytest.mark.parametrize("couplings", [[""], ["_kokkos"], ["", "_kokkos"]])
 def test_attach_hands_the_model_to_every_coupling(model, monkeypatch, couplings):
     loaded, lmp = fake_module(monkeypatch, couplings), FakeLammps()
-    unified = attach(lmp, model, ["NULL", "Si"], "float32")
+    unified = attach(lmp, model, ["NULL", "Si"], "float32", beside=["zero 5.0"])
     assert loaded == dict.fromkeys(couplings, unified)
     assert (unified.dtype, unified.n_ranks) == ("float32", 2)
-    assert lmp.commands == ["pair_style mliap unified EXISTS 0", "pair_coeff * * NULL Si"]
+    style = "pair_style hybrid/overlay mliap unified EXISTS 0 zero 5.0"
+    assert lmp.commands == [style, "pair_coeff * * mliap NULL Si"]
 
 
 @pytest.mark.parametrize(
@@ -398,6 +399,7 @@ def test_attach_hands_the_model_to_every_coupling(model, monkeypatch, couplings)
     [
         (FakeLammps(units="lj"), ["Si", "C"], "'units metal' or 'units real', and this LAMMPS has 'units lj'"),
         (FakeLammps(newton=0), ["Si", "C"], "needs 'newton on'"),
+        (FakeLammps(types=3), ["Si", "NULL", "NULL"], "atom type 2, 3 is NULL, which needs another pair style"),
         (FakeLammps(types=3), ["Si", "C"], "has 3 atom types, and 2 elements are given"),
         (FakeLammps(), ["Si", "Ge"], "the model has C, Al, Si, not Ge"),
     ],

