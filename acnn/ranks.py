@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import torch
 from threadpoolctl import threadpool_limits
 
+from acnn.failures import Failure, tell_traceback
 from acnn.launchers import FORWARDING_TIME, THREAD_VARIABLES, end_job, told_ranks
 
 T = TypeVar("T")
@@ -86,11 +87,11 @@ class Ranks:
             while not request.Test():
                 time.sleep(POLLING_TIME)
 
-    def stop(self, sentence: str) -> NoReturn:
+    def stop(self, failure: Failure) -> NoReturn:
         """Print and end the job on all ranks; where all ranks fail alike, rank 0 speaks."""
         if not self.is_root:
             time.sleep(3 * FORWARDING_TIME)
-        end_job(f"rank {self.rank} stops the job: {sentence}", self.comm, 2)
+        end_job(f"rank {self.rank} stops the job: {failure.sentence}", self.comm, failure.status)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -105,7 +106,8 @@ class Ranks:
             with threadpool_limits(None if _told_threads() else 1):
                 yield
         except Exception as error:
-            self.stop(" ".join(str(error).split()) or type(error).__name__)
+            tell_traceback(error)
+            self.stop(Failure.of(error))
         finally:
             torch.set_num_threads(threads)
 

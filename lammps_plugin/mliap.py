@@ -33,6 +33,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.failures import tell_traceback
 from acnn.files import write_atomically
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
@@ -254,6 +255,7 @@ def count_ranks() -> int:
 
 def stop_all_ranks(error: Exception) -> NoReturn:
     """Print the error and end the job: an exception on one rank would leave the others waiting for it."""
+    tell_traceback(error)
     world = _world()
     where = "" if world is None else f" on rank {world.Get_rank()}"
     sentence = " ".join(str(error).split())

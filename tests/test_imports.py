@@ -27,6 +27,7 @@ LAYERS = {
     "acnn.files": 0,
     "acnn.launchers": 0,
     "acnn.locks": 0,
+    "acnn.outputs": 0,
     "acnn.owners": 0,
     "acnn.sealed": 0,
     "acnn.threads": 0,

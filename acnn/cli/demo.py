@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
-from acnn.cli.example_data import System, require_new, write_example
+from acnn.cli.example_data import EXAMPLE, System, require_all_new, write_example
 from acnn.cli.fit import print_report
 from acnn.cli.plots import parity_plot
 from acnn.data.frames import extended_xyz
@@ -43,7 +43,7 @@ def demo(
     acnn fit acnn-demo/train.xyz -o acnn-demo/cual.acnn --test acnn-demo/test.xyz --order 3 --degree 9 --cutoff 6
     """
     with one_sentence_errors():
-        require_new(folder, overwrite)
+        require_all_new(folder, (*EXAMPLE, "md.xyz"), overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         given = {
             "train": folder / "train.xyz",
@@ -53,6 +53,7 @@ def demo(
             "order": 2 if quick else 3,
             "degree": 6 if quick else 9,
             "cutoff": 6.0,
+            "overwrite": overwrite,
         }
         with progress_stages() as stage:
             write_example(System.cual, folder, seed=0, quick=quick, stage=stage)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
+from acnn.failures import Failure, tell_traceback
 from acnn.fit.metrics import QUANTITIES, TOTAL, UNITS
 from acnn.fit.selection import Candidate
 
@@ -31,21 +31,24 @@ errors = Console(stderr=True)
 
 @contextmanager
 def one_sentence_errors() -> Iterator[None]:
-    """Errors a user can mend end the command with their sentence and status 2, without a traceback."""
+    """Errors end the command with a sentence: status 2 where a user can mend them, 70 where it is a bug in acnn."""
     try:
         yield
-    except ValidationError as error:
-        details = [str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors()]
-        _stop("; ".join(details))
-    except MemoryError as error:
-        _stop(f"out of memory ({error}): lower --degree or --order, or use a machine with more of it")
-    except (ValueError, OSError, ImportError) as error:
-        _stop(str(error))
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt as error:
+        tell_traceback(error)
+        _stop(Failure("interrupted", 130))
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("typer", "click"):  # ends and usage errors of the command line
+            raise
+        tell_traceback(error)
+        _stop(Failure.of(error))
 
 
-def _stop(sentence: str) -> None:
-    errors.print(f"[bold red]Error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
+def _stop(failure: Failure) -> None:
+    errors.print(f"[bold red]Error:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(failure.status)
 
 
 def warn(sentence: str) -> None:

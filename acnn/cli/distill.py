@@ -15,6 +15,7 @@ from acnn.data.frames import extended_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
+from acnn.outputs import require_new
 from acnn.train.distillation import distilled
 
 
@@ -26,6 +27,7 @@ def distill(
     rattle: Annotated[float, typer.Option(min=0, help="Largest standard deviation of displacements, Å.")] = 0.08,
     strain: Annotated[float, typer.Option(min=0, help="Standard deviation of the strain of crystals.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the displacements.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     virial_key: VirialKey = None,
@@ -42,6 +44,7 @@ def distill(
     """
     with one_sentence_errors():
         require_writable([], [teacher, data], streams=[output])
+        require_new(output, overwrite)
         potential = load_model(teacher)
         dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
         announce({"data": dataset}, left_out_notes({"data": dataset}))

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors
 from acnn.files import require_writable
-from acnn.io.model_file import load_model, read_header, save_model
+from acnn.io.model_file import load_model, read_header, require_own_model, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
@@ -20,6 +20,7 @@ from acnn.models.network import NetworkACE
 def ensemble(
     models: Annotated[list[Path], typer.Argument(help="Model files of the same elements and E0, two or more.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace also what is no ensemble.")] = False,
 ) -> None:
     """Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.
 
@@ -27,6 +28,7 @@ def ensemble(
     """
     with one_sentence_errors():
         require_writable([], models, streams=[output])
+        require_own_model(output, ["ensemble"], overwrite)
         if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
             raise ValueError("one of these files is there twice, and its spread about itself says nothing")
         members = [_member(path) for path in models]

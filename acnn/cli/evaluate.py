@@ -17,6 +17,7 @@ from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.fit.metrics import evaluate as evaluate_structures
 from acnn.io.model_file import load_model
+from acnn.outputs import require_summaries
 from acnn.uncertainty.calibration import predict
 from acnn.uncertainty.committee import require_committee
 
@@ -45,6 +46,7 @@ def evaluate(
     """
     with one_sentence_errors():
         require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
+        require_summaries(json, plot, uncertainty_plot)
         potential = load_model(model)
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,9 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
 from acnn.data.examples import write_copper_aluminum, write_silicon
+from acnn.files import require_writable
 from acnn.fit.progress import Stage
+from acnn.outputs import require_new
 
 
 class System(str, Enum):
@@ -21,6 +24,7 @@ class System(str, Enum):
     si = "si"
 
 
+EXAMPLE = ("train.xyz", "test.xyz")
 WRITERS = {System.cual: write_copper_aluminum, System.si: write_silicon}
 
 
@@ -38,18 +42,18 @@ def example_data(
     Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
     """
     with one_sentence_errors():
-        require_new(folder, overwrite)
+        require_all_new(folder, EXAMPLE, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         with progress_stages() as stage:
             for path in write_example(system, folder, seed, quick, stage):
                 console.print(escape(f"wrote {path}"), highlight=False)
 
 
-def require_new(folder: Path, overwrite: bool) -> None:
+def require_all_new(folder: Path, names: Sequence[str], overwrite: bool) -> None:
     """Nobody's data are replaced unasked."""
-    for name in ("train.xyz", "test.xyz"):
-        if (folder / name).exists() and not overwrite:
-            raise FileExistsError(f"{folder / name} is there already: choose another folder, or --overwrite")
+    require_writable([], streams=[folder / name for name in names] if folder.is_dir() else [])
+    for name in names:
+        require_new(folder / name, overwrite)
 
 
 def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:

@@ -16,6 +16,7 @@ from acnn.io.model_file import load_model, read_header
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
+from acnn.outputs import require_new
 
 
 class Format(str, Enum):
@@ -85,9 +86,8 @@ def export(
         _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
         path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
         _require_usable_name(to, path)
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} is there already: choose another name, or --overwrite")
         require_writable([], [model], streams=[path])
+        require_new(path, overwrite)
         potential = load_model(model)
         if to is Format.yace:
             _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})

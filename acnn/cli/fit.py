@@ -54,6 +54,7 @@ def fit(
     ] = None,
     settings: AllSettings = False,
     json: Annotated[Path | None, _option("json")] = None,
+    overwrite: Annotated[bool | None, _option("overwrite", "--overwrite")] = None,
     kernel: Annotated[str | None, _option("kernel")] = None,
     elements: Annotated[str | None, _option("elements", panel=BASIS)] = None,
     order: Annotated[int | None, _option("order", panel=BASIS)] = None,

@@ -26,6 +26,7 @@ from acnn.files import append, destination, put_in_place, require_writable
 from acnn.fit.progress import Stage
 from acnn.io.model_file import load_model
 from acnn.locks import locked
+from acnn.outputs import require_new
 from acnn.potential import Potential
 from acnn.train.distillation import model_labels
 
@@ -65,6 +66,7 @@ def label(
     max_force: Annotated[
         float, typer.Option(min=0, help="Leave out structures with a larger label of force, eV/Å.")
     ] = 30.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 
@@ -91,7 +93,7 @@ def label(
             copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, correction, difference, keys
         )
         during.enter_context(locked(part))
-        _require_free(output, part)
+        _require_free(output, part, overwrite)
         made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
         frames = _structures(structures, copies, *how)
@@ -181,9 +183,10 @@ def _require_sense(
         )
 
 
-def _require_free(output: Path, part: Path) -> None:
+def _require_free(output: Path, part: Path, overwrite: bool) -> None:
     if output.suffix not in XYZ_SUFFIXES:
         raise ValueError(f"{output} is to be extended XYZ: name it {output.with_suffix('.xyz')}")
+    require_new(output, overwrite)
     if part.exists():
         raise ValueError(f"{part} holds labels of an interrupted run: give it another name, or remove it")
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from acnn.cli.display import console, errors, one_sentence_errors, warn
 from acnn.files import require_writable, write_atomically
+from acnn.outputs import require_summaries
 
 if TYPE_CHECKING:
     from lammps_plugin.doctor import Finding
@@ -47,6 +48,7 @@ def doctor(
 
     with one_sentence_errors():
         require_writable([], streams=[json_file])
+        require_summaries(json_file)
         with errors.status("looking for LAMMPS") as status:
             report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
         if json_file:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from acnn.cli.check import check
 from acnn.cli.demo import demo
+from acnn.cli.display import one_sentence_errors
 from acnn.cli.distill import distill
 from acnn.cli.ensemble import ensemble
 from acnn.cli.evaluate import evaluate
@@ -20,12 +23,32 @@ from acnn.cli.label import label
 from acnn.cli.lammps import lammps
 from acnn.cli.report import report
 from acnn.cli.train import train
+from acnn.failures import VARIABLE
+
+
+class Commands(TyperGroup):
+    """All commands; what ends one of them unforeseen is a sentence, and --traceback may stand anywhere."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = args[: args.index("--")] if "--" in args else args
+        if "--traceback" in own:
+            os.environ[VARIABLE] = "1"
+            args = [word for word in own if word != "--traceback"] + args[len(own) :]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with one_sentence_errors():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="acnn",
+    cls=Commands,
     help=(
         "Fit machine-learned interatomic potentials (linear ACE, ACNN) to extended XYZ, run them in ASE and LAMMPS.\n\n"
-        "Start with: acnn demo"
+        "Start with: acnn demo\n\n"
+        "Outputs are never written over inputs. A command that is run again replaces the model, table, plot or page it "
+        "wrote; structures, files for LAMMPS and models of another kind are replaced with --overwrite only."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -45,8 +68,11 @@ def main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
     ] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show how an error came to it, as ACNN_TRACEBACK=1 does.")
+    ] = False,
 ) -> None:
-    """Options before the command."""
+    """Options before the command; --traceback may also stand after it."""
 
 
 for command in (fit, train, ensemble, distill, label, evaluate, report, info, check, export, demo):

@@ -13,6 +13,7 @@ from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, V
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
+from acnn.outputs import require_summaries
 from acnn.workflows.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
 
 
@@ -34,6 +35,7 @@ def report(
     with one_sentence_errors():
         path = output or model.with_suffix(".html")
         require_writable([], [model, *data], streams=[path])
+        require_summaries(path)
         require_matplotlib()
         provenance, potential = read_header(model)["provenance"], load_model(model)
         read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force) for file in data]

@@ -27,8 +27,9 @@ from acnn.fit.reference import reference_energies
 from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
 from acnn.fit.settings import FitSettings, SettingsError
 from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT, SharedErrors, cross_validation, learning_curve, plan_of
-from acnn.io.model_file import save_model
+from acnn.io.model_file import require_own_model, save_model
 from acnn.models.noise import Noise
+from acnn.outputs import require_summaries
 from acnn.ranks import ALONE, Ranks
 
 
@@ -97,6 +98,8 @@ def run_fit(
     inputs = [settings.train, settings.add, settings.test]
     inputs += [settings.weights] if isinstance(settings.weights, Path) else []
     require_writable([settings.output, settings.checkpoint], inputs, streams=[settings.json_file])
+    require_own_model(settings.output, ["linear"], settings.overwrite)
+    require_summaries(settings.json_file)
     weights = settings.weight_table()
     datasets = _with_holdout(_read(settings, weights), settings)
     train = datasets["train"]

@@ -96,6 +96,7 @@ class FitSettings(Strict):
         "assembled again when more structures are added. Takes 4 p² bytes for p functions.",
     )
     json_file: Path | None = Field(None, alias="json", description="Write basis size, cost and errors as JSON.")
+    overwrite: bool = Field(False, description="Replace the model file also where it holds no linear model.")
     kernel: Literal["auto", "cpu", "torch"] | None = Field(
         None,
         description="cpu: the compiled kernel; torch: the reference, slow; auto.",

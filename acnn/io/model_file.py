@@ -10,7 +10,7 @@ a small fixed cluster, makes sure that what was rebuilt is what was saved.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,25 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The JSON header of a model file: specification, E0 and provenance."""
     return _parse(_content(Path(path)), str(path))[0]
+
+
+def require_own_model(path: Path, kinds: Sequence[str], overwrite: bool) -> None:
+    """A command run again replaces the model it made, and nothing else that has the name of its output.
+
+    Raises:
+        FileExistsError: it is no model of these kinds, and nobody said that it may be replaced.
+    """
+    if overwrite or not path.is_file():
+        return
+    try:
+        kind = read_header(path)["kind"]
+    except ModelFileError:
+        kind = None
+    if kind not in kinds:
+        what = "no model of acnn" if kind is None else f"a model of kind {kind}"
+        raise FileExistsError(
+            f"{path} is there already, and is {what}, not {' or '.join(kinds)}: choose another name, or --overwrite"
+        )
 
 
 def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None) -> bytes:

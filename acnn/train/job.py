@@ -19,15 +19,16 @@ from acnn.fit.job import left_out_notes, require_elements
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.progress import Stage, silent
 from acnn.graph import dtype_of
-from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
+from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, require_own_model, save_model
 from acnn.locks import locked
 from acnn.models.network import NetworkACE
+from acnn.outputs import require_summaries
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
 from acnn.train.bounds import energy_bounds
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
-from acnn.train.log import TrainingLog
+from acnn.train.log import TrainingLog, require_own_log
 from acnn.train.processes import ALONE, Processes
 from acnn.train.settings import TrainSettings
 from acnn.train.start import Start, new_model, standardize
@@ -110,6 +111,10 @@ def run_training(
     require_writable(
         [output.model, output.log_file, output.checkpoint_file], inputs, [output.plot_file, output.json_file]
     )
+    require_summaries(output.plot_file, output.json_file)
+    if processes.is_root:
+        require_own_model(output.model, ["network", "attention"], overwrite)
+        require_own_log(output.log_file, overwrite)
     with locked(output.checkpoint_file) if processes.is_root else nullcontext():
         return _trained(settings, watcher, resume, overwrite, processes)
 

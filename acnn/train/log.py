@@ -40,6 +40,16 @@ class TrainingLog:
         append(self.path, _lines([[_text(value) for value in [*line, record.gradient_norm, seconds]]]))
 
 
+def require_own_log(path: Path, overwrite: bool) -> None:
+    """A training replaces the log of an earlier one, not another table of that name."""
+    if overwrite or not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        own = file.readline().startswith(b"epoch,loss,")
+    if not own:
+        raise FileExistsError(f"{path} is there already, and is no log of a training: choose another name")
+
+
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)

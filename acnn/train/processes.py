@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from acnn.failures import Failure, tell_traceback
 from acnn.launchers import end_job, told_ranks
 
 
@@ -83,6 +84,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     try:
         yield processes
     except Exception as error:
-        sentence = " ".join(str(error).split()) or type(error).__name__
-        end_job(f"rank {processes.rank} stops the job: {sentence}", None, 2)
+        tell_traceback(error)
+        failure = Failure.of(error)
+        end_job(f"rank {processes.rank} stops the job: {failure.sentence}", None, failure.status)
     dist.destroy_process_group()
