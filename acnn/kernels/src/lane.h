@@ -88,13 +88,23 @@ inline Vec<T> power(Vec<T> x, T exponent) {
     return x;
 }
 
+// Two vectors of W numbers, one after the other: the numbers at these places. GCC has had Clang's builtin since 12.
+template <class T, int... Place>
+inline Vec<T> places(Vec<T> a, Vec<T> b) {
+#if defined(__clang__) || __GNUC__ >= 12
+    return __builtin_shufflevector(a, b, Place...);
+#else
+    return __builtin_shuffle(a, b, decltype(a < b){Place...});
+#endif
+}
+
 // W rows of W numbers, seen from the other side: row i holds what was at place i of every row.
 template <class T, int H, int... J>
 inline void exchange(Vec<T> &low, Vec<T> &high) {
     constexpr int W = Lane<T>::W;
     const Vec<T> a = low, b = high;
-    low = __builtin_shufflevector(a, b, ((J & H) ? W + J - H : J)...);
-    high = __builtin_shufflevector(a, b, ((J & H) ? W + J : J + H)...);
+    low = places<T, ((J & H) ? W + J - H : J)...>(a, b);
+    high = places<T, ((J & H) ? W + J : J + H)...>(a, b);
 }
 
 template <class T, int H, int... J>
