@@ -12,7 +12,11 @@ from pathlib import Path
 
 TIME_LIMIT = 120.0
 """Seconds for one child process."""
-CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGKILL, signal.SIGTERM)
+CRASHES = [
+    signal.Signals[name]
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGTERM")
+    if name in signal.Signals.__members__  # Windows knows some of them
+]
 TELLING = re.compile(r"ERROR|acnn[: ]|\w*Error: |.*error while loading|.*EXIT STRING")
 """How the line begins that says why LAMMPS, Python, the system's loader or MPICH's launcher gave up."""
 
@@ -71,10 +75,17 @@ def run_child(
     try:
         output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         output, _ = process.communicate()
         return Ended(None, output, limit)
     return Ended(process.returncode, output, limit)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _signal(status: int) -> list[str]:

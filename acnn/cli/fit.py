@@ -108,12 +108,13 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     metrics = report.metrics()
     for warning in report.fit.solution.warnings:
         warn(warning)
+    memory = f", peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB" if metrics["peak_bytes"] else ""
     energies = ", ".join(f"{e} {value:.6g} eV" for e, value in report.reference_energies.items())
     console.print(
         f"{metrics['n_basis']} basis functions, {metrics['n_equations']} equations; solver {metrics['solver']}, "
         f"λ = {metrics['regularization']:.3g}, {metrics['effective_parameters']:.1f} effective parameters\n"
         f"E0 ({report.e0_source}): {energies}\n"
-        f"{metrics['fit_seconds']:.1f} s, peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB\n"
+        f"{metrics['fit_seconds']:.1f} s{memory}\n"
         f"wrote {escape(', '.join(str(p) for p in (settings.output, settings.json_file, *plots) if p))}",
         highlight=False,
     )

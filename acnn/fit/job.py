@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -20,7 +18,7 @@ from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.files import require_writable, write_atomically
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
-from acnn.fit.memory import require_memory
+from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.metrics import ErrorTable
 from acnn.fit.progress import Stage, silent
 from acnn.fit.reference import reference_energies
@@ -57,7 +55,7 @@ class FitReport:
             "n_basis": self.fit.model.basis.n_functions,
             "fit_seconds": self.fit.seconds,
             "assembly_seconds": self.fit.assembly_seconds,
-            "peak_bytes": self.peak or peak_bytes(),
+            "peak_bytes": self.peak or peak_bytes() or None,
             "n_equations": self.fit.n_rows,
             "solver": solution.solver,
             "regularization": solution.regularization,
@@ -195,12 +193,6 @@ def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[s
         for name, which in (("train", ~held), (HELD_OUT, held))
     }
     return {**datasets, **parts}
-
-
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:

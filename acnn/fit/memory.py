@@ -1,7 +1,9 @@
-"""What a fit needs of memory, told before it starts."""
+"""What a fit needs of memory, told before it starts, and what it took."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,11 @@ from pathlib import Path
 from acnn.basis.counting import MOST_FUNCTIONS
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 BYTES_PER_PRODUCT = 1500
 """Of densities: measured while a basis is built and compiled."""
@@ -51,9 +58,18 @@ def gibibytes(n: int) -> str:
 
 
 def available_bytes() -> int:
-    """Physical memory that is free, or unlimited where the system does not tell."""
-    try:
-        meminfo = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
+    """Physical memory that is free; where the system does not tell, all there is, or unlimited."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1]
         return int(meminfo.split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        return sys.maxsize
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return sys.maxsize
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process so far; 0 where the system does not tell."""
+    if resource is None:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -89,7 +89,8 @@ class MemoryProbe:
         """Write memory.json."""
         data.energy = 0.0
         grown = None if self.before is None else (address_space() or 0) - self.before
-        Path("memory.json").write_text(json.dumps({"grown": grown, "suspected": 4 * data.nlistatoms * data.npairs}))
+        suspected = 4 * data.nlistatoms * data.npairs
+        Path("memory.json").write_text(json.dumps({"grown": grown, "suspected": suspected}), "ascii")
 
 
 def address_space() -> int | None:

@@ -224,10 +224,11 @@ def test_the_launcher_is_that_of_lammps_own_mpi(tmp_path, monkeypatch):
     program = describe_program(fake(tmp_path / "lammps", mpi="Open MPI v4.1.4"))
     script(tmp_path / "a" / "mpiexec", "echo HYDRA build details:")
     right = script(tmp_path / "b" / "mpirun", "echo 'mpirun (Open MPI) 4.1.4'")
-    monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}/bin")
+    monkeypatch.setattr("lammps_plugin.installation.environment_programs", lambda: tmp_path)  # has launchers, often
+    monkeypatch.setenv("PATH", str(tmp_path / "a"))
     with pytest.raises(InstallationError, match="no mpiexec of Open MPI, with which lmp was built"):
         find_launcher(program)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}{os.pathsep}/bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
     assert find_launcher(program).path == right
 
 
