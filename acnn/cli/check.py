@@ -9,9 +9,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, one_sentence_errors
+from acnn.cli.display import console, one_sentence_errors, warn
 from acnn.data.frames import read_frames
-from acnn.io.model_file import load_model
+from acnn.fit.doubts import remembered_warnings
+from acnn.io.model_file import load_model, read_header
 from acnn.workflows.check import CheckResult, check_model
 
 
@@ -23,13 +24,17 @@ def check(
 ) -> None:
     """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32, the compiled kernel.
 
-    Exit status 1 if a check fails.
+    Warnings about its training data, such as pairs of elements that they do not hold, are repeated. Exit status 1 if a
+    check fails.
     """
     with one_sentence_errors():
         potential = load_model(model)
         frames = [frame.atoms for frame in read_frames(structures)] if structures else None
         results = check_model(potential, frames)
+        doubts = remembered_warnings(read_header(model)["provenance"])
     console.print(_table(model, results))
+    for doubt in doubts:
+        warn(doubt)
     failed = [result.name for result in results if not result.passed]
     if failed:
         console.print(f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}", highlight=False)

@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, error_table, one_sentence_errors
+from acnn.cli.display import console, error_table, one_sentence_errors, warn
+from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
 from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
@@ -33,6 +34,8 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
         for name in ("train", "test"):
             if name in header["provenance"]:
                 console.print(error_table(name, header["provenance"][name]))
+        for doubt in remembered_warnings(header["provenance"]):
+            warn(doubt)
 
 
 def _model_tables(name: str, model: Model) -> list[Table]:

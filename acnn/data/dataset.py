@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
 from acnn.data.label_keys import LabelKeys, choose_keys
+from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
 
 __all__ = [
@@ -62,6 +63,11 @@ class LabeledStructure:
 
     def __len__(self) -> int:
         return len(self.atoms)
+
+    @property
+    def is_labeled(self) -> bool:
+        """Whether there is a label at all."""
+        return self.energy is not None or self.forces is not None or self.virial is not None
 
     @property
     def max_force(self) -> float:
@@ -193,8 +199,12 @@ def read_dataset(
         left_out=len(structures) - len(kept),
         keys=keys.used,
         virials_ignored=sum(keys.has_useless_virial(frame.atoms) for frame in frames),
-        notes=keys.notes,
+        notes=(*keys.notes, *symmetry_notes(_virials(kept), file.name)),
     )
+
+
+def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    return ((s.name, s.virial) for s in structures if s.virial is not None)
 
 
 def _sha256(path: Path) -> str:

@@ -140,7 +140,8 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
     for quantity, names in given.items():
         choose = _explicit_choice if names else _known_choice
         choices[quantity] = choose(quantity, structures, names, source)
-    if not any(choice.names for choice in choices.values()):
+    useless = any(_names_in(atoms, KNOWN["virial"]) for atoms in structures)  # of slabs and molecules
+    if not useless and not any(choice.names for choice in choices.values()):
         raise DatasetError(
             f"No structure of {source} has an energy, forces, virial or stress under a known key: "
             f"{existing_keys(structures)}; name the right ones with --energy-key and --forces-key "

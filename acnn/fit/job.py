@@ -15,8 +15,11 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
+from acnn.data.unknown_labels import structures_count
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.files import require_writable, write_atomically
+from acnn.fit.coverage import Pair
+from acnn.fit.doubts import coverage, label_warnings
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.metrics import ErrorTable
@@ -33,7 +36,13 @@ from acnn.ranks import ALONE, Ranks
 
 @dataclass
 class FitReport:
-    """A finished fit: the model, where E0 came from, error tables, cost."""
+    """A finished fit: the model, where E0 came from, error tables, cost.
+
+    Attributes:
+        warnings: told before the long work.
+        doubts: warnings that the file of the model remembers.
+        unseen: pairs of elements that the training data tell nothing of.
+    """
 
     settings: FitSettings
     weights: WeightTable
@@ -43,6 +52,8 @@ class FitReport:
     fit: LinearFit
     errors: dict[str, ErrorTable] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    unseen: list[Pair] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     learning_curve: list[dict[str, Any]] = field(default_factory=list)
     peak: int = 0
@@ -77,6 +88,8 @@ class FitReport:
             "prior": settings.make_prior().describe(),
             "repulsion": settings.repulsion,
             "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
+            "warnings": self.doubts,
+            "unseen_pairs": self.unseen,
             **self.metrics(),
         }
 
@@ -107,12 +120,16 @@ def run_fit(
     specification = settings.specification(elements)
     energies, source, warnings = reference_energies(settings, train, specification)
     warnings += left_out_notes(datasets)
-    on_data(datasets, warnings)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
+    doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_root else []
+    unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
+    warnings += doubts + of_coverage
+    on_data(datasets, warnings)
     candidates: list[Candidate] = []
     if settings.select:
         candidates = _selected(settings, specification, structures, energies, stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
+        unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
     plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed, specification.largest_cutoff)
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
@@ -128,6 +145,7 @@ def run_fit(
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
+    report.doubts, report.unseen = doubts + of_coverage, unseen
     if ranks.is_root:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:
@@ -240,7 +258,7 @@ def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
     for dataset in datasets.values():
         file = Path(dataset.source).name
         if dataset.left_out:
-            notes[f"{file}: {dataset.left_out} structures left out by max_force"] = None
+            notes[f"{file}: {structures_count(dataset.left_out)} left out by max_force"] = None
         if dataset.virials_ignored:
             notes[f"{file}: {dataset.virials_ignored} virials ignored, their structures lack three cell vectors"] = None
         notes |= dict.fromkeys(dataset.notes)

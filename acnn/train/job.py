@@ -15,6 +15,7 @@ import torch
 
 from acnn.data.dataset import Dataset
 from acnn.files import require_writable, write_atomically
+from acnn.fit.coverage import Pair
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.fit.metrics import ErrorTable, evaluate
 from acnn.fit.progress import Stage, silent
@@ -28,6 +29,7 @@ from acnn.train.batches import structure_store
 from acnn.train.bounds import energy_bounds
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
+from acnn.train.doubts import doubts_of
 from acnn.train.log import TrainingLog, require_own_log
 from acnn.train.processes import ALONE, Processes
 from acnn.train.settings import TrainSettings
@@ -55,6 +57,8 @@ class TrainReport:
 
     Attributes:
         known: elements of the model that it went on from.
+        doubts: warnings that the file of the model remembers.
+        unseen: pairs of elements that the training data tell nothing of.
     """
 
     settings: TrainSettings
@@ -63,6 +67,8 @@ class TrainReport:
     course: Course
     notes: list[str]
     known: tuple[str, ...] = ()
+    doubts: list[str] = field(default_factory=list)
+    unseen: list[Pair] = field(default_factory=list)
     errors: dict[str, ErrorTable] = field(default_factory=dict)
 
     @property
@@ -91,6 +97,8 @@ class TrainReport:
             "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
             "settings": self.settings.model_dump(mode="json", by_alias=True, exclude={"output"}),
             "notes": self.notes,
+            "warnings": self.doubts,
+            "unseen_pairs": self.unseen,
             **self.metrics(),
         }
 
@@ -130,11 +138,15 @@ def _trained(
     watcher.on_data(datasets, left_out_notes(datasets))
     with using_threads(settings.training.threads):
         start = _start(settings, datasets, found, watcher.stage)
+        doubts, unseen = doubts_of(settings, datasets, start.model)
+        start.warnings += [doubt for doubt in doubts if doubt not in start.warnings]
         trainer = _trainer(settings, start, datasets, watcher.stage, processes)
         content = model_to_bytes(start.model) if found is None else found.model
         if found is not None:
             restore(trainer, found)
-        report = TrainReport(settings, datasets, start.model, trainer.course, start.notes, _known(settings))
+        report = TrainReport(
+            settings, datasets, start.model, trainer.course, start.notes, _known(settings), doubts, unseen
+        )
         watcher.on_start(start, trainer)
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:

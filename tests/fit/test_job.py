@@ -148,12 +148,17 @@ def test_the_written_model_has_the_errors_that_were_reported(report_and_folder):
 def test_the_model_file_remembers_its_data(report_and_folder):
     report, folder = report_and_folder
     provenance = read_header(folder / "copper.acnn")["provenance"]
-    for name, n_structures, n_atoms in [("train", 8, 29), ("test", 2, 8)]:
+    for name, n_structures, n_atoms, n_crystals in [("train", 8, 29, 7), ("test", 2, 8, 2)]:
         data = provenance["data"][name]
         assert data["file"] == f"{name}.xyz"
         assert data["sha256"] == hashlib.sha256((folder / f"{name}.xyz").read_bytes()).hexdigest()
         assert (data["structures"], data["atoms"], data["left_out"]) == (n_structures, n_atoms, 0)
-        assert data["keys"] == {"energy": "REF_energy", "forces": "REF_forces", "virial": "REF_virial", "stress": None}
+        assert data["keys"] == {
+            "energy": {"REF_energy": n_structures},
+            "forces": {"REF_forces": n_crystals},
+            "virial": {"REF_virial": n_crystals},
+            "stress": {},
+        }
     assert provenance["weights"]["hot"] == {"E": 20.0, "F": 0.5, "V": 1.0}
     assert provenance["prior"] == "algebraic:4"
     assert provenance["solver"] == "blr"
@@ -282,7 +287,7 @@ def test_structures_left_out_are_reported(tmp_path):
     data = copper(4, 0)
     data[1].arrays["REF_forces"][0] = [50.0, 0.0, 0.0]
     report = fit(tmp_path, data, max_force=20.0, e0="Cu=0")
-    assert report.warnings == ["train: 1 structures left out by max_force"]
+    assert report.warnings == ["train.xyz: 1 structure left out by max_force"]
     assert read_header(tmp_path / "m.acnn")["provenance"]["data"]["train"]["left_out"] == 1
     assert report.fit.n_rows == 3 * 19 + restraints(3 * 4)
 

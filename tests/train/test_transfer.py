@@ -16,7 +16,7 @@ from acnn.basis.radial import bond_length
 from acnn.data.dataset import read_dataset
 from acnn.fit.metrics import evaluate
 from acnn.fit.settings import SettingsError
-from acnn.io.model_file import load_model, save_model
+from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.models.fitting import unbounded
 from acnn.models.network import NetworkACE, NetworkPart
@@ -24,6 +24,7 @@ from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.testing import evaluate as predict
 from acnn.testing import random_crystal, random_model, random_network
+from acnn.train.doubts import doubts_of
 from acnn.train.job import run_training
 from acnn.train.settings import TrainSettings
 from acnn.train.start import inner_cutoffs
@@ -340,3 +341,28 @@ def test_new_elements_get_the_transform_of_a_new_model() -> None:
     linear = first.linear.basis.specification
     lengths = extended.linear.basis.specification.bond_lengths
     assert lengths == pytest.approx({**linear.bond_lengths, "H": 0.35 * linear.cutoff})
+
+
+def test_pairs_that_either_data_hold_are_known(
+    make_settings: MakeSettings, trained: Path, tmp_path: Path, alloys: Path
+) -> None:
+    """The model of copper goes on with gold, which is first there as an atom alone, and then in crystals."""
+    assert read_header(trained)["provenance"]["unseen_pairs"] == []
+    alone = tmp_path / "alone.xyz"
+    ase.io.write(alone, [frame for frame in ase.io.read(alloys, ":") if len(frame) == 1])
+    settings = further(make_settings, trained, data={"train": alone, "validation": None})
+    told, unseen = doubts_of(settings, {"train": read_dataset(alone)}, two_elements(make_settings, trained))
+    assert unseen == [("Cu", "Au"), ("Au", "Au")]
+    assert "no atom of Au has a neighbor within" in told[-1]
+    content = (two_elements(make_settings, trained), tmp_path / "second.acnn", {"unseen_pairs": unseen})
+    save_model(*content)
+    settings = further(make_settings, tmp_path / "second.acnn", data={"train": alloys, "validation": None})
+    assert doubts_of(settings, {"train": read_dataset(alloys)}, content[0]) == ([], [])
+    settings = further(make_settings, tmp_path / "second.acnn", data={"train": alone, "validation": None})
+    assert doubts_of(settings, {"train": read_dataset(alone)}, content[0])[1] == unseen
+
+
+def two_elements(make_settings: MakeSettings, trained: Path) -> NetworkACE:
+    model = load_model(trained)
+    assert isinstance(model, NetworkACE)
+    return extended_model(model, {"Au": "Cu"}, {"Au": 3.8})

@@ -1,0 +1,31 @@
+"""Virials whose nine components are not symmetric, as every virial is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acnn.data.unknown_labels import structures_count
+
+ASYMMETRY = 0.05
+"""Of the largest component; calculations that are not quite converged stay below."""
+
+
+def symmetry_notes(virials: Iterable[tuple[str, NDArray[np.float64]]], source: str) -> list[str]:
+    """A sentence if virials [3, 3], each with the name of its structure, are not symmetric."""
+    found = [(_asymmetry(virial), name) for name, virial in virials]
+    bad = [(share, name) for share, name in found if share > ASYMMETRY]
+    if not bad:
+        return []
+    share, name = max(bad)
+    return [
+        f"{source}: the virials or stresses of {structures_count(len(bad))} are not symmetric, that of {name} by "
+        f"{100 * share:.0f} % of its largest component: are their nine numbers in the order xx xy xz yx yy yz zx zy zz?"
+    ]
+
+
+def _asymmetry(virial: NDArray[np.float64]) -> float:
+    largest = float(np.abs(virial).max())
+    return float(np.abs(virial - virial.T).max()) / largest if largest > 0 else 0.0

@@ -1,0 +1,30 @@
+"""What is doubtful about the data of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from acnn.data.dataset import Dataset
+from acnn.fit.coverage import Pair, coverage_warnings, unseen_pairs
+from acnn.fit.doubts import label_warnings
+from acnn.io.model_file import read_header
+from acnn.models.network import NetworkACE
+from acnn.train.settings import TrainSettings
+from acnn.train.start import E0_OPTION
+
+
+def doubts_of(
+    settings: TrainSettings, datasets: Mapping[str, Dataset], model: NetworkACE
+) -> tuple[list[str], list[Pair]]:
+    """Warnings that the file of the model remembers, and pairs of elements that no training data told anything of."""
+    told = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
+    unseen = unseen_pairs(model.elements, datasets["train"].structures, model.cutoff)
+    if settings.start is not None:
+        unseen = [pair for pair in unseen if not _was_seen(pair, read_header(settings.start))]
+    return told + coverage_warnings(model.elements, unseen, model.cutoff), unseen
+
+
+def _was_seen(pair: Pair, header: Mapping) -> bool:
+    """By the model that the training goes on from."""
+    known = set(pair) <= set(header["specification"]["elements"])
+    return known and list(pair) not in header["provenance"].get("unseen_pairs", [])
