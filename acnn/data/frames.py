@@ -19,6 +19,8 @@ from ase import Atoms
 from ase.io.extxyz import read_xyz
 from ase.io.formats import filetype
 
+from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
+
 XYZ_SUFFIXES = (".xyz", ".extxyz")
 XYZ_FORMATS = ("xyz", "extxyz")
 DATABASES = ("db", "json")
@@ -127,7 +129,7 @@ def _read_database(path: Path, name: str) -> list[Atoms]:
 
 def _read_xyz(path: Path, selection: slice) -> list[Frame]:
     try:
-        with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
+        with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8-sig") as file:
             texts = list(_split_xyz(file, path.name))
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)}).") from error
@@ -168,9 +170,22 @@ def _atom_count(line: str, number: int, name: str, place: int) -> int:
 
 def _parse_xyz(text: str, name: str) -> Atoms:
     try:
-        images: list[Atoms] = list(read_xyz(io.StringIO(text), index=slice(None)))
+        return _read_one(text)
     except Exception as error:
-        raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
+        unknown = unknown_species(text)
+        if unknown:
+            raise DatasetError(f"{name} has the species {unknown[0]!r}, {NO_SYMBOL}.") from error
+        known, masses = hydrogen_for_isotopes(text)
+        if not masses:
+            raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
+    atoms = _parse_xyz(known, name)
+    if not atoms.has("masses"):
+        atoms.set_masses([masses.get(place, mass) for place, mass in enumerate(atoms.get_masses())])
+    return atoms
+
+
+def _read_one(text: str) -> Atoms:
+    images: list[Atoms] = list(read_xyz(io.StringIO(text), index=slice(None)))
     return images[0]
 
 
@@ -180,9 +195,11 @@ def error_sentence(error: BaseException) -> str:
 
 
 def require_sound_geometry(atoms: Atoms, name: str) -> None:
-    """Raise unless there are atoms at finite positions, and cell vectors wherever it is periodic."""
+    """Raise unless there are atoms of elements at finite positions, and cell vectors wherever it is periodic."""
     if len(atoms) == 0:
         raise DatasetError(f"{name} has no atoms: delete this structure.")
+    if not (atoms.numbers > 0).all():
+        raise DatasetError(f"{name} has the species 'X', which is no element: delete these atoms.")
     if not np.all(np.isfinite(atoms.positions)):
         bad = int(np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))[0])
         raise DatasetError(f"{name} has a NaN or infinity in the position of atom {bad}.")

@@ -24,6 +24,7 @@ from acnn.data.dataset import (
     least_squares_energies,
     read_dataset,
 )
+from acnn.data.frames import read_frames
 from acnn.data.weights import WeightsError
 
 REFERENCE = {"energy": {"REF_energy": 1}, "forces": {"REF_forces": 1}, "virial": {}, "stress": {"REF_stress": 1}}
@@ -220,6 +221,31 @@ def test_compressed_files_and_blank_lines_between_structures(tmp_path: Path, xyz
     assert lengths == [1, 1, 2, 1]
 
 
+def test_a_byte_order_mark_is_no_character_of_the_file(tmp_path: Path) -> None:
+    text = write(tmp_path / "a.xyz", labeled(copper())).read_text()
+    (tmp_path / "b.xyz").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "b.xyz.gz").write_bytes(gzip.compress(text.encode("utf-8-sig")))
+    for name in ("b.xyz", "b.xyz.gz"):
+        assert read_dataset(tmp_path / name)[0].energy == read_dataset(tmp_path / "a.xyz")[0].energy
+
+
+@pytest.mark.parametrize(
+    ("properties", "row"),
+    [
+        ("", "{} {} 0 0"),
+        (" Properties=species:S:1:pos:R:3", " {} {} 0 0"),
+        (" Properties=pos:R:3:species:S:1", "{1} 0 0 {0}"),
+    ],
+)
+def test_isotopes_of_hydrogen_are_hydrogen_with_their_mass(xyz: Path, properties: str, row: str) -> None:
+    rows = [row.format(symbol, x) for x, symbol in enumerate("DOTH")]
+    xyz.write_text("\n".join(["4", "REF_energy=-1.0" + properties, *rows]) + "\n")
+    assert read_dataset(xyz)[0].atoms.symbols.get_chemical_formula("reduce") == "HOH2"
+    (frame,) = read_frames(xyz)
+    np.testing.assert_allclose(frame.atoms.get_masses(), [2.0141, 15.999, 3.0160, 1.008], atol=1e-3)
+    np.testing.assert_array_equal(frame.atoms.positions[:, 0], [0, 1, 2, 3])
+
+
 # errors
 
 
@@ -294,7 +320,11 @@ def test_huge_forces_are_refused_or_left_out(xyz: Path) -> None:
         ("2\nREF_energy=0\nCu 0 0 0\n", ("truncated", "#0", "announces 2 atoms", "after 1")),
         ("1\n", ("truncated", "after 0")),
         ("1\nREF_energy=0\nCu 0 0\n", ("train.xyz #0", "not a structure")),
-        ("1\nREF_energy=0\nQq 0 0 0\n", ("train.xyz #0", "Qq")),
+        ("1\nREF_energy=0\nQq 0 0 0\n", ("train.xyz #0", "species 'Qq'", "no chemical symbol")),
+        ("2\nREF_energy=0\nD 0 0 0\nFe3+ 1 0 0\n", ("species 'Fe3+'",)),
+        ("2\nREF_energy=0\n8 0 0 0\n1 1 0 0\n", ("species '8'", "Z:I:1")),
+        ("1\nREF_energy=0\nX 0 0 0\n", ("train.xyz #0", "species 'X'")),
+        ("1\nREF_energy=0\nD 0 0\n", ("train.xyz #0", "not a structure")),
         ("1\nREF_energy=0\nCu 0 0 0\nCu 1 1 1\n", ("line 4", "structure #1", "'Cu 1 1 1'")),
         ("1\nREF_energy=abc\nCu 0 0 0\n", ("energy 'REF_energy'", "not made of numbers", "abc")),
         ("1\nREF_energy\nCu 0 0 0\n", ("energy 'REF_energy'", "not made of numbers")),
