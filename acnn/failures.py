@@ -75,8 +75,8 @@ def _bug(error: BaseException) -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'what this command prints or reads'}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
 from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
-from acnn.cli.plots import parity_plot
+from acnn.cli.plots import parity_plot, require_pictures
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
@@ -47,6 +47,7 @@ def evaluate(
     with one_sentence_errors():
         require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
         require_summaries(json, plot, uncertainty_plot)
+        require_pictures(plot, uncertainty_plot)
         potential = load_model(model)
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:

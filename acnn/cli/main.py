@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -38,6 +40,9 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # of encodings without Å, and of names that are no text
+                stream.reconfigure(errors="backslashreplace")
         with one_sentence_errors():
             return super().invoke(ctx)
 

@@ -55,6 +55,21 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
+def require_pictures(*paths: Path | None) -> None:
+    """Before long work: these pictures can be drawn.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: it knows no pictures of this ending.
+    """
+    for path in paths:
+        if path is not None:
+            with figure_with_axes((1, 1), 1, 1) as (figure, _):
+                known = sorted(figure.canvas.get_supported_filetypes())
+            if path.suffix and path.suffix[1:].lower() not in known:
+                raise ValueError(f"{path} is to be a picture, which ends in .{', .'.join(known)}")
+
+
 def selection_plot(candidates: Sequence[Candidate], criterion: str, path: Path) -> None:
     """Criterion and residual of every candidate basis against its cost; a color for each cutoff."""
     with figure_with_axes((6.8, 3.6), 1, 2) as (figure, axes):

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, warn
 from acnn.cli.labels import assignment
-from acnn.cli.plots import has_matplotlib
+from acnn.cli.plots import has_matplotlib, require_pictures
 from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.cli.training_display import tell_start, training_display, training_plot
 from acnn.train.job import TrainReport, Watcher, run_training
@@ -86,6 +86,7 @@ def train(
     with one_sentence_errors():
         changes = dict(assignment(text, "model.channels=16") for text in change or ())
         chosen = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
+        require_pictures(chosen.output.plot_file if has_matplotlib() else None)
         try:
             with joined_processes(chosen.training.device) as processes:
                 report = _run(chosen, resume, overwrite, processes)

@@ -123,7 +123,8 @@ def probe_energy(model: Model) -> float:
 
 def _content(path: Path) -> bytes:
     if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such model file")
+        found = "a folder" if path.is_dir() else "a pipe or a device"
+        raise ModelFileError(f"{path}: {f'{found}, not a' if path.exists() else 'there is no such'} model file")
     return path.read_bytes()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,24 @@ def test_usage_errors_stay_what_they_are(model):
     assert "No such option" in done.output
     assert run("no-such-command").exit_code == 2
     assert run("--version").exit_code == 0
+
+
+def test_output_that_cannot_be_printed_is_escaped(model):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "200"}
+    names = [os.fsencode(model), os.fsencode(model.parent) + b"/\xff.acnn"]
+    done = [
+        subprocess.run([sys.executable, "-m", "acnn", "info", name], env=environment, capture_output=True)
+        for name in names
+    ]
+    assert [one.returncode for one in done] == [0, 2]
+    assert b"cutoff (\\xc5)" in done[0].stdout
+    assert b"\\udcff.acnn: there is no such model file" in done[1].stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_output_is_a_sentence(model):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "acnn", "info", str(model)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "Error: what this command prints or reads: No space left on device\n"

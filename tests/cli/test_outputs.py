@@ -117,3 +117,12 @@ def test_standard_output_takes_what_is_written_once(folder):
         done = run(*command.split())
         assert done.exit_code == 2
         assert "a pipe or a device, and what is written here must be a file" in done.output
+
+
+def test_pictures_of_other_endings_are_told_before_the_work(folder):
+    Path("picture.yaml").write_text(TRAIN.replace("OUTPUT", "{model: new.acnn, plot: new.docx}"))
+    for command in ("evaluate linear.acnn train.xyz --plot new.docx", "train picture.yaml"):
+        done = run(*command.split())
+        assert done.exit_code == 2
+        assert "new.docx is to be a picture, which ends in ." in done.output
+        assert "structures" not in done.output

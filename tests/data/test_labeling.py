@@ -169,7 +169,7 @@ def test_failures_and_large_forces_are_left_out_and_counted(tmp_path: Path, chea
     for one, other in zip(after, before[:2], strict=True):
         np.testing.assert_allclose(one.atoms.positions, other.positions, atol=1e-8)
         assert one.virial is None, "a calculator without stress"
-    none = run("label", tmp_path / "in.xyz", "-o", out, "--calculator", cheap, "--max-force", 0)
+    none = run("label", tmp_path / "in.xyz", "-o", tmp_path / "none.xyz", "--calculator", cheap, "--max-force", 0)
     assert none.exit_code == 2
     assert "none of 4 structures" in none.output
 

@@ -275,7 +275,7 @@ def test_a_wrong_number_of_coefficients_is_refused(saved):
 
 def test_a_missing_file_is_named(tmp_path):
     assert_refused(tmp_path / "absent.acnn", "there is no such model file")
-    assert_refused(tmp_path, "there is no such model file")
+    assert_refused(tmp_path, "a folder, not a model file")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
