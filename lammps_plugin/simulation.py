@@ -19,25 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import ase
-import ase.units
 import numpy as np
-from ase.calculators.lammps import Prism
-from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 from rich.progress import Progress
 
 from acnn.io.model_file import load_model
 from acnn.potential import Potential
+from lammps_plugin.constraints import hold, keeps_center, still
 from lammps_plugin.coupling import attach
+from lammps_plugin.structures import PS_PER_FS, gather, is_moving, load_atoms, load_file
 
 FloatArray = NDArray[np.float64]
 
 ENSEMBLES = ("nve", "nvt", "npt")
 BAR_PER_GPA = 1e4
-PS_PER_FS = 1e-3
-MARGIN = 1.0
-"""Å around the atoms along directions without periodicity; LAMMPS then shrinks or grows the box with them."""
-RESTART_MAGIC = b"LammpS RestartT"
+SKIN = 2.0
+"""Å that LAMMPS adds to the cutoff for its lists of neighbors, in units metal."""
 THERMO = {"time": "time", "temperature": "temp", "potential_energy": "pe", "total_energy": "etotal"} | {
     "pressure": "press",
     "volume": "vol",
@@ -49,9 +46,10 @@ class MDResult:
     """What a run leaves behind; the same on every rank but for ``atoms``.
 
     Attributes:
-        thermo: columns "step", "time" (fs), "temperature" (K), "potential_energy" and "total_energy" (eV), "pressure"
-            (GPa), "volume" (Å³), one row per ``thermo_every`` steps.
-        atoms: the last structure with its velocities, in LAMMPS' orientation of the cell; on rank 0, else None.
+        thermo: columns "step", "time" (fs), "temperature" (K; of what can move), "potential_energy" and
+            "total_energy" (eV), "pressure" (GPa), "volume" (Å³), one row per ``thermo_every`` steps.
+        atoms: the last structure with its velocities, masses and constraints, in LAMMPS' orientation of the cell; on
+            rank 0, else None.
         atoms_per_rank: how the atoms are shared.
     """
 
@@ -75,8 +73,9 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.ensemble not in ENSEMBLES:
             raise ValueError(f"ensemble is nve, nvt or npt, not {self.ensemble!r}")
+        at_rest = self.ensemble == "nve" and self.temperature == 0
         for name in ("temperature", "timestep", "thermostat_time", "barostat_time"):
-            if not getattr(self, name) > 0:
+            if not getattr(self, name) > 0 and not (name == "temperature" and at_rest):
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
 
     def commands(self, pbc: Sequence[bool]) -> list[str]:
@@ -89,8 +88,20 @@ class Schedule:
             axes = " ".join(f"{axis} {bar} {bar} {damping}" for axis, p in zip("xyz", pbc, strict=True) if p)
             coupling = f"iso {bar} {bar} {damping}" if all(pbc) else axes
             return [f"timestep {self.timestep * PS_PER_FS}", f"fix integrate all npt {thermostat} {coupling}"]
-        integrator = "nve" if self.ensemble == "nve" else f"nvt {thermostat}"
-        return [f"timestep {self.timestep * PS_PER_FS}", f"fix integrate all {integrator}"]
+        if self.ensemble == "nve":
+            return [f"timestep {self.timestep * PS_PER_FS}", "fix integrate all nve"]
+        integrator = [f"fix integrate all nvt {thermostat}", "fix_modify integrate temp thermo_temp"]
+        return [f"timestep {self.timestep * PS_PER_FS}", *integrator]
+
+    def velocities(self, dof: int) -> list[str]:
+        """Drawn from the temperature; what has no degree of freedom but that of the whole is at rest."""
+        if self.temperature == 0 or dof == 0:
+            return ["velocity all set 0 0 0 units box"]
+        return [f"velocity all create {self.temperature} {self.seed} mom yes rot no dist gaussian"]
+
+    def rescaling(self, dof: int) -> list[str]:
+        """To the temperature, once held atoms are at rest."""
+        return [f"velocity all scale {self.temperature} temp thermo_temp"] if self.temperature and dof else []
 
 
 def run_md(
@@ -116,16 +127,19 @@ def run_md(
     """Run molecular dynamics on all ranks of ``comm`` together; every rank makes the same call.
 
     Args:
-        structure: atoms, the same on every rank; or with ``elements`` a LAMMPS data file (atom_style atomic), or a
-            LAMMPS restart file, whose run goes on with its velocities, step and (same ensemble) thermostat.
+        structure: atoms, the same on every rank, with their velocities, masses (isotopes) and the constraints FixAtoms,
+            FixCartesian and FixCom (others are refused); or with ``elements`` a LAMMPS data file (atom_style atomic) or
+            restart file, whose run goes on with its velocities, step, constraints and (same ensemble) thermostat.
         model: a potential, or the path of a model file.
         steps: number of time steps.
         ensemble: "nve", "nvt" (Nosé–Hoover) or "npt" (isotropic; periodic directions one by one where not all are).
-        temperature: K; velocities are drawn from it unless the atoms have some.
+        temperature: K; velocities are drawn from it unless the atoms have some (with a thermostat: other than zero);
+            0, with nve, starts from rest.
         pressure: GPa.
         timestep, thermostat_time, barostat_time: fs.
         seed: of the velocities.
-        elements: of the atom types of a data or restart file, in their order.
+        elements: of the atom types of a data or restart file, in their order; those of a restart file of this function
+            are by atomic number, and mass where there are isotopes.
         thermo_every, trajectory_every: steps between rows, and frames.
         trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; `ase.io.read` knows the format).
         restart: LAMMPS restart file to write at the end; as ``structure`` of another call it continues the run.
@@ -139,15 +153,16 @@ def run_md(
     comm, lmp = start(comm)
     try:
         if isinstance(structure, ase.Atoms):
-            symbols = load_atoms(lmp, structure)
+            symbols = load_atoms(lmp, structure, potential.cutoff + SKIN)
         else:
             symbols = load_file(lmp, Path(structure), elements)
         attach(lmp, potential, symbols)
-        if not _moving(structure):
-            lmp.command(f"velocity all create {temperature} {seed} mom yes rot no dist gaussian")
+        _set_in_motion(lmp, schedule, is_moving(structure, ensemble))
         pbc = _periodic(lmp)
         for command in schedule.commands(pbc):
             lmp.command(command)
+        if keeps_center(lmp) and ensemble == "npt":
+            lmp.command("fix acnn_center all recenter INIT INIT INIT")  # it moves with the cell else
         if trajectory is not None:
             lmp.command(f'dump frames all custom {trajectory_every} "{trajectory}" id element x y z vx vy vz')
             lmp.command(f"dump_modify frames sort id element {' '.join(symbols)}")
@@ -155,7 +170,7 @@ def run_md(
         if restart is not None:
             lmp.command(f'write_restart "{restart}"')
         shares = comm.allgather(int(lmp.extract_global("nlocal")))
-        return MDResult(thermo, _gather(lmp, symbols, pbc, comm.Get_rank()), shares)
+        return MDResult(thermo, gather(lmp, symbols, pbc, comm.Get_rank()), shares)
     finally:
         lmp.close()
 
@@ -172,74 +187,14 @@ def start(comm: Any = None) -> tuple[Any, Any]:
     return comm, lmp
 
 
-def load_atoms(lmp: Any, atoms: ase.Atoms) -> list[str]:
-    """Box and atoms; returns the element of every atom type."""
-    if len(atoms) == 0:
-        raise ValueError("there is no atom to move")
-    symbols = sorted(set(atoms.symbols), key=lambda s: atomic_numbers[s])
-    cell, origin = _box(atoms)
-    prism = Prism(cell, pbc=atoms.pbc)
-    positions = prism.vector_to_lammps(atoms.positions - origin, wrap=bool(atoms.pbc.any()))
-    xhi, yhi, zhi, xy, xz, yz = map(float, prism.get_lammps_prism())
-    lmp.command(f"boundary {' '.join('p' if p else 's' for p in atoms.pbc)}")
-    lmp.command("box tilt large")
-    lmp.command(f"region cell prism 0 {xhi!r} 0 {yhi!r} 0 {zhi!r} {xy!r} {xz!r} {yz!r} units box")
-    lmp.command(f"create_box {len(symbols)} cell")
-    types = [symbols.index(s) + 1 for s in atoms.symbols]
-    velocities = None
-    if atoms.has("momenta"):
-        speeds = prism.vector_to_lammps(atoms.get_velocities()) * ase.units.fs / PS_PER_FS
-        velocities = speeds.reshape(-1).tolist()
-    created = lmp.create_atoms(
-        len(atoms), list(range(1, len(atoms) + 1)), types, positions.reshape(-1).tolist(), velocities
-    )
-    if created != len(atoms):
-        raise ValueError(f"LAMMPS took {created} of {len(atoms)} atoms: some lie outside the box")
-    masses = atoms.get_masses()
-    for kind, symbol in enumerate(symbols, start=1):
-        lmp.command(f"mass {kind} {float(np.mean(masses[np.array(atoms.symbols) == symbol]))}")
-    return symbols
-
-
-def _box(atoms: ase.Atoms) -> tuple[FloatArray, FloatArray]:
-    """A cell with three vectors around the atoms, and its origin; directions without periodicity get what they need."""
-    cell = atoms.cell.complete().array.copy()
-    if atoms.pbc.all():
-        return cell, np.zeros(3)
-    fractional = atoms.positions @ np.linalg.inv(cell)
-    origin = np.zeros(3)
-    for axis in np.flatnonzero(~atoms.pbc):
-        length = np.linalg.norm(cell[axis])
-        low, high = fractional[:, axis].min() - MARGIN / length, fractional[:, axis].max() + MARGIN / length
-        origin += low * cell[axis]
-        cell[axis] *= high - low
-    return cell, origin
-
-
-def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]:
-    """Read a LAMMPS data or restart file; every rank keeps its own atoms. Returns the element of every atom type."""
-    if not elements:
-        raise ValueError(f"elements must name the element of every atom type of {path.name}, in their order")
-    if not path.is_file():
-        raise ValueError(f"there is no data or restart file {path}")
-    going_on = is_restart(path)
-    lmp.command(f'{"read_restart" if going_on else "read_data"} "{path}"')
-    if len(elements) != lmp.extract_global("ntypes"):
-        raise ValueError(f"{path.name} has {lmp.extract_global('ntypes')} atom types, elements names {len(elements)}")
-    for kind, symbol in enumerate([] if going_on else elements, start=1):  # a restart file has its own
-        lmp.command(f"mass {kind} {atomic_masses[atomic_numbers[symbol]]}")
-    return list(elements)
-
-
-def is_restart(path: Path) -> bool:
-    """Whether a file is a restart file of LAMMPS, by its first bytes."""
-    with path.open("rb") as file:
-        return file.read(len(RESTART_MAGIC)) == RESTART_MAGIC
-
-
-def _moving(structure: ase.Atoms | str | os.PathLike[str]) -> bool:
-    """Whether the structure brings velocities."""
-    return structure.has("momenta") if isinstance(structure, ase.Atoms) else is_restart(Path(structure))
+def _set_in_motion(lmp: Any, schedule: Schedule, moving: bool) -> None:
+    """The velocities to begin with, those of the atoms or drawn ones, and what is held against them."""
+    dof = hold(lmp, schedule.ensemble)
+    for command in [] if moving else schedule.velocities(dof):
+        lmp.command(command)
+    still(lmp)
+    for command in [] if moving else schedule.rescaling(dof):
+        lmp.command(command)
 
 
 def _periodic(lmp: Any) -> list[bool]:
@@ -269,20 +224,3 @@ def _thermo(lmp: Any) -> dict[str, float]:
     found["time"] /= PS_PER_FS
     found["pressure"] /= BAR_PER_GPA
     return {"step": float(lmp.extract_global("ntimestep")), **found}
-
-
-def _gather(lmp: Any, symbols: Sequence[str], pbc: Sequence[bool], rank: int) -> ase.Atoms | None:
-    """The whole structure, on rank 0."""
-    n = lmp.get_natoms()
-    found = {name: np.array(lmp.gather_atoms(name, int(name != "type"), 1 if name == "type" else 3)) for name in "xv"}
-    types = np.array(lmp.gather_atoms("type", 0, 1))
-    low, high, xy, yz, xz = lmp.extract_box()[:5]
-    if rank != 0:
-        return None
-    cell = np.diag(np.subtract(high, low))
-    cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
-    atoms = ase.Atoms(
-        [symbols[kind - 1] for kind in types], found["x"].reshape(n, 3) - np.array(low), cell=cell, pbc=list(pbc)
-    )
-    atoms.set_velocities(found["v"].reshape(n, 3) * PS_PER_FS / ase.units.fs)
-    return atoms

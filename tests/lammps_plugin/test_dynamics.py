@@ -21,7 +21,7 @@ from acnn.models.linear import LinearACE
 from acnn.testing import random_model
 from ase_calculator import ACNNCalculator
 from lammps_plugin import save_unified
-from lammps_plugin.simulation import is_restart, load_file
+from lammps_plugin.structures import is_restart, load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 try:
