@@ -35,7 +35,7 @@ Degree = Annotated[float, Field(ge=1, le=100)]
 Degrees = Degree | tuple[Degree, ...]
 """One for all orders, or one for each."""
 AngularWeight = Annotated[float, Field(ge=0.1, le=100)]
-Cutoff = Annotated[float, Field(ge=0.5, le=50)]
+Cutoff = Annotated[float, Field(ge=0.5, le=25)]
 """Å."""
 BondLength = Annotated[float, Field(ge=0.1, le=20)]
 """Å."""

@@ -9,11 +9,25 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.config import JsonDict
 
+LONGEST_TEXT = 4096
+"""Letters, as of a path."""
+
 
 class Strict(BaseModel):
-    """Frozen; without unknown keys, infinite numbers, and truth values in the place of numbers."""
+    """Frozen; without unknown keys, infinite numbers, empty texts, and truth values in the place of numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_words(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            for text in (value, *value) if isinstance(value, Mapping | list | tuple) else (value,):
+                if isinstance(text, str) and not text.strip():
+                    raise ValueError(f"{name} is empty")
+                if isinstance(text, str) and len(text) > LONGEST_TEXT:
+                    raise ValueError(f"{name} has {len(text)} letters: at most {LONGEST_TEXT}")
+        return values
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from acnn.workflows.check import CheckResult, check_model
 def check(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
     structures: Annotated[
-        Path | None, typer.Argument(help="Structures to check on. [default: made from the model's elements]")
+        Path | None, typer.Argument(help="Structures to check on. \\[default: made from the model's elements]")
     ] = None,
 ) -> None:
     """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32, the compiled kernel.

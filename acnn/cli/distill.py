@@ -17,6 +17,7 @@ from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
 from acnn.outputs import require_new
 from acnn.train.distillation import distilled
+from acnn.wording import counted
 
 
 def distill(
@@ -54,5 +55,6 @@ def distill(
             frames = distilled(dataset, potential, copies, rattle, strain, seed, limit, advance)
         write_atomically(output, extended_xyz(frames))
     limited = "" if max_force is None else f" with no force over {max_force:g} eV/Å"
-    written = f"wrote {output}: {len(dataset)} structures, {len(frames) - len(dataset)} copies{limited}"
+    more = counted(len(frames) - len(dataset), "copy", "copies")
+    written = f"wrote {output}: {counted(len(dataset), 'structure')}, {more}{limited}"
     console.print(escape(written), highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from acnn.io.model_file import load_model, read_header, require_own_model, save_
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
+from acnn.wording import counted
 
 
 def ensemble(
@@ -35,7 +36,7 @@ def ensemble(
         origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
         joined = Ensemble(members)
         save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
-    console.print(escape(f"wrote {output}: {len(members)} members"), highlight=False, soft_wrap=True)
+    console.print(escape(f"wrote {output}: {counted(len(members), 'member')}"), highlight=False, soft_wrap=True)
 
 
 def _member(path: Path) -> LinearACE | NetworkACE:

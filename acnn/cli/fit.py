@@ -22,6 +22,7 @@ from acnn.cli.plots import has_matplotlib, learning_plot, selection_plot
 from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.settings import FitSettings, read_settings
+from acnn.models.linear_facts import functions_told
 from acnn.ranks import job_ranks
 
 
@@ -111,8 +112,9 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     memory = f", peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB" if metrics["peak_bytes"] else ""
     energies = ", ".join(f"{e} {value:.6g} eV" for e, value in report.reference_energies.items())
     console.print(
-        f"{metrics['n_basis']} basis functions, {metrics['n_equations']} equations; solver {metrics['solver']}, "
-        f"λ = {metrics['regularization']:.3g}, {metrics['effective_parameters']:.1f} effective parameters\n"
+        f"{functions_told(report.fit.model)} basis functions, {metrics['n_equations']} equations; "
+        f"solver {metrics['solver']}, λ = {metrics['regularization']:.3g}, "
+        f"{metrics['effective_parameters']:.1f} effective parameters\n"
         f"E0 ({report.e0_source}): {energies}\n"
         f"{metrics['fit_seconds']:.1f} s{memory}\n"
         f"wrote {escape(', '.join(str(p) for p in (settings.output, settings.json_file, *plots) if p))}",

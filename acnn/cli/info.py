@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +17,10 @@ from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_ke
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
+from acnn.models.linear_facts import linear_facts
 from acnn.models.network import NetworkACE
 from acnn.models.network_facts import network_facts
+from acnn.wording import counted
 
 
 def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
@@ -64,9 +65,8 @@ def _linear_table(name: str, model: LinearACE) -> Table:
     table.add_row("w_L", f"{specification.wl:g}")
     table.add_row("formulation", specification.formulation)
     table.add_row("ZBL", "yes" if model.zbl is not None else "no")
-    table.add_row("basis functions", str(model.basis.n_functions))
-    for (kind, order), count in sorted(Counter((kind, len(nl)) for kind, nl in model.basis.labels()).items()):
-        table.add_row("  pairs" if kind == "pair" else f"  centered on {kind}", f"{count} of order {order}")
+    for key, value in linear_facts(model):
+        table.add_row(key, value)
     return table
 
 
@@ -93,7 +93,10 @@ def _add_program(table: Table, model: LinearACE) -> None:
 def _provenance_table(provenance: dict) -> Table:
     table = _two_columns("fit")
     for name, data in provenance.get("data", {}).items():
-        table.add_row(name, escape(f"{data['file']}: {data['structures']} structures, {data['atoms']} atoms"))
+        table.add_row(
+            name,
+            escape(f"{data['file']}: {counted(data['structures'], 'structure')}, {counted(data['atoms'], 'atom')}"),
+        )
         table.add_row("  sha256", data["sha256"])
     for key in (
         "acnn_version",

@@ -29,6 +29,7 @@ from acnn.locks import locked
 from acnn.outputs import require_new
 from acnn.potential import Potential
 from acnn.train.distillation import model_labels
+from acnn.wording import counted
 
 
 def label(
@@ -42,12 +43,12 @@ def label(
         int, typer.Option(min=0, help="Label so many displaced copies of every structure instead of itself.")
     ] = 0,
     rattle: Annotated[
-        float | None, typer.Option(min=0, help="Largest standard deviation of their displacements, Å.  [default: 0.1]")
+        float | None, typer.Option(min=0, help="Largest standard deviation of their displacements, Å. \\[default: 0.1]")
     ] = None,
     strain: Annotated[
-        float | None, typer.Option(min=0, help="Standard deviation of the strain of crystals.  [default: 0.01]")
+        float | None, typer.Option(min=0, help="Standard deviation of the strain of crystals. \\[default: 0.01]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the displacements.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the displacements. \\[default: 0]")] = None,
     reference: Annotated[
         Path | None,
         typer.Option(help="Structures with energies, to whose level those of the calculator are shifted, by element."),
@@ -112,7 +113,9 @@ def label(
     left = f"; {len(reasons)} left out, the first because of {reasons[0]}" if reasons else ""
     told = f"; energies shifted by {offsets} eV per atom" if offsets else ""
     console.print(
-        escape(f"wrote {output}: {len(todo) - len(reasons)} structures{left}{told}"), highlight=False, soft_wrap=True
+        escape(f"wrote {output}: {counted(len(todo) - len(reasons), 'structure')}{left}{told}"),
+        highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -17,6 +17,7 @@ from acnn.train.errors import Errors
 from acnn.train.log import ERRORS, rows
 from acnn.train.start import Start
 from acnn.train.trainer import Course, EpochRecord, Trainer
+from acnn.wording import counted
 
 PLAIN_LINES = 100
 """About so many lines of a training are printed where there is no terminal."""
@@ -34,8 +35,9 @@ def tell_start(start: Start, trainer: Trainer) -> None:
         *start.notes,
         f"{model.level}: {model.embedding.n_invariants} invariants, {parameters} parameters, {s.precision} on "
         f"{store.species.device}",
-        f"{len(store)} structures, {int(store.atoms.sum())} atoms, {int(store.pairs.sum())} pairs; "
-        f"{trainer.n_batches} steps per epoch, {s.epochs} epochs\n",
+        f"{counted(len(store), 'structure')}, {counted(int(store.atoms.sum()), 'atom')}, "
+        f"{counted(int(store.pairs.sum()), 'pair')}; "
+        f"{counted(trainer.n_batches, 'step')} per epoch, {counted(s.epochs, 'epoch')}\n",
     ]
     console.print("\n".join(map(escape, lines)), highlight=False)
 

@@ -64,6 +64,7 @@ class FitReport:
         solution = self.fit.solution
         return {
             "n_basis": self.fit.model.basis.n_functions,
+            "n_kept": int(self.fit.model.kept.sum()),
             "fit_seconds": self.fit.seconds,
             "assembly_seconds": self.fit.assembly_seconds,
             "peak_bytes": self.peak or peak_bytes() or None,

@@ -36,7 +36,10 @@ def _sentence(
     place: Sequence[str], details: Sequence[ErrorDetails], settings: type[BaseModel], elsewhere: Elsewhere
 ) -> str:
     """Of one setting; several details are those of a union, whose other types matter only if none is right."""
-    name, detail = ".".join(place), next((d for d in details if not _is_of_type(d)), details[0])
+    name, detail = (
+        ".".join(part[:MOST_SHOWN] for part in place),
+        next((d for d in details if not _is_of_type(d)), details[0]),
+    )
     if detail["type"] == "missing":
         return f"{name!r} is missing"
     if detail["type"] == "extra_forbidden":
@@ -68,7 +71,7 @@ def _place(detail: ErrorDetails, values: Any) -> list[str]:
 
 def _meaning(field: FieldInfo | None) -> str:
     """The first words of what a setting is."""
-    words = (field.description or "").split(". ")[0].split(": ")[0].rstrip(".") if field else ""
+    words = (field.description or "").split(". ")[0].split(": ")[0].split(", {")[0].rstrip(".") if field else ""
     return f" ({words[0].lower()}{words[1:]})" if words else ""
 
 

@@ -295,24 +295,19 @@ class FitSettings(Strict):
             Budget.parse(self.budget)
 
     def specification(self, elements: tuple[str, ...]) -> BasisSpecification:
-        return BasisSpecification(
-            elements=elements,
-            order=self.order,
-            total_degree=self.degree,
-            wl=self.wl,
-            cutoff=self.cutoff,
-            pair_cutoff=self.pair_cutoff,
-            pair_degree=self.pair_degree,
-            formulation=self.formulation,
-            bond_lengths=transform_lengths(elements, self.cutoff) | self.bond_lengths,
-            overrides={
+        values = {name: getattr(self, name) for name in BasisSpecification.model_fields if hasattr(self, name)} | {
+            "elements": elements,
+            "total_degree": self.degree,
+            "bond_lengths": transform_lengths(elements, self.cutoff) | self.bond_lengths,
+            "overrides": {
                 element: ElementOverride(order=o.order, total_degree=o.degree, wl=o.wl)
                 for element, o in self.overrides.items()
             },
-            transform=self.transform,
-            pair_transform=self.pair_transform,
-            jacobi=self.jacobi,
-        )
+        }
+        try:
+            return BasisSpecification.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(sentences(error, BasisSpecification, values)) from error
 
     def make_solver(self) -> Solver:
         given = {

@@ -72,6 +72,13 @@ class LinearACE(CompiledPotential):
             raise ValueError(f"a committee is one row or more of {n} coefficients, not {tuple(committee.shape)}")
         self.committee = None if committee is None else committee.detach().clone().to(self.coefficients)
 
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which functions have a coefficient other than 0, also in a member of the committee [n_functions]."""
+        used = self.coefficients.detach() != 0
+        used = used if self.committee is None else used | (self.committee != 0).any(dim=0)
+        return used.cpu().numpy()
+
     def member(self, index: int) -> LinearACE:
         """The model with the coefficients of one member of the committee."""
         if self.committee is None:

@@ -81,6 +81,7 @@ class TrainReport:
             "level": self.model.level,
             "n_parameters": self.n_parameters,
             "n_basis": self.model.linear.basis.n_functions,
+            "n_kept": int(self.model.linear.kept.sum()),
             "epochs": self.course.epoch,
             "best_epoch": self.course.best_epoch,
             "best_score": self.course.best,

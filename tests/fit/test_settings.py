@@ -108,7 +108,7 @@ def test_e0_is_read(e0, expected):
     assert read({"e0": e0}).e0 == e0
 
 
-@pytest.mark.parametrize("e0", ["", "Si", "Si=", "Si=x", "Si=-0.8,O", "average", "Si:-0.8"])
+@pytest.mark.parametrize("e0", ["Si", "Si=", "Si=x", "Si=-0.8,O", "average", "Si:-0.8"])
 def test_a_wrong_e0_is_told(e0):
     with pytest.raises(SettingsError, match=r"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
         read({"e0": e0})
@@ -219,7 +219,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ),
         ({"overrides": {"Cu": {"ordr": 2}}}, "unknown key 'overrides.Cu.ordr': did you mean 'order'"),
         ({"overrides": {"Cu": {"wl": 0}}}, "overrides.Cu.wl = 0: .* 0.1"),
-        ({"prior": "x" * 100_000}, "unknown prior 'x{60}'"),
+        ({"prior": "x" * 100_000}, "prior has 100000 letters: at most 4096"),
         ({"forces_key": ["f"] * 100_000}, r"forces_key = \['f', 'f', .*\.\.\.\]: Input should be a valid string"),
         ({"max_force": -1}, "max_force = -1"),
         ({"repulsion": -1}, "repulsion = -1"),

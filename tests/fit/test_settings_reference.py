@@ -55,8 +55,8 @@ def test_the_file_among_the_examples_is_what_the_command_prints(command: str) ->
 
 def test_meanings_have_range_choices_and_defaults() -> None:
     fields = FitSettings.model_fields
-    assert meaning(fields["cutoff"]) == "Cutoff radius in Å. From 0.5 to 50."
-    assert meaning(fields["pair_cutoff"]) == "Cutoff radius of the pair part in Å. From 0.5 to 50. Default: as cutoff."
+    assert meaning(fields["cutoff"]) == "Cutoff radius in Å. From 0.5 to 25."
+    assert meaning(fields["pair_cutoff"]) == "Cutoff radius of the pair part in Å. From 0.5 to 25. Default: as cutoff."
     assert meaning(fields["split"]).endswith("Above 0, below 1.")
     assert "One of evidence, bic, cv." in meaning(fields["select"])
     training = TrainSettings.model_fields["training"].annotation.model_fields  # type: ignore[union-attr]

@@ -229,7 +229,7 @@ def test_the_header_tells_what_the_fit_used(page, folder):
     sha = read_dataset(folder / "train.xyz").sha256
     parsed = Parsed(page)
     overview = parsed.rows("in the fit")
-    assert [row[:2] for row in overview] == [["train.xyz", "train"], ["test.xyz", "not in the fit"]]
+    assert [row[:2] for row in overview] == [["train.xyz", "train"], ["test.xyz", "no"]]
     assert sha in page
     assert "blr" in parsed.text
     assert "E0 comes from least squares" in parsed.text

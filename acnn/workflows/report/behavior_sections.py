@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from acnn.wording import counted
 from acnn.workflows.report.cost import Cost
 from acnn.workflows.report.dimers import DimerCurve
 from acnn.workflows.report.distances import Pair
@@ -71,7 +72,7 @@ def cost_section(cost: Cost) -> Section:
         ["kernel", cost.kernel],
         ["threads", str(cost.threads)],
         ["machine", cost.machine],
-        ["measured on", f"{cost.n_structures} structures of the data, {cost.n_atoms} atoms"],
+        ["measured on", f"{counted(cost.n_structures, 'structure')} of the data, {counted(cost.n_atoms, 'atom')}"],
         ["neighbors of an atom", f"{cost.neighbors:.1f} on average"],
     ]
     caption = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from acnn.fit.job import left_out_notes
 from acnn.potential import Potential
+from acnn.wording import counted
 from acnn.workflows.report.behavior_sections import attractive_dimers, cost_section, dimer_section
 from acnn.workflows.report.cost import measure_cost
 from acnn.workflows.report.data_sections import data_section, distance_section, energy_section, shortest_distances
@@ -56,7 +57,7 @@ def report_page(
         advance()
     date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     n_atoms = sum(measurement.dataset.n_atoms for measurement in measurements)
-    subtitle = f"Report of {date} by acnn {version('acnn')}, measured on {n_atoms} atoms"
+    subtitle = f"Report of {date} by acnn {version('acnn')}, measured on {counted(n_atoms, 'atom')}"
     return page(title, subtitle, header_facts(potential, facts), sections)
 
 

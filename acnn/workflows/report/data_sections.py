@@ -23,7 +23,7 @@ def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
     uses = [name for name, data in fitted_data(provenance).items() if data.get("sha256") == measurement.dataset.sha256]
     if uses:
         return ", ".join(uses)
-    return "not in the fit" if fitted_data(provenance) else "unknown"
+    return "no" if fitted_data(provenance) else "unknown"
 
 
 def data_section(measurements: list[Measurement], provenance: Mapping[str, Any]) -> Section:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
+from acnn.models.linear_facts import functions_told, linear_facts
 from acnn.models.network import NetworkACE
 from acnn.models.network_facts import n_parameters, network_facts
 from acnn.models.reference import ReferenceEnergies
@@ -81,7 +81,7 @@ def _model_rows(potential: Potential) -> list[list[str]]:
 
 def _size(potential: Potential) -> dict[str, str]:
     if isinstance(potential, LinearACE):
-        return {"basis functions": str(potential.basis.n_functions)}
+        return {"basis functions": functions_told(potential)}
     if isinstance(potential, NetworkACE):
         count = n_parameters(potential.embedding) + n_parameters(potential.fitting)
         return {
@@ -118,12 +118,8 @@ def _basis_rows(model: LinearACE) -> list[list[str]]:
         ["weight of the angular degree", f"{specification.wl:g}"],
         ["formulation", specification.formulation],
         ["ZBL repulsion", "yes" if model.zbl is not None else "no"],
-        ["basis functions", str(model.basis.n_functions)],
     ]
-    counts = Counter((kind, len(channels)) for kind, channels in model.basis.labels())
-    for (kind, order), count in sorted(counts.items()):
-        rows.append(["of pairs" if kind == "pair" else f"centered on {kind}", f"{count} of order {order}"])
-    return rows
+    return rows + [[name.strip(), value] for name, value in linear_facts(model)]
 
 
 def _data_table(data: Mapping[str, Mapping[str, Any]]) -> str:
