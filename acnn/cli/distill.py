@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.data.frames import extended_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
@@ -34,6 +34,7 @@ def distill(
     virial_key: VirialKey = None,
     stress_key: StressKey = None,
     max_force: MaxForce = None,
+    drop_nan: DropNan = False,
 ) -> None:
     """Write training data from which one model learns what an ensemble knows.
 
@@ -47,7 +48,7 @@ def distill(
         require_writable([], [teacher, data], streams=[output])
         require_new(output, overwrite)
         potential = load_model(teacher)
-        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
+        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             advance = stage(f"labels by {teacher.name}", len(dataset))

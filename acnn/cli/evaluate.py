@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot, require_pictures
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
 from acnn.files import require_writable, write_atomically
@@ -38,6 +38,7 @@ def evaluate(
     virial_key: VirialKey = None,
     stress_key: StressKey = None,
     max_force: MaxForce = None,
+    drop_nan: DropNan = False,
     kernel: Kernel = None,
 ) -> None:
     """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
@@ -52,7 +53,7 @@ def evaluate(
         uncertainty = uncertainty or uncertainty_plot is not None
         if uncertainty:
             require_committee(potential)
-        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force)
+        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
         announce({"data": dataset}, left_out_notes({"data": dataset}))
         with progress_stages() as stage:
             table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)

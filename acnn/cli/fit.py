@@ -83,6 +83,7 @@ def fit(
     virial_key: Annotated[str | None, _option("virial_key", panel=DATA)] = None,
     stress_key: Annotated[str | None, _option("stress_key", panel=DATA)] = None,
     max_force: Annotated[float | None, _option("max_force", panel=DATA)] = None,
+    drop_nan: Annotated[bool | None, _option("drop_nan", panel=DATA)] = None,
 ) -> None:
     """Fit a linear ACE potential to labeled structures.
 

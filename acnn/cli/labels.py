@@ -19,6 +19,9 @@ ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
 VirialKey = Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")]
 StressKey = Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")]
 MaxForce = Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")]
+DropNan = Annotated[
+    bool, typer.Option("--drop-nan", help="Leave out labels that are NaN or infinite, instead of refusing the data.")
+]
 Kernel = Annotated[
     str | None,
     typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
@@ -32,6 +35,7 @@ def read_labeled(
     virial_key: str | None,
     stress_key: str | None,
     max_force: float | None,
+    drop_nan: bool,
 ) -> Dataset:
     """The structures of a file, by the options above."""
     return read_dataset(
@@ -41,6 +45,7 @@ def read_labeled(
         virial_key=virial_key,
         stress_key=stress_key,
         max_force=max_force,
+        drop_nan=drop_nan,
     )
 
 

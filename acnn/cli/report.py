@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
-from acnn.cli.labels import EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
@@ -26,6 +26,7 @@ def report(
     virial_key: VirialKey = None,
     stress_key: StressKey = None,
     max_force: MaxForce = None,
+    drop_nan: DropNan = False,
     kernel: Kernel = None,
 ) -> None:
     """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost. Needs matplotlib.
@@ -38,7 +39,9 @@ def report(
         require_summaries(path)
         require_matplotlib()
         provenance, potential = read_header(model)["provenance"], load_model(model)
-        read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force) for file in data]
+        read = [
+            read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan) for file in data
+        ]
         datasets = dict(zip(dataset_names(read), read, strict=True))
         announce(datasets, left_out_notes(datasets))
         with progress_stages() as stage:

@@ -7,8 +7,9 @@ a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
 from acnn.data.label_keys import LabelKeys, choose_keys
+from acnn.data.unknown_labels import structures_count
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
 
@@ -78,6 +80,12 @@ class LabeledStructure:
         """Which of the labels hold a NaN or an infinity."""
         labels = {"energy": self.energy, "forces": self.forces, "virial": self.virial}
         return [what for what, x in labels.items() if x is not None and not np.all(np.isfinite(x))]
+
+    def with_finite_labels(self) -> LabeledStructure:
+        """Without those that hold a NaN or an infinity."""
+        bad = self.not_finite()
+        energy, forces = None if "energy" in bad else self.energy, None if "forces" in bad else self.forces
+        return replace(self, energy=energy, forces=forces, virial=None if "virial" in bad else self.virial)
 
 
 class SummaryRow(NamedTuple):
@@ -170,6 +178,7 @@ def read_dataset(
     stress_key: str | None = None,
     weights: WeightTable = DEFAULT_WEIGHTS,
     max_force: float | None = None,
+    drop_nan: bool = False,
     index: str | int | slice = ":",
 ) -> Dataset:
     """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
@@ -178,9 +187,10 @@ def read_dataset(
     found (see :func:`acnn.data.label_keys.choose_keys`). Those used are in ``Dataset.keys``. Labels may be missing.
     The virial of a structure that is not periodic in three directions is ignored and counted in
     ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure with a larger force, or with a NaN among its
-    labels, is left out and counted in ``Dataset.left_out``;
-    without it, NaN and forces beyond 1000 eV/Å are errors. The structures' info keys ``energy_weight``,
-    ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their config type.
+    labels, is left out and counted in ``Dataset.left_out``; without it, NaN and forces beyond 1000 eV/Å are errors.
+    With ``drop_nan`` only the labels with a NaN are left out, and counted in ``Dataset.notes``. The structures' info
+    keys ``energy_weight``, ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their
+    config type.
     """
     if max_force is not None and not max_force > 0:
         raise DatasetError(f"max_force must be larger than 0 eV/Å, not {max_force}.")
@@ -189,6 +199,8 @@ def read_dataset(
     explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
     keys = choose_keys([frame.atoms for frame in frames], explicit, file.name)
     structures = [_labeled(frame, keys, weights, file.name) for frame in frames]
+    bad = Counter(what for structure in structures for what in structure.not_finite()) if drop_nan else Counter()
+    structures = [structure.with_finite_labels() for structure in structures] if bad else structures
     kept = [structure for structure in structures if _is_kept(structure, max_force)]
     if not kept:
         raise DatasetError(f"All {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å.")
@@ -199,8 +211,13 @@ def read_dataset(
         left_out=len(structures) - len(kept),
         keys=keys.used,
         virials_ignored=sum(keys.has_useless_virial(frame.atoms) for frame in frames),
-        notes=(*keys.notes, *symmetry_notes(_virials(kept), file.name)),
+        notes=(*keys.notes, *_dropped(bad, file.name), *symmetry_notes(_virials(kept), file.name)),
     )
+
+
+def _dropped(bad: Counter[str], source: str) -> list[str]:
+    labels = ", ".join(f"{what} of {structures_count(n)}" for what, n in bad.items())
+    return [f"{source}: NaN or infinite, and left out: {labels}"] if bad else []
 
 
 def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -246,8 +263,8 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
         return not bad and structure.max_force <= max_force
     if bad:
         raise DatasetError(
-            f"{structure.name} has a NaN or infinity in its {' and '.join(bad)}: mend it, or leave such "
-            "structures out with --max-force (max_force in a YAML file)."
+            f"{structure.name} has a NaN or infinity in its {' and '.join(bad)}: mend it, or leave out such labels "
+            "with --drop-nan, or such structures with --max-force (drop_nan, max_force in a YAML file)."
         )
     if structure.max_force > HUGE_FORCE:
         raise DatasetError(

@@ -225,6 +225,7 @@ def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
             stress_key=settings.stress_key,
             weights=weights,
             max_force=settings.max_force,
+            drop_nan=settings.drop_nan,
         )
         for name, path in paths.items()
         if path is not None

@@ -252,6 +252,9 @@ class FitSettings(Strict):
         description="Leave out structures with a larger force, eV/Å.",
         json_schema_extra=unset("a force above 1000 eV/Å is an error"),
     )
+    drop_nan: bool = Field(
+        False, description="Leave out labels that are NaN or infinite, one by one, instead of refusing the data."
+    )
 
     @field_validator("elements", "select_cutoffs", mode="before")
     @classmethod

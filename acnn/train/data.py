@@ -31,6 +31,7 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
             stress_key=data.stress_key,
             weights=weights,
             max_force=data.max_force,
+            drop_nan=data.drop_nan,
         )
         for name, path in paths.items()
         if isinstance(path, Path)

@@ -56,6 +56,7 @@ class DataSettings(Section):
     virial_key: str | None = as_in_a_fit("virial_key")
     stress_key: str | None = as_in_a_fit("stress_key")
     max_force: float | None = as_in_a_fit("max_force")
+    drop_nan: bool = as_in_a_fit("drop_nan")
     e0: str | dict[str, E0] | None = as_in_a_fit("e0")
     weights: Path | dict[str, dict[str, float]] | None = as_in_a_fit("weights")
 

@@ -289,6 +289,22 @@ def test_labels_that_are_not_finite(xyz: Path, label: str, bad: float) -> None:
     assert (len(data), data.left_out) == (1, 1)
 
 
+def test_labels_that_are_not_finite_can_be_dropped_alone(xyz: Path) -> None:
+    whole, no_stress, no_forces = (labeled(copper(seed)) for seed in range(3))
+    no_stress.info["REF_stress"][4] = np.nan
+    no_forces.arrays["REF_forces"][2, 1] = np.inf
+    data = read_dataset(write(xyz, whole, no_stress, no_forces), drop_nan=True)
+    assert [s.energy is None for s in data] == [False, False, False]
+    assert [s.forces is None for s in data] == [False, False, True]
+    assert [s.virial is None for s in data] == [False, True, False]
+    np.testing.assert_allclose(data[1].forces, copper(1).get_forces(), atol=1e-8)
+    assert data.notes == ("train.xyz: NaN or infinite, and left out: virial of 1 structure, forces of 1 structure",)
+    assert data.left_out == 0
+    no_forces.arrays["REF_forces"][2, 1] = 60.0
+    assert read_dataset(write(xyz, whole, no_stress, no_forces), drop_nan=True, max_force=50.0).left_out == 1
+    assert read_dataset(write(xyz, whole), drop_nan=True).notes == ()
+
+
 def test_positions_and_cells_that_are_not_finite(xyz: Path) -> None:
     atoms = labeled(copper(config_type="hot"))
     atoms.positions[3, 0] = np.nan
