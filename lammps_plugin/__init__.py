@@ -6,9 +6,10 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from lammps_plugin.coupling import attach
-    from lammps_plugin.mliap import UnifiedPotential, save_unified
+    from lammps_plugin.mliap import UnifiedPotential
     from lammps_plugin.monitor import Frame, watch, watching
     from lammps_plugin.plugin_load import load_plugin
+    from lammps_plugin.shell import save_unified
     from lammps_plugin.simulation import MDResult, run_md
 
 __all__ = [
@@ -30,7 +31,7 @@ _MODULES = {
     "attach": "coupling",
     "load_plugin": "plugin_load",
     "run_md": "simulation",
-    "save_unified": "mliap",
+    "save_unified": "shell",
     "watch": "monitor",
     "watching": "monitor",
 }

@@ -14,17 +14,11 @@ One thread per rank, unless ``ACNN_NUM_THREADS`` says otherwise; ``ACNN_KERNEL``
 
 from __future__ import annotations
 
-import importlib
-import io
-import operator
-import os
-import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -34,7 +28,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.failures import tell_traceback
-from acnn.files import write_atomically
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.evaluator import uses_compiled_kernel
@@ -45,8 +38,6 @@ from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 from lammps_plugin.host import Host
 
 SHELL_VERSION = 1
-TORCH_SUFFIXES = (".pt", ".pth")
-"""Files of other names LAMMPS reads with pickle."""
 VIRIAL_ATOM = 4
 """Bit of LAMMPS' vflag: virials of atoms are wanted at this step."""
 
@@ -275,41 +266,13 @@ def _world() -> Any:
     return MPI.COMM_WORLD if MPI.Is_initialized() and not MPI.Is_finalized() else None
 
 
-def save_unified(
-    model: Potential, path: str | os.PathLike[str], dtype: str = "float64", provenance: Mapping[str, Any] | None = None
-) -> None:
-    """Write the file that ``pair_style mliap unified`` loads: the bytes of a model file, and the call that reads them.
-
-    LAMMPS loads ``.pt`` and ``.pth`` with torch, other names with pickle; either way its Python must find acnn.
-    """
-    path = Path(path)
-    dtype_of(dtype)
-    content = model_to_bytes(model, provenance)
-    # The import comes first, so that a missing acnn is named by its own name.
-    parts = Call(importlib.import_module, "acnn"), Call(rebuild, content, {"dtype": dtype}, SHELL_VERSION)
-    shell = Call(operator.getitem, parts, 1)
-    if path.suffix in TORCH_SUFFIXES:
-        buffer = io.BytesIO()
-        torch.save(shell, buffer)
-        return write_atomically(path, buffer.getvalue())
-    write_atomically(path, pickle.dumps(shell, protocol=4))
-
-
-def rebuild(content: bytes, options: Mapping[str, Any], version: int) -> UnifiedPotential:
-    """What loading such a file calls; the model's own format is checked as for any model file."""
+def rebuild(
+    content: bytes, options: Mapping[str, Any], version: int, name: str = "the model in the LAMMPS model file"
+) -> UnifiedPotential:
+    """What loading a file of `shell` calls; the model's own format is checked as for any model file."""
     if version != SHELL_VERSION or set(options) != {"dtype"}:
         raise ModelFileError(
             f"this LAMMPS model file has version {version}, and the acnn of LAMMPS' Python reads {SHELL_VERSION}: "
             "upgrade acnn there, or export the model again with that version"
         )
-    return UnifiedPotential(model_from_bytes(content, "the model in the LAMMPS model file"), **options)
-
-
-class Call:
-    """Pickles as a call, which is made when the pickle is loaded."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self.call
+    return UnifiedPotential(model_from_bytes(content, name), **options)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lammps_plugin.input_lines import run_with_path
 from lammps_plugin.mpi_library import load_mpi_library
 from lammps_plugin.plugin_build import SOURCES, PluginError, build, python_library
 
@@ -51,7 +52,7 @@ def load_plugin(lmp: Any) -> None:
         PluginError: why it cannot be had.
     """
     if not _is_loaded(lmp):
-        lmp.command(f'plugin load "{build()}"')
+        run_with_path(lmp, "plugin load {}", build())
     if not _is_loaded(lmp):
         raise PluginError("LAMMPS did not take the plugin for pair_style mliap unified: see its log")
     _coupling()

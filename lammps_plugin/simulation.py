@@ -27,6 +27,7 @@ from acnn.io.model_file import load_model
 from acnn.potential import Potential
 from lammps_plugin.constraints import hold, keeps_center, still
 from lammps_plugin.coupling import attach
+from lammps_plugin.input_lines import run_with_path
 from lammps_plugin.structures import PS_PER_FS, gather, is_moving, load_atoms, load_file
 
 FloatArray = NDArray[np.float64]
@@ -164,11 +165,11 @@ def run_md(
         if keeps_center(lmp) and ensemble == "npt":
             lmp.command("fix acnn_center all recenter INIT INIT INIT")  # it moves with the cell else
         if trajectory is not None:
-            lmp.command(f'dump frames all custom {trajectory_every} "{trajectory}" id element x y z vx vy vz')
+            run_with_path(lmp, f"dump frames all custom {trajectory_every} {{}} id element x y z vx vy vz", trajectory)
             lmp.command(f"dump_modify frames sort id element {' '.join(symbols)}")
         thermo = _advance(lmp, steps, thermo_every, progress and comm.Get_rank() == 0)
         if restart is not None:
-            lmp.command(f'write_restart "{restart}"')
+            run_with_path(lmp, "write_restart {}", restart)
         shares = comm.allgather(int(lmp.extract_global("nlocal")))
         return MDResult(thermo, gather(lmp, symbols, pbc, comm.Get_rank()), shares)
     finally:

@@ -15,6 +15,7 @@ from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
 from lammps_plugin.constraints import ase_constraints, constraints_of
+from lammps_plugin.input_lines import run_with_path
 
 FloatArray = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]
     if not path.is_file():
         raise ValueError(f"there is no data or restart file {path}")
     going_on = is_restart(path)
-    lmp.command(f'{"read_restart" if going_on else "read_data"} "{path}"')
+    run_with_path(lmp, f"{'read_restart' if going_on else 'read_data'} {{}}", path)
     if len(elements) != lmp.extract_global("ntypes"):
         raise ValueError(f"{path.name} has {lmp.extract_global('ntypes')} atom types, elements names {len(elements)}")
     for kind, symbol in enumerate([] if going_on else elements, start=1):  # a restart file has its own

@@ -116,21 +116,27 @@ def _write_yace(potential: Model, path: Path, options: dict[str, Any]) -> None:
     for limit in report.limits:
         warn(limit)
     console.print(yace_table(path, report))
-    _print_input("pair_style pace", path, potential)
+    _print_input("pair_style pace", "pair_coeff * * {}", path, potential)
 
 
 def _write_mliap(potential: Model, path: Path, dtype: str, provenance: dict[str, Any]) -> None:
-    from lammps_plugin.mliap import save_unified
+    from lammps_plugin.shell import save_unified
 
     save_unified(potential, path, dtype, provenance)
     console.print(escape(f"wrote {path}"), highlight=False, soft_wrap=True)
-    _print_input(f"pair_style mliap unified {path} 0", path, potential, named=False)
+    _print_input("pair_style mliap unified {} 0", "pair_coeff * *", path, potential)
 
 
-def _print_input(style: str, path: Path, potential: Model, named: bool = True) -> None:
-    file = f"{path} " if named else ""
+def _print_input(style: str, coefficients: str, path: Path, potential: Model) -> None:
+    """The lines with the path in the place of {}."""
+    from lammps_plugin.input_lines import quoted
+
+    word = quoted(path)
+    if not word.isascii():
+        warn(f"LAMMPS loses letters beyond ASCII of its input, those of {path}: -o can choose a name without")
+    lines = f"units metal\n{style}\n{coefficients} {' '.join(potential.elements)}".replace("{}", word)
     console.print(
-        escape(f"units metal\n{style}\npair_coeff * * {file}{' '.join(potential.elements)}"),
+        escape(lines),
         highlight=False,
         soft_wrap=True,
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from lammps_plugin.children import TIME_LIMIT, Ended, run_child
 from lammps_plugin.doctor.trial_input import FROM_PYTHON, NEWTON, Stage, model, structures
+from lammps_plugin.loading import PERMISSION
 
 AGREEMENT = 1e-9
 """eV, eV/Å and eV/Å³: the same terms in other orders differ by less."""
@@ -83,7 +84,8 @@ class Trial:
         self._note([stage], self._child([sys.executable, "-c", FROM_PYTHON], changes))
 
     def _child(self, command: Sequence[str], changes: Mapping[str, str]) -> Ended:
-        ended = run_child(command, changes, folder=self.folder, limit=self.limit)
+        # The plugin's permission is for the models of `trial_input` that tell what they find.
+        ended = run_child(command, {**changes, PERMISSION: "1"}, folder=self.folder, limit=self.limit)
         self.output += ended.output
         return ended
 

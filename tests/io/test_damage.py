@@ -19,7 +19,8 @@ from acnn.models.linear import LinearACE
 from acnn.testing import random_network
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
 from acnn.train.trainer import Course
-from lammps_plugin.mliap import UnifiedPotential, save_unified
+from lammps_plugin.mliap import UnifiedPotential
+from lammps_plugin.shell import save_unified
 
 RNG = np.random.default_rng(0)
 

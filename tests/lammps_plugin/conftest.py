@@ -56,6 +56,7 @@ def run(plugin, models, tmp_path):
         "LAMMPS_PLUGIN_PATH": str(plugin.parent),
         "ACNN_LAMMPS_PLUGIN": "0",  # the entry point has a test of its own
         "PYTHONPATH": os.pathsep.join([str(models), str(Path(lammps_plugin.__file__).parents[1])]),
+        "ACNN_LAMMPS_UNPICKLE": "1",  # models of toy.py
         "PATH": os.environ["PATH"],  # the environment need not come first
     }
 

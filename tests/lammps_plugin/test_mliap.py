@@ -30,7 +30,8 @@ from acnn.testing import (
     relative_deviation,
 )
 from lammps_plugin import attach, mliap
-from lammps_plugin.mliap import SHELL_VERSION, UnifiedPotential, rebuild, save_unified
+from lammps_plugin.mliap import SHELL_VERSION, UnifiedPotential, rebuild
+from lammps_plugin.shell import save_unified
 
 sys.path.insert(0, str(Path(__file__).parent))
 try:

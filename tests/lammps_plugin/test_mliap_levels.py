@@ -14,7 +14,8 @@ from acnn.kernels.evaluator import instruction_sets
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.testing import REDUCTION_TOLERANCE, evaluate, example_structures, random_network, relative_deviation
-from lammps_plugin.mliap import UnifiedPotential, save_unified
+from lammps_plugin.mliap import UnifiedPotential
+from lammps_plugin.shell import save_unified
 
 sys.path.insert(0, str(Path(__file__).parent))
 try:
