@@ -12,6 +12,7 @@ Units are ASE's where a number enters or leaves: Å, eV, fs, K; pressures in GPa
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,10 +75,14 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.ensemble not in ENSEMBLES:
             raise ValueError(f"ensemble is nve, nvt or npt, not {self.ensemble!r}")
+        if self.seed < 1:
+            raise ValueError(f"seed must be at least 1, not {self.seed}")
+        if not math.isfinite(self.pressure):
+            raise ValueError(f"pressure must be finite, not {self.pressure}")
         at_rest = self.ensemble == "nve" and self.temperature == 0
         for name in ("temperature", "timestep", "thermostat_time", "barostat_time"):
-            if not getattr(self, name) > 0 and not (name == "temperature" and at_rest):
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf and not (name == "temperature" and at_rest):
+                raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
 
     def commands(self, pbc: Sequence[bool]) -> list[str]:
         """The integrator in LAMMPS' words."""
@@ -139,8 +144,8 @@ def run_md(
         pressure: GPa.
         timestep, thermostat_time, barostat_time: fs.
         seed: of the velocities.
-        elements: of the atom types of a data or restart file, in their order; those of a restart file of this function
-            are by atomic number, and mass where there are isotopes.
+        elements: of the atom types of a data file (whose masses, if any, are kept) or restart file, in their order;
+            those of a restart file of this function are by atomic number, and mass where there are isotopes.
         thermo_every, trajectory_every: steps between rows, and frames.
         trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; `ase.io.read` knows the format).
         restart: LAMMPS restart file to write at the end; as ``structure`` of another call it continues the run.

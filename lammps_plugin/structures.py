@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ def load_atoms(lmp: Any, atoms: ase.Atoms, reach: float) -> list[str]:
     """
     if len(atoms) == 0:
         raise ValueError("there is no atom to move")
+    if not np.isfinite(atoms.positions).all():
+        raise ValueError("a position is infinite or not a number")
     kinds = _kinds(atoms)
     cell, origin = _box(atoms, reach)
     prism = Prism(cell, pbc=atoms.pbc)
@@ -122,9 +125,33 @@ def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]
     run_with_path(lmp, f"{'read_restart' if going_on else 'read_data'} {{}}", path)
     if len(elements) != lmp.extract_global("ntypes"):
         raise ValueError(f"{path.name} has {lmp.extract_global('ntypes')} atom types, elements names {len(elements)}")
-    for kind, symbol in enumerate([] if going_on else elements, start=1):  # a restart file has its own
-        lmp.command(f"mass {kind} {atomic_masses[atomic_numbers[symbol]]}")
+    if not going_on and not _has_masses(path):
+        for kind, symbol in enumerate(elements, start=1):
+            lmp.command(f"mass {kind} {atomic_masses[atomic_numbers[symbol]]}")
+    _require_order(path, elements, _masses(lmp)[1:])
     return list(elements)
+
+
+def _has_masses(path: Path) -> bool:
+    """Whether a data file says what the types weigh."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", errors="replace") as lines:
+        return any(line.split("#")[0].strip() == "Masses" for line in lines)
+
+
+def _require_order(path: Path, elements: Sequence[str], masses: FloatArray) -> None:
+    """The elements are in the order of the masses; unusual masses are the user's business."""
+    usual = {symbol: float(atomic_masses[atomic_numbers[symbol]]) for symbol in elements}
+    for kind, (symbol, mass) in enumerate(zip(elements, masses.tolist(), strict=True), start=1):
+        others = [other for other in usual if abs(mass / usual[other] - 1) < 0.01]
+        if others and abs(mass / usual[symbol] - 1) > 0.05:
+            raise ValueError(
+                f"type {kind} of {path.name} weighs {mass:g}, which is {others[0]}, and elements says it is {symbol}"
+            )
+
+
+def _masses(lmp: Any) -> FloatArray:
+    """Of the types, from 1 on."""
+    return np.array(lmp.numpy.extract_atom("mass"), dtype=float).reshape(-1)
 
 
 def is_restart(path: Path) -> bool:
@@ -151,7 +178,7 @@ def gather(lmp: Any, symbols: Sequence[str], pbc: Sequence[bool], rank: int) -> 
     cell = np.diag(np.subtract(high, low))
     cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
     atoms = ase.Atoms([symbols[kind - 1] for kind in kinds], x, cell=cell, pbc=list(pbc))
-    masses = np.array(lmp.numpy.extract_atom("mass")).reshape(-1)[kinds]
+    masses = _masses(lmp)[kinds]
     if not np.array_equal(masses, atoms.get_masses()):
         atoms.set_masses(masses)
     atoms.set_velocities(v * PS_PER_FS / ase.units.fs)

@@ -160,8 +160,12 @@ def test_npt_moves_the_cell(usable, model, tmp_path):
     ("wrong", "sentence"),
     [
         ({"ensemble": "nvp"}, "ensemble is nve, nvt or npt, not 'nvp'"),
-        ({"timestep": 0.0}, "timestep must be positive, not 0.0"),
-        ({"temperature": float("nan")}, "temperature must be positive, not nan"),
+        ({"timestep": 0.0}, "timestep must be positive and finite, not 0.0"),
+        ({"timestep": float("inf")}, "timestep must be positive and finite, not inf"),
+        ({"temperature": float("nan")}, "temperature must be positive and finite, not nan"),
+        ({"temperature": 0.0}, "temperature must be positive and finite, not 0.0"),
+        ({"pressure": float("nan")}, "pressure must be finite, not nan"),
+        ({"seed": 0}, "seed must be at least 1, not 0"),
     ],
 )
 def test_wrong_settings_are_a_sentence(wrong, sentence):

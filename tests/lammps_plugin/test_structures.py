@@ -122,12 +122,35 @@ REFUSED = {
     "cell": (held(FixAtoms([0])), {"ensemble": "npt"}, "npt moves every atom with the cell"),
     "turned": (turned(FixCartesian([0], (True, False, False))), {}, "FixCartesian needs LAMMPS' axes"),
     "one": (Atoms("Si"), {}, "nvt needs a temperature, and what moves as a whole has none"),
+    "order": (
+        "heavy.data",
+        {"elements": ["C", "Si"]},
+        "type 2 of heavy.data weighs 12.011, which is C, and elements says",
+    ),
+    "nowhere": (Atoms("Si", [[0, 0, np.nan]]), {}, "a position is infinite or not a number"),
     "no vector": (
         Atoms("Si", cell=[3, 3, 0], pbc=True),
         {},
         "periodic along a direction in which its cell has no vector",
     ),
 }
+HEAVY = """
+2 atoms
+2 atom types
+0 9 xlo xhi
+0 9 ylo yhi
+0 9 zlo zhi
+
+Masses
+
+1 2.014  # D
+2 12.011
+
+Atoms # atomic
+
+1 1 1.0 1.0 1.0
+2 2 2.0 1.0 1.5
+"""
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -143,6 +166,8 @@ for name, atoms, more in t.RUNS:
 run_md(t.CONSTRAINED["held"], model, restart="held.restart", **settings)
 result = run_md("held.restart", model, elements=["Si"], **settings)
 found["restarted"] = result.thermo, result.atoms
+result = run_md("heavy.data", model, elements=["H", "C"], ensemble="nve", **settings)
+found["data file"] = result.thermo, result.atoms
 for name, (atoms, more, _) in t.REFUSED.items():
     try:
         run_md(atoms, model, **(settings | more))
@@ -160,6 +185,7 @@ def found(request, tmp_path_factory):
         pytest.skip(cases.module().missing)
     folder = tmp_path_factory.mktemp("structures")
     (folder / "run.py").write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    (folder / "heavy.data").write_text(HEAVY)
     start = [cases.mpiexec(), "-n", str(request.param)] if request.param > 1 else []
     done = cases.finished([*start, sys.executable, "run.py"], folder, 240)
     assert done.returncode == 0, done.stdout[-3000:]
@@ -224,6 +250,11 @@ def test_isotopes_move_with_their_masses_as_in_ase(found):
     VelocityVerlet(atoms, timestep=0.2 * units.fs).run(STEPS)
     assert np.abs(last.positions - atoms.positions).max() < CONSTANTS
     assert np.abs(last.get_velocities() - atoms.get_velocities()).max() < CONSTANTS
+
+
+def test_masses_of_a_data_file_are_kept(found):
+    assert found["data file"][1].get_masses().tolist() == [2.014, 12.011]
+    assert found["data file"][0]["temperature"][0] == pytest.approx(300.0)
 
 
 def test_one_atom_keeps_its_velocity(found):
