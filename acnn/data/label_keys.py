@@ -155,6 +155,10 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
 
 
 def _given(quantity: str, explicit: Mapping[str, str | None]) -> tuple[LabelName, ...]:
+    for kind in QUANTITIES[quantity]:
+        text = explicit[kind]
+        if text is not None and not text.replace(",", " ").strip():
+            raise DatasetError(f"The {kind} key {text!r} is no name: give one, or leave it out.")
     return tuple(
         LabelName(kind, key.strip(), GIVEN)
         for kind in QUANTITIES[quantity]

@@ -194,7 +194,7 @@ def _sample(structures: Sequence[LabeledStructure]) -> list[LabeledStructure]:
 def _model(
     structures: Sequence[LabeledStructure], reference_energies: Mapping[str, float] | None, cutoff: float
 ) -> LinearACE | None:
-    """A small fit to energies and forces; None with too many elements for one."""
+    """A small fit to energies and forces; None with too many elements for one, or with nothing to fit."""
     elements = tuple(dict.fromkeys(symbol for s in structures for symbol in s.atoms.symbols))
     cutoff = min(cutoff, LONGEST_CUTOFF)
     for order, degree in SIZES:
@@ -209,7 +209,10 @@ def _model(
     stripped = [replace(s, virial=None, energy=s.energy if known else None, weights=Weights()) for s in structures]
     energies = reference_energies or dict.fromkeys(elements, 0.0)
     chosen = {element: energies[element] for element in specification.elements}
-    return fit_linear(specification, stripped, chosen, BLR(), AlgebraicPrior(4.0)).model
+    try:
+        return fit_linear(specification, stripped, chosen, BLR(), AlgebraicPrior(4.0)).model
+    except ValueError:  # no neighbors, or symmetry forbids all forces
+        return None
 
 
 def _virials(model: LinearACE, structures: Sequence[LabeledStructure]) -> Virials:

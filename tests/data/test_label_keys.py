@@ -72,6 +72,12 @@ def test_several_keys_that_are_given_are_taken_in_their_order(xyz: Path) -> None
     assert energies(read(xyz, *both, energy_key="energy,REF_energy")) == [-2.0]
 
 
+@pytest.mark.parametrize("key", ["", " ", ","])
+def test_a_key_without_a_name_is_refused(xyz: Path, key: str) -> None:
+    with pytest.raises(DatasetError, match=r"The energy key .* is no name"):
+        read(xyz, copper(energy=-1.0), energy_key=key)
+
+
 def test_what_a_given_key_leaves_out_is_said(xyz: Path) -> None:
     data = read(xyz, *isolated_and_calculated(), energy_key="REF_energy")
     assert energies(data) == [-1.0, -2.0, None, None, None]

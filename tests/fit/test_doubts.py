@@ -104,6 +104,14 @@ def test_too_little_to_judge_is_not_judged(crystals):
     assert virial_warnings([labeled for labeled, _ in crystals], ["stress"], E0, 5.5, "train.xyz") == []
 
 
+def test_nothing_to_fit_is_no_error(crystals):
+    """Perfect crystals without E0, and atoms without neighbors."""
+    perfect = bulk("Cu", cubic=True)
+    cells = [replace(structure(perfect, -1.0, np.eye(3)), forces=np.zeros((4, 3)))] * 4
+    assert virial_warnings(cells, ["virial"], None, 5.5, "train.xyz") == []
+    assert virial_warnings(cells, ["virial"], E0, 1.0, "train.xyz") == []
+
+
 def test_virials_that_are_not_symmetric():
     skew = np.array([[1.0, 0.3, 0.0], [0.1, 2.0, 0.0], [0.0, 0.0, 1.0]])
     (note,) = symmetry_notes([("#0", np.eye(3)), ("#1", skew), ("#2", np.zeros((3, 3)))], "train.xyz")

@@ -33,6 +33,7 @@ def data(tmp_path: Path) -> Path:
     crystal.info.update(REF_energy=-40.0, REF_stress=np.full(9, 0.01), config_type="dia")
     crystal.arrays["REF_forces"] = np.full((8, 3), 0.25)
     cluster.arrays["REF_forces"] = np.full((3, 3), -0.5)
+    cluster.info.update(forces_weight=0.5, config_weight=3.0)
     atom.info.update(REF_energy=-1.5, config_type="isolated_atom")
     atom.arrays["REF_forces"] = np.zeros((1, 3))
     path = tmp_path / "train.xyz"
@@ -51,7 +52,7 @@ def test_labels_of_the_data_stay_and_copies_have_the_teachers(data, teacher, tmp
     copies = [s for s in found if s.config_type == CONFIG_TYPE]
     assert [len(s) for s in copies] == [8, 8, 3, 3, 1, 1], "an isolated atom has no copies"
     for before, after in zip(dataset, own, strict=True):
-        assert before.config_type == after.config_type
+        assert (before.config_type, before.weights) == (after.config_type, after.weights)
         assert (before.energy, before.virial is None) == (after.energy, after.virial is None)
         np.testing.assert_allclose(before.forces, after.forces)
         if before.virial is not None:
