@@ -82,15 +82,12 @@ def test_usage_errors_stay_what_they_are(model):
 
 
 def test_output_that_cannot_be_printed_is_escaped(model):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "200"}
-    names = [os.fsencode(model), os.fsencode(model.parent) + b"/\xff.acnn"]
-    done = [
-        subprocess.run([sys.executable, "-m", "acnn", "info", name], env=environment, capture_output=True)
-        for name in names
-    ]
-    assert [one.returncode for one in done] == [0, 2]
-    assert b"cutoff (\\xc5)" in done[0].stdout
-    assert b"\\udcff.acnn: there is no such model file" in done[1].stderr
+    done = CliRunner(charset="ascii").invoke(app, ["info", str(model)], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    assert "cutoff (\\xc5)" in done.output
+    done = CliRunner().invoke(app, ["info", os.fsdecode(os.fsencode(model.parent) + b"/\xff.acnn")])
+    assert done.exit_code == 2
+    assert "\\udcff.acnn: there is no such model file" in done.output.replace("\n", "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
