@@ -145,6 +145,8 @@ def _require_place(path: Path) -> Path:
         ValueError, OutputError: it cannot.
     """
     if not path.parent.is_dir():
+        if path.parent.exists():
+            raise ValueError(f"{path} cannot be written: {path.parent} is no folder")
         raise ValueError(f"the folder {path.parent} of {path.name} does not exist: make it first")
     target = destination(path)
     folder = target.parent

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
 from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
-from acnn.data.frames import extended_xyz
+from acnn.data.frames import extended_xyz, require_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
@@ -47,6 +47,7 @@ def distill(
     with one_sentence_errors():
         require_writable([], [teacher, data], streams=[output])
         require_new(output, overwrite)
+        require_xyz(output)
         potential = load_model(teacher)
         dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
         announce({"data": dataset}, left_out_notes({"data": dataset}))

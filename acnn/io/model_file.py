@@ -147,7 +147,7 @@ def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
             f"{name}: written in format {version}, this acnn reads format {FORMAT_VERSION}: a newer acnn wrote it, "
             "upgrade acnn"
         )
-    if "kind" in header and header["kind"] not in KEYS:
+    if "kind" in header and str(header["kind"]) not in KEYS:
         raise ModelFileError(
             f"{name}: holds a {header['kind']!r} model, this version of acnn reads {', '.join(map(repr, KEYS))} ones"
         )

@@ -43,6 +43,8 @@ class Processes:
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"the device is {name!r}, and torch finds no GPU: choose cpu")
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise ValueError(f"the device is {name}, and torch finds {torch.cuda.device_count()}: cuda:0 is the first")
         if device.index is not None and self.size > 1:
             raise ValueError(f"{self.size} processes cannot share {name}: choose cuda, and each takes a GPU of its own")
         return torch.device("cuda", self.local_rank) if name == "cuda" and self.size > 1 else device

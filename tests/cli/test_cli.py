@@ -64,7 +64,7 @@ def test_every_flag_of_fit_is_a_key_of_the_settings_file() -> None:
     from typer.main import get_command
 
     parameters = {p.name for p in get_command(app).commands["fit"].params}  # type: ignore[attr-defined]
-    assert parameters - {"config", "help"} <= set(KEYS)
+    assert parameters - {"config", "help", "settings"} <= set(KEYS)
 
 
 def test_settings_file_gives_the_same_model_as_flags(demo: Path, tmp_path: Path) -> None:

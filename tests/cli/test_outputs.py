@@ -126,3 +126,10 @@ def test_pictures_of_other_endings_are_told_before_the_work(folder):
         assert done.exit_code == 2
         assert "new.docx is to be a picture, which ends in ." in done.output
         assert "structures" not in done.output
+
+
+def test_structures_are_written_under_a_name_that_tells_their_format(folder):
+    for command in ("distill linear.acnn train.xyz -o new.foo", "label train.xyz -o new.foo --calculator a:B"):
+        done = run(*command.split())
+        assert done.exit_code == 2
+        assert "new.foo is to be extended XYZ: name it new.xyz" in done.output

@@ -46,6 +46,14 @@ def test_a_gpu_that_is_not_there_is_said() -> None:
         ALONE.device("cuda")
 
 
+def test_a_gpu_beyond_those_that_are_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert ALONE.device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="the device is cuda:2, and torch finds 2: cuda:0 is the first"):
+        ALONE.device("cuda:2")
+
+
 def environment(**more: object) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", **{key: str(value) for key, value in more.items()}}
 
@@ -86,13 +94,13 @@ def test_two_processes_train_as_one(make_settings: MakeSettings, tmp_path: Path)
 FAILING = """
 import os, sys
 from acnn.cli.main import app
-from acnn.train.trainer import Trainer
+from acnn.train.trainer import Trainer, TrainingError
 
 run_epoch = Trainer.run_epoch
 
 def fails(trainer):
     if os.environ["RANK"] == "1" and trainer.course.epoch == 1:
-        raise ValueError("the dog ate epoch 2")
+        raise TrainingError("the dog ate epoch 2")
     return run_epoch(trainer)
 
 Trainer.run_epoch = fails
