@@ -1,6 +1,7 @@
 """Neighbor lists: ``r_ij = r_j - r_i + S·cell`` for every pair closer than the cutoff.
 
-`atomic_graph` is the front door. Pairs come from vesin; `brute_force_pairs` is the slow oracle of the tests.
+`atomic_graph` is the front door. Pairs come from vesin, those of odd structures from `acnn.tree_search`;
+`brute_force_pairs` is the slow oracle of the tests.
 Periodic images count as separate neighbors, an atom's own images included.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import ase
 import numpy as np
@@ -17,9 +19,13 @@ from numpy.typing import NDArray
 from vesin import NeighborList
 
 from acnn.graph import AtomicGraph
+from acnn.tree_search import MOST_PAIRS, TooManyPairsError, heights, inverse_of, tree_pairs
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+FARTHEST = 1e8
+"""Å; double precision resolves such coordinates by 1.5e-8 Å."""
 
 
 def atomic_graph(
@@ -48,22 +54,59 @@ def graph_from_pairs(
 
 
 def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
-    """Centers [n_pairs], neighbors [n_pairs] and cell shifts S [n_pairs, 3], sorted by center."""
+    """Centers [n_pairs], neighbors [n_pairs] and cell shifts S [n_pairs, 3], sorted by center.
+
+    Raises:
+        ValueError: positions or cell are of no use.
+        TooManyPairsError: no memory would do.
+    """
     _validate(atoms, cutoff)
     if len(atoms) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
+    _require_memory(atoms, cutoff)
+    i, j, shifts = _grid_pairs(atoms, cutoff) if _suits_a_grid(atoms, cutoff) else _tree_pairs(atoms, cutoff)
+    order = np.argsort(i, kind="stable")
+    return i[order].astype(np.int64), j[order].astype(np.int64), shifts[order].astype(np.int64)
+
+
+def _grid_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     search = NeighborList(cutoff=cutoff, full_list=True)
     cell = np.where(np.asarray(atoms.pbc)[:, None], atoms.cell.array, 0.0)
     i, j, shifts, distances = search.compute(
         points=atoms.positions, box=cell, periodic=atoms.pbc.tolist(), quantities="ijSd"
     )
     inside = distances < cutoff
-    order = np.argsort(i[inside], kind="stable")
-    return (
-        i[inside][order].astype(np.int64),
-        j[inside][order].astype(np.int64),
-        shifts[inside][order].astype(np.int64),
-    )
+    return i[inside], j[inside], shifts[inside]
+
+
+def _tree_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
+    i, j, shifts = tree_pairs(atoms.positions, atoms.cell.array, atoms.pbc, cutoff)
+    inside = np.linalg.norm(pair_vectors(atoms, i, j, shifts), axis=1) < cutoff
+    return i[inside], j[inside], shifts[inside]
+
+
+def _suits_a_grid(atoms: ase.Atoms, cutoff: float) -> bool:
+    """Whether cells as wide as the cutoff are not mostly empty, and images of atoms few."""
+    fractional = atoms.positions @ inverse_of(atoms.cell.array, atoms.pbc)
+    height = heights(atoms.cell.array, atoms.pbc)
+    extent = np.where(atoms.pbc, height, np.ptp(fractional, axis=0))
+    n_cells, n_images = np.prod(1 + extent / cutoff), np.prod(1 + 2 * cutoff / height)
+    near = np.abs(fractional[:, atoms.pbc]).max(initial=0.0) < 1000
+    few = n_images < max(1000, 1_000_000 / len(atoms)) and n_cells < 1000 + 30 * len(atoms)
+    return bool(near and few)
+
+
+def _require_memory(atoms: ase.Atoms, cutoff: float) -> None:
+    """By a lower bound of the number of pairs, and where all is periodic by their mean number."""
+    n_squared, n_pairs = float(len(atoms)) ** 2, 0.0
+    if n_squared > MOST_PAIRS:
+        inner_cells = np.floor(atoms.positions * (np.sqrt(3) / cutoff))  # within one of them all are neighbors
+        counts = np.unique(inner_cells, axis=0, return_counts=True)[1]
+        n_pairs = float((counts * (counts - 1.0)).sum())
+    if atoms.pbc.all():
+        n_pairs = max(n_pairs, n_squared * 4 / 3 * np.pi * cutoff**3 / atoms.cell.volume)
+    if n_pairs > MOST_PAIRS:
+        raise TooManyPairsError(n_pairs, len(atoms), cutoff)
 
 
 def keep_shortest(graph: AtomicGraph, elements: Sequence[str], shortest: FloatArray) -> None:
@@ -109,17 +152,25 @@ def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
 
 
 def _validate(atoms: ase.Atoms, cutoff: float) -> None:
-    if not cutoff > 0:
-        raise ValueError(f"the cutoff must be positive, not {cutoff} Å")
-    if not np.isfinite(atoms.positions).all():
-        bad = int(np.argwhere(~np.isfinite(atoms.positions).all(axis=1))[0, 0])
-        raise ValueError(f"atom {bad} has the position {atoms.positions[bad]}: positions must be finite")
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
+    far = ~(np.abs(atoms.positions) <= FARTHEST).all(axis=1)  # as is NaN
+    if far.any():
+        bad = int(np.argmax(far))
+        raise ValueError(
+            f"atom {bad} has the position {atoms.positions[bad].tolist()} Å: positions must be finite and below "
+            f"{FARTHEST:.0e} Å, where distances begin to lose their digits"
+        )
+    _validate_cell(atoms)
+
+
+def _validate_cell(atoms: ase.Atoms) -> None:
     lengths = np.linalg.norm(atoms.cell.array, axis=1)
     for axis, (periodic, length) in enumerate(zip(atoms.pbc, lengths, strict=True)):
-        if periodic and not (np.isfinite(length) and length > 0):
+        if periodic and not 0 < length <= FARTHEST:
             raise ValueError(
                 f"the structure is periodic along cell vector {axis}, whose length is {length} Å: "
-                "set the cell, or pbc to False"
+                f"set the cell (up to {FARTHEST:.0e} Å), or pbc to False"
             )
     if atoms.pbc.any() and np.linalg.matrix_rank(atoms.cell.array[atoms.pbc]) < atoms.pbc.sum():
         raise ValueError(f"the periodic cell vectors {atoms.cell.array[atoms.pbc].tolist()} are not independent")

@@ -31,6 +31,7 @@ LAYERS = {
     "acnn.owners": 0,
     "acnn.sealed": 0,
     "acnn.threads": 0,
+    "acnn.tree_search": 0,
     "acnn.wording": 0,
     "acnn.ranks": 1,
     "acnn.data": 1,  # structures as they are on disk: knows files and units, not models

@@ -155,9 +155,9 @@ def test_any_structure_agrees_with_brute_force(atoms, cutoff):
 @pytest.mark.parametrize(
     ("atoms", "cutoff", "message"),
     [
-        (ase.Atoms("Si"), 0.0, "must be positive, not 0.0 Å"),
-        (ase.Atoms("Si"), -1.0, "must be positive, not -1.0 Å"),
-        (ase.Atoms("Si"), np.nan, "must be positive, not nan Å"),
+        (ase.Atoms("Si"), 0.0, "must be positive and finite, not 0.0 Å"),
+        (ase.Atoms("Si"), -1.0, "must be positive and finite, not -1.0 Å"),
+        (ase.Atoms("Si"), np.nan, "must be positive and finite, not nan Å"),
         (ase.Atoms("Si2", [[0, 0, 0], [np.nan, 0, 0]]), 4.0, "atom 1 has the position .*must be finite"),
         (ase.Atoms("Si2", [[0, 0, np.inf], [0, 0, 0]]), 4.0, "atom 0 has the position .*must be finite"),
         (ase.Atoms("Si", pbc=[True, False, False]), 4.0, "cell vector 0, whose length is 0.0 Å"),

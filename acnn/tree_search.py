@@ -1,0 +1,99 @@
+"""Pairs by k-d trees: at a cost that grows with atoms and pairs, however far apart atoms are or odd the cell is.
+
+For usual structures the grid of `acnn.neighbors` is faster. It is mostly empty where an atom has left a slab, in a
+dilute gas or a huge cell, and has too many images to look at where a cell is very oblique.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from ase.geometry import complete_cell
+from ase.geometry.minkowski_reduction import minkowski_reduce
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+MOST_PAIRS = 1_000_000_000
+"""They take some hundred GB."""
+
+
+class TooManyPairsError(ValueError):
+    """Pairs that no memory holds: the structure or the cutoff cannot be meant."""
+
+    def __init__(self, n_pairs: float, n_atoms: int, cutoff: float) -> None:
+        super().__init__(
+            f"{n_atoms} atom{'s' * (n_atoms > 1)} with some {n_pairs:.0e} pairs of neighbors within {cutoff:g} Å are "
+            f"more than the {MOST_PAIRS:.0e} that can be held: are the cell, the positions and the cutoff in Å?"
+        )
+
+
+def tree_pairs(
+    positions: FloatArray, cell: FloatArray, pbc: NDArray[np.bool_], cutoff: float
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Centers, neighbors and shifts S in no order, among them all pairs closer than the cutoff and a few at it.
+
+    Args:
+        positions: Å [n, 3].
+        cell: Å [3, 3]; vectors of other than periodic directions do not matter.
+    """
+    reduced, operation = _reduced(np.where(pbc[:, None], cell, 0.0), pbc)
+    fractional = np.where(pbc, positions @ inverse_of(reduced, pbc), 0.0)
+    wraps = np.floor(fractional).astype(np.int64)
+    wrapped = positions - wraps @ reduced
+    reach = cutoff * (1 + 1e-9) + 1e-14 * np.abs(positions).max(initial=0.0)
+    owner, shifts = _images(fractional - wraps, reach / heights(reduced, pbc), cutoff)
+    centers, images = (cKDTree(x, balanced_tree=False) for x in (wrapped, wrapped[owner] + shifts @ reduced))
+    n_pairs = centers.count_neighbors(images, reach)
+    if n_pairs > MOST_PAIRS:
+        raise TooManyPairsError(n_pairs, len(positions), cutoff)
+    found = centers.sparse_distance_matrix(images, reach, output_type="ndarray")
+    i, image = found["i"].astype(np.int64), found["j"].astype(np.int64)
+    j, shift = owner[image], shifts[image]
+    other = (i != j) | shift.any(axis=1)
+    i, j = i[other], j[other]
+    return i, j, (shift[other] + wraps[i] - wraps[j]) @ operation
+
+
+def heights(cell: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
+    """Distances (Å) of lattice planes along periodic vectors, infinity along others [3]."""
+    return np.where(pbc, 1 / np.linalg.norm(inverse_of(cell, pbc), axis=0), np.inf)
+
+
+def inverse_of(cell: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
+    """What makes positions fractional along periodic vectors, and leaves them in Å across them [3, 3]."""
+    inverse: FloatArray = np.linalg.inv(complete_cell(np.where(pbc[:, None], cell, 0.0)))
+    return inverse
+
+
+def _reduced(cell: FloatArray, pbc: NDArray[np.bool_]) -> tuple[FloatArray, IntArray]:
+    """The shortest vectors of the same lattice, and whole numbers of the given ones that make them."""
+    if not pbc.any():
+        return cell, np.eye(3, dtype=np.int64)
+    try:
+        operation = minkowski_reduce(cell / np.abs(cell).max(), pbc)[1].astype(np.int64)
+    except RuntimeError:  # rounding: the given vectors take longer
+        operation = np.eye(3, dtype=np.int64)
+    return operation @ cell, operation
+
+
+def _images(fractional: FloatArray, reach: FloatArray, cutoff: float) -> tuple[IntArray, IntArray]:
+    """Atoms and whole shifts of all images within reach (fractional [3]) of the cell, the atoms themselves first.
+
+    Args:
+        fractional: positions, between 0 and 1 along periodic vectors, 0 along others [n, 3].
+    """
+    expected = len(fractional) * math.prod(1 + 2 * reach)
+    if expected > MOST_PAIRS:
+        raise TooManyPairsError(expected, len(fractional), cutoff)
+    owner, shifts = np.arange(len(fractional)), np.zeros((len(fractional), 3), np.int64)
+    for axis in np.flatnonzero(reach):
+        steps = np.arange(-math.ceil(reach[axis]) - 1, math.ceil(reach[axis]) + 2)
+        places = fractional[owner, axis, None] + steps
+        which, step = np.nonzero((places >= -reach[axis]) & (places <= 1 + reach[axis]))
+        owner, shifts = owner[which], shifts[which]
+        shifts[:, axis] = steps[step]
+    return owner, shifts
