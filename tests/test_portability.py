@@ -1,4 +1,4 @@
-"""What other systems lack is missed by no one: modules and functions of POSIX, /proc, letters of the terminal."""
+"""What other systems lack is missed by no one: modules and functions of POSIX, /proc."""
 
 from __future__ import annotations
 
@@ -76,10 +76,3 @@ def test_without_proc_all_memory_counts_as_free(monkeypatch: pytest.MonkeyPatch)
     assert free <= memory.available_bytes() < sys.maxsize
     monkeypatch.delattr(os, "sysconf", raising=False)
     assert memory.available_bytes() == sys.maxsize
-
-
-def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
-    code = "from acnn.cli.main import app; app(['fit', '--help'])"
-    done = run(code, tmp_path, PYTHONIOENCODING="latin-1", COLUMNS="200")
-    assert done.returncode == 0, done.stderr
-    assert "Cutoff" in done.stdout

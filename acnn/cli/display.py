@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -29,13 +27,6 @@ from acnn.fit.selection import Candidate
 
 console = Console()
 errors = Console(stderr=True)
-
-
-def print_what_the_encoding_has() -> None:
-    """Where Å, σ or − are not in the encoding of the output, ? is printed in their place: no UnicodeEncodeError."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from acnn.cli.check import check
 from acnn.cli.demo import demo
-from acnn.cli.display import one_sentence_errors, print_what_the_encoding_has
+from acnn.cli.display import one_sentence_errors
 from acnn.cli.distill import distill
 from acnn.cli.ensemble import ensemble
 from acnn.cli.evaluate import evaluate
@@ -32,7 +32,6 @@ class Commands(TyperGroup):
     """All commands; what ends one of them unforeseen is a sentence, and --traceback may stand anywhere."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        print_what_the_encoding_has()
         own = args[: args.index("--")] if "--" in args else args
         if "--traceback" in own:
             os.environ[VARIABLE] = "1"
