@@ -45,13 +45,11 @@ class Host:
     def __init__(self, interface: Any) -> None:
         self.interface = interface  # kept, so that no other can have its place in memory
         self._lmp = lammps_of(interface)
+        self._units = None if self._lmp is None else self._lmp.extract_global("units")
 
     def energy_unit(self, data: Any) -> float:
         """Per eV, by what the data or LAMMPS tell; eV where neither does."""
-        units = getattr(data, "units", None)
-        if units is None and self._lmp is not None:
-            units = self._lmp.extract_global("units")
-        return energy_unit(units or "metal")
+        return energy_unit(getattr(data, "units", self._units) or "metal")
 
     def require_bonded_neighbors(self, data: Any) -> None:
         """Our plugin does that itself: see its bonded.h."""
