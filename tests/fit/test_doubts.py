@@ -143,7 +143,7 @@ def test_unseen_pairs():
     assert unseen_pairs(elements, data, 4.9) == known_apart
     assert unseen_pairs(elements, data, 5.1) == [pair for pair in known_apart if pair != ("Al", "Cu")]
     (alone,) = coverage_warnings(elements, known_apart, 4.9)
-    assert "no atom of Al, Au has a neighbor within 4.9 Å" in alone
+    assert "no atom of Al or Au has a neighbor within 4.9 Å" in alone
     alone, apart = coverage_warnings(elements, unseen_pairs(elements, data, 5.1), 5.1)
     assert "no atom of Au has" in alone
     assert "no atoms Al–Al are within 5.1 Å" in apart
