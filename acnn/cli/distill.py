@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
 from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
@@ -24,10 +25,10 @@ def distill(
     teacher: Annotated[Path, typer.Argument(help="The model that labels, best an ensemble, MODEL.acnn.")],
     data: Annotated[Path, typer.Argument(help="Labeled structures it was trained on, extended XYZ.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File of structures to write, extended XYZ.")],
-    copies: Annotated[int, typer.Option(min=1, help="Displaced copies of every structure.")] = 6,
-    rattle: Annotated[float, typer.Option(min=0, help="Largest standard deviation of displacements, Å.")] = 0.08,
-    strain: Annotated[float, typer.Option(min=0, help="Standard deviation of the strain of crystals.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the displacements.")] = 0,
+    copies: Annotated[int, number("Displaced copies of every structure.", least=1, most=10_000)] = 6,
+    rattle: Annotated[float, number("Largest standard deviation of displacements, Å.", least=0, most=5)] = 0.08,
+    strain: Annotated[float, number("Standard deviation of the strain of crystals.", least=0, most=0.5)] = 0.01,
+    seed: Annotated[int, number("Seed of the displacements.", least=0, most=LARGEST_SEED)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,

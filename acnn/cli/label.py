@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from acnn.cli.display import console, one_sentence_errors, progress_stages, warn
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
+from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
 from acnn.data.frames import Frame, extended_xyz, read_frames, require_sound_geometry, require_xyz
@@ -40,15 +41,15 @@ def label(
         list[str] | None, typer.Option("--set", help="Argument of the calculator: --set method=GFN2-xTB.")
     ] = None,
     copies: Annotated[
-        int, typer.Option(min=0, help="Label so many displaced copies of every structure instead of itself.")
+        int, number("Label so many displaced copies of every structure instead of itself.", least=0, most=10_000)
     ] = 0,
     rattle: Annotated[
-        float | None, typer.Option(min=0, help="Largest standard deviation of their displacements, Å. \\[default: 0.1]")
+        float | None, number("Largest standard deviation of their displacements, Å. \\[default: 0.1]", least=0, most=5)
     ] = None,
     strain: Annotated[
-        float | None, typer.Option(min=0, help="Standard deviation of the strain of crystals. \\[default: 0.01]")
+        float | None, number("Standard deviation of the strain of crystals. \\[default: 0.01]", least=0, most=0.5)
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the displacements. \\[default: 0]")] = None,
+    seed: Annotated[int | None, number("Seed of the displacements. \\[default: 0]", least=0, most=LARGEST_SEED)] = None,
     reference: Annotated[
         Path | None,
         typer.Option(help="Structures with energies, to whose level those of the calculator are shifted, by element."),
@@ -65,7 +66,7 @@ def label(
     virial_key: VirialKey = None,
     stress_key: StressKey = None,
     max_force: Annotated[
-        float, typer.Option(min=0, help="Leave out structures with a larger label of force, eV/Å.")
+        float, number("Leave out structures with a larger label of force, eV/Å.", least=0, most=1e6)
     ] = 30.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:

