@@ -27,10 +27,10 @@ from acnn.graph import AtomicGraph
 from acnn.kernels.invariants import value_program
 from acnn.kernels.program import Program
 from acnn.potential import PairGradients, chosen_kernel
+from acnn.threads import MOST_THREADS, require_sensible, threads_of_torch
 
 FloatArray = NDArray[np.float64]
 
-MOST_THREADS = 4096
 STAGES = ("densities", "products", "quadratic form", "adjoints of products", "pair gradients")
 
 _warned = False
@@ -85,16 +85,14 @@ def _warn_once() -> None:
 
 def n_threads(requested: int | None = None) -> int:
     """Threads of an evaluation: the argument, else ``ACNN_NUM_THREADS``, else torch's setting."""
-    if requested is None:
-        text = os.environ.get("ACNN_NUM_THREADS")
-        if not text:
-            return torch.get_num_threads()
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(f"ACNN_NUM_THREADS is a positive number of threads, not {text!r}")
-        return min(int(text), MOST_THREADS)
-    if requested < 1:
-        raise ValueError(f"at least one thread is needed, not {requested}")
-    return min(requested, MOST_THREADS)
+    if requested is not None:
+        return require_sensible(requested, "threads")
+    text = os.environ.get("ACNN_NUM_THREADS")
+    if not text:
+        return threads_of_torch()
+    if not text.isdecimal():
+        raise ValueError(f"ACNN_NUM_THREADS is a number of threads from 1 to {MOST_THREADS}, not {text!r}")
+    return require_sensible(int(text), "ACNN_NUM_THREADS")
 
 
 @dataclass(frozen=True)

@@ -65,3 +65,11 @@ def test_torch_has_one_thread_in_forked_processes_and_keeps_them_here():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_senseless_number_of_threads_of_torch_is_refused():
+    """Torch would end in a segmentation fault."""
+    code = "import torch, acnn.testing; torch.set_num_threads(10**6); acnn.testing.random_model(['Si'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "torch.get_num_threads() is a number of threads from 1 to 1024, not 1000000" in done.stderr

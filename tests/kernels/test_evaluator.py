@@ -526,9 +526,9 @@ def test_instruction_sets_that_are_not_there(model):
         EnergyKernel(model.program(), "x87")
 
 
-@pytest.mark.parametrize("threads", [0, -3])
-def test_at_least_one_thread(model, graph, threads):
-    with pytest.raises(ValueError, match=f"at least one thread is needed, not {threads}"):
+@pytest.mark.parametrize("threads", [0, -3, 10**6])
+def test_a_sensible_number_of_threads(model, graph, threads):
+    with pytest.raises(ValueError, match=f"threads is a number of threads from 1 to 1024, not {threads}"):
         EnergyKernel(model.program(), threads=threads)(graph)
 
 
