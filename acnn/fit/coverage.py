@@ -48,8 +48,8 @@ def coverage_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: f
     told = []
     if alone:
         told.append(
-            f"no atom of {' or '.join(alone)} has a neighbor within {cutoff:g} Å in the training data: interactions that "
-            "the model gives to it are made up; add structures with it"
+            f"no atom of {' or '.join(alone)} has a neighbor within {cutoff:g} Å in the training data: interactions "
+            "that the model gives to it are made up; add structures with it"
         )
     if apart:
         more = f" and {len(apart) - MOST_NAMED} more" if len(apart) > MOST_NAMED else ""
