@@ -135,7 +135,7 @@ def test_max_force_leaves_structures_out_and_counts_them(demo: Path, tmp_path: P
     assert "#3" in stopped.output
     done = run("fit", tmp_path / "train.xyz", "-o", tmp_path / "m.acnn", "--order", 1, "--max-force", 100)
     assert done.exit_code == 0, done.output
-    assert "1 structures left out" in done.output
+    assert "1 structure left out" in done.output
     assert read_header(tmp_path / "m.acnn")["provenance"]["data"]["train"]["left_out"] == 1
 
 
