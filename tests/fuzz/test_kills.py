@@ -39,7 +39,7 @@ def written(name: str) -> Callable[[Path], Any]:
     return lambda folder: (folder / name).read_bytes()
 
 
-LABEL = ["label", "cu.xyz", "-o", "l.xyz", "--calculator", "ase.calculators.emt:EMT", "--copies", "2"]
+LABEL = ["label", "cu.xyz", "-o", "l.xyz", "--calculator", "ase.calculators.emt:EMT", "--copies", "2", "--overwrite"]
 JOBS: Mapping[str, Job] = {
     "fit": Job(
         ["fit", "cu.xyz", "-o", "m.acnn", "--json", "m.json", "--checkpoint", "m.factor", *FIT], ("cu.xyz",), fitted
