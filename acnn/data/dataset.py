@@ -37,6 +37,8 @@ __all__ = [
     "read_dataset",
 ]
 
+HUGE_LABEL = 1e8
+"""eV per atom, and eV/Å; no calculation means a number beyond it: with all electrons, uranium has 0.8 million eV."""
 HUGE_FORCE = 1000.0
 """eV/Å; beyond it a force is taken for a failed calculation unless ``max_force`` says otherwise."""
 
@@ -76,14 +78,17 @@ class LabeledStructure:
         """Largest norm of a force in eV/Å; 0 without forces, NaN if a force is NaN."""
         return 0.0 if self.forces is None else float(np.linalg.norm(self.forces, axis=1).max())
 
-    def not_finite(self) -> list[str]:
-        """Which of the labels hold a NaN or an infinity."""
-        labels = {"energy": self.energy, "forces": self.forces, "virial": self.virial}
-        return [what for what, x in labels.items() if x is not None and not np.all(np.isfinite(x))]
+    def meaningless(self) -> list[str]:
+        """Which of the labels hold a NaN, an infinity, or a number beyond `HUGE_LABEL`."""
+        n = len(self)
+        labels = {"energy": (self.energy, n), "forces": (self.forces, 1), "virial": (self.virial, n)}
+        return [
+            what for what, (x, size) in labels.items() if x is not None and not np.all(np.abs(x) < HUGE_LABEL * size)
+        ]
 
-    def with_finite_labels(self) -> LabeledStructure:
-        """Without those that hold a NaN or an infinity."""
-        bad = self.not_finite()
+    def with_sound_labels(self) -> LabeledStructure:
+        """Without those that are meaningless."""
+        bad = self.meaningless()
         energy, forces = None if "energy" in bad else self.energy, None if "forces" in bad else self.forces
         return replace(self, energy=energy, forces=forces, virial=None if "virial" in bad else self.virial)
 
@@ -188,8 +193,8 @@ def read_dataset(
     The virial of a structure that is not periodic in three directions is ignored and counted in
     ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure with a larger force, or with a NaN among its
     labels, is left out and counted in ``Dataset.left_out``; without it, NaN and forces beyond 1000 eV/Å are errors.
-    With ``drop_nan`` only the labels with a NaN are left out, and counted in ``Dataset.notes``. The structures' info
-    keys ``energy_weight``, ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their
+    With ``drop_nan`` only such labels are left out, and counted in ``Dataset.notes``. The structures' info keys
+    ``energy_weight``, ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their
     config type.
     """
     if max_force is not None and not max_force > 0:
@@ -199,8 +204,8 @@ def read_dataset(
     explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
     keys = choose_keys([frame.atoms for frame in frames], explicit, file.name)
     structures = [_labeled(frame, keys, weights, file.name) for frame in frames]
-    bad = Counter(what for structure in structures for what in structure.not_finite()) if drop_nan else Counter()
-    structures = [structure.with_finite_labels() for structure in structures] if bad else structures
+    bad = Counter(what for structure in structures for what in structure.meaningless()) if drop_nan else Counter()
+    structures = [structure.with_sound_labels() for structure in structures] if bad else structures
     kept = [structure for structure in structures if _is_kept(structure, max_force)]
     if not kept:
         raise DatasetError(f"All {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å.")
@@ -217,7 +222,7 @@ def read_dataset(
 
 def _dropped(bad: Counter[str], source: str) -> list[str]:
     labels = ", ".join(f"{what} of {structures_count(n)}" for what, n in bad.items())
-    return [f"{source}: NaN or infinite, and left out: {labels}"] if bad else []
+    return [f"{source}: NaN, infinite or beyond {HUGE_LABEL:g}, and left out: {labels}"] if bad else []
 
 
 def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -258,13 +263,14 @@ def _weight_factor(atoms: Atoms, key: str, name: str) -> float:
 
 
 def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
-    bad = structure.not_finite()
+    bad = structure.meaningless()
     if max_force is not None:
         return not bad and structure.max_force <= max_force
     if bad:
         raise DatasetError(
-            f"{structure.name} has a NaN or infinity in its {' and '.join(bad)}: mend it, or leave out such labels "
-            "with --drop-nan, or such structures with --max-force (drop_nan, max_force in a YAML file)."
+            f"{structure.name} has a NaN, an infinity or a number beyond {HUGE_LABEL:g} in its {' and '.join(bad)}: "
+            "mend it, or leave out such labels with --drop-nan, or such structures with --max-force (drop_nan, "
+            "max_force in a YAML file)."
         )
     if structure.max_force > HUGE_FORCE:
         raise DatasetError(
