@@ -104,7 +104,7 @@ def test_models(server: Server, bases: Path, tmp_path: Path) -> None:
         arguments = ["evaluate", model, "cu.xyz", "--json", "e.json"]
         return Case(arguments, model, ("e.json",), errors("e.json"), expected[kind])
 
-    run(seeds(0.25, 40), make, mutations.BINARY, bases, tmp_path / "case", server, ["cu.xyz"])
+    run(seeds(0.25, 20), make, mutations.BINARY, bases, tmp_path / "case", server, ["cu.xyz"])
 
 
 def test_other_commands_on_models(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_other_commands_on_models(server: Server, bases: Path, tmp_path: Path) -
         return Case(arguments, "linear.acnn", outputs, result, expected)
 
     inputs = ["cu.xyz", "tune.yaml", "attention.acnn"]
-    run(seeds(0.1, 20), make, mutations.BINARY, bases, tmp_path / "case", server, inputs)
+    run(seeds(0.1, 10), make, mutations.BINARY, bases, tmp_path / "case", server, inputs)
 
 
 def test_factor(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_factor(server: Server, bases: Path, tmp_path: Path) -> None:
         arguments = [*FIT_DATA, "--checkpoint", "linear.factor"]
         return Case(arguments, "linear.factor", ("m.acnn", "m.json", "linear.factor"), fitted, expected)
 
-    run(seeds(0.1, 20), make, mutations.BINARY, bases, tmp_path / "case", server, ["cu.xyz"])
+    run(seeds(0.1, 10), make, mutations.BINARY, bases, tmp_path / "case", server, ["cu.xyz"])
 
 
 def test_training_checkpoint(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_training_checkpoint(server: Server, bases: Path, tmp_path: Path) -> Non
     def make(rng: np.random.Generator) -> Case:
         return Case(resume, "attention.checkpoint", outputs, trained, expected)
 
-    run(seeds(0.05, 10), make, mutations.BINARY, bases, tmp_path / "case", server, inputs)
+    run(seeds(0.05, 5), make, mutations.BINARY, bases, tmp_path / "case", server, inputs)
 
 
 def test_data(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_data(server: Server, bases: Path, tmp_path: Path) -> None:
     def make(rng: np.random.Generator) -> Case:
         return Case(FIT_DATA, "cu.xyz", ("m.acnn", "m.json"), fitted)
 
-    run(seeds(0.25, 50), make, mutations.TEXT, bases, tmp_path / "case", server)
+    run(seeds(0.25, 30), make, mutations.TEXT, bases, tmp_path / "case", server)
 
 
 def test_cosmetic_changes_of_data(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_cosmetic_changes_of_data(server: Server, bases: Path, tmp_path: Path) -
     def make(rng: np.random.Generator) -> Case:
         return Case(FIT_DATA, "cu.xyz", ("m.acnn", "m.json"), fitted, expected)
 
-    run(seeds(0.01, 10), make, mutations.COSMETIC, bases, tmp_path / "case", server)
+    run(seeds(0.01, 6), make, mutations.COSMETIC, bases, tmp_path / "case", server)
 
 
 def test_settings_of_fits(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_settings_of_fits(server: Server, bases: Path, tmp_path: Path) -> None:
         arguments = ["fit", "--config", "fit.yaml", "-o", "m.acnn", "--json", "m.json"]
         return Case(arguments, "fit.yaml", ("m.acnn", "m.json"), fitted, names=WORDS_OF_SETTINGS)
 
-    run(seeds(0.12, 40), make, mutations.TEXT, bases, tmp_path / "case", server, ["cu.xyz"])
+    run(seeds(0.12, 20), make, mutations.TEXT, bases, tmp_path / "case", server, ["cu.xyz"])
 
 
 def test_settings_of_trainings(server: Server, bases: Path, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_settings_of_trainings(server: Server, bases: Path, tmp_path: Path) -> N
         arguments = ["train", "attention.yaml", "-o", "attention.acnn", "--json", "attention.json"]
         return Case(arguments, "attention.yaml", ("*",), trained, names=WORDS_OF_SETTINGS)
 
-    run(seeds(0.12, 30), make, mutations.TEXT, bases, tmp_path / "case", server, ["cu.xyz"])
+    run(seeds(0.12, 15), make, mutations.TEXT, bases, tmp_path / "case", server, ["cu.xyz"])
 
 
 WORDS_OF_SETTINGS = (
@@ -256,4 +256,4 @@ def test_foreign_files(server: Server, bases: Path, tmp_path: Path, command: str
         return Case([command, name, *further.get(command, [])], name, (), lambda folder: "nothing", "an error")
 
     inputs = ["cu.xyz", "fit.yaml"]
-    run(seeds(0.004, 6), make, [mutations.as_it_is], bases, tmp_path / "case", server, inputs)
+    run(seeds(0.004, 4), make, [mutations.as_it_is], bases, tmp_path / "case", server, inputs)

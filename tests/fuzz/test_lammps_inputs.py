@@ -55,14 +55,14 @@ def test_inputs(server: Server, bases: Path, tmp_path: Path, reference: float) -
     def make(rng: Generator) -> Case:
         return Case(["lmp", "in.lammps"], "in.lammps", ("pe.txt",), energy, names=("",))
 
-    run(seeds(0.03, 15), make, [damaged_line], bases, tmp_path / "case", server, ["linear.mliap.pt"])
+    run(seeds(0.03, 8), make, [damaged_line], bases, tmp_path / "case", server, ["linear.mliap.pt"])
 
 
 def test_exported_models(server: Server, bases: Path, tmp_path: Path, reference: float) -> None:
     def make(rng: Generator) -> Case:
         return Case(["lmp", "in.lammps"], "linear.mliap.pt", ("pe.txt",), energy, reference)
 
-    run(seeds(0.05, 15), make, mutations.BINARY, bases, tmp_path / "case", server, ["in.lammps"])
+    run(seeds(0.05, 8), make, mutations.BINARY, bases, tmp_path / "case", server, ["in.lammps"])
 
 
 @pytest.mark.parametrize("name", ["linear.acnn", "linear.yace", "cu.xyz", "fit.yaml", "linear.factor"])
