@@ -93,6 +93,10 @@ class ACNNCalculator(BaseCalculator):
         """How often pairs were searched since the calculator was made, copied or unpickled."""
         return self._neighbors.searches
 
+    def reset(self) -> None:
+        """Forget the last calculation: the next one evaluates the model again."""
+        self.atoms, self.results, self._found = None, {}, None
+
     def calculate(
         self,
         atoms: ase.Atoms | None = None,

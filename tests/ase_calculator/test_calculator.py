@@ -125,6 +125,16 @@ def test_one_evaluation_gives_everything(model, evaluations):
     assert len(evaluations) == 2
 
 
+def test_a_reset_evaluates_again(model, evaluations):
+    atoms = STRUCTURES["alloy"].copy()
+    atoms.calc = ACNNCalculator(model)
+    energy = atoms.get_potential_energy()
+    atoms.calc.reset()
+    assert (atoms.calc.atoms, atoms.calc.results) == (None, {})
+    assert atoms.get_potential_energy() == energy
+    assert len(evaluations) == 2
+
+
 def test_what_the_model_does_not_see_changes_nothing(model, evaluations):
     atoms = STRUCTURES["alloy"].copy()
     atoms.calc = ACNNCalculator(model)
