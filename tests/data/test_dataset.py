@@ -298,7 +298,9 @@ def test_labels_that_are_not_finite_can_be_dropped_alone(xyz: Path) -> None:
     assert [s.forces is None for s in data] == [False, False, True]
     assert [s.virial is None for s in data] == [False, True, False]
     np.testing.assert_allclose(data[1].forces, copper(1).get_forces(), atol=1e-8)
-    assert data.notes == ("train.xyz: NaN, infinite or beyond 1e+08, and left out: virial of 1 structure, forces of 1 structure",)
+    assert data.notes == (
+        "train.xyz: NaN, infinite or beyond 1e+08, and left out: virial of 1 structure, forces of 1 structure",
+    )
     assert data.left_out == 0
     no_forces.arrays["REF_forces"][2, 1] = 60.0
     assert read_dataset(write(xyz, whole, no_stress, no_forces), drop_nan=True, max_force=50.0).left_out == 1
