@@ -42,12 +42,16 @@ CLOSEST_APPROACH = 1e-6
 class ACNNCalculator(BaseCalculator):
     """An ASE calculator of a strictly local potential.
 
-    Results are NumPy float64 whatever ``dtype`` is. Stress and stresses exist for three periodic cell vectors.
+    Results are NumPy float64 whatever ``dtype`` is. Stress and stresses exist where the cell has a volume: three cell
+    vectors, periodic or not. They are σ = (1/V) dE/dε under a strain of cell and atoms, as those of ASE's calculators.
+    Of a slab, V is the volume of the whole cell: σ times its height is the in-plane tension in eV/Å², and a filter with
+    ``mask=[1, 1, 0, 0, 0, 1]`` relaxes the plane.
 
     Args:
         model: path of a ``.acnn`` file, or a potential; a potential on this device is used as it is, not copied.
         device: where torch evaluates the model, "cpu", "cuda", "cuda:1", …
-        dtype: "float64" or "float32", of the pair vectors and with them of the evaluation.
+        dtype: "float64" or "float32", of the pair vectors and with them of the evaluation. Line searches compare
+            energies that differ by less than float32 resolves: relax with "float64", or without a line search.
         skin: pairs are searched within cutoff + skin (Å), and again only when an atom may have come into reach
             unseen; 0 searches whenever something moved.
         kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
@@ -55,6 +59,7 @@ class ACNNCalculator(BaseCalculator):
         committee: put the results of the committee into ``results`` after every evaluation. That costs about one
             evaluation more for each member, so it is left to the asking without it:
             ``calc.get_property("forces_std", atoms)``.
+        label: a name of your own; nothing is written under it. Scripts for ASE's file-writing calculators give one.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
@@ -67,6 +72,7 @@ class ACNNCalculator(BaseCalculator):
         skin: float = 0.5,
         kernel: str | None = None,
         committee: bool = False,
+        label: str | None = None,
     ) -> None:
         super().__init__()
         dtype_of(dtype)  # an unusable name is told now, as is an unusable kernel
@@ -74,10 +80,8 @@ class ACNNCalculator(BaseCalculator):
         uses_compiled_kernel(kernel)
         _warn_of_copies()
         self.potential = _potential(model)
-        self.committee = committee
-        if has_committee(self.potential):
-            self.implemented_properties = [*type(self).implemented_properties, *COMMITTEE_PROPERTIES]
-        elif committee:
+        self.committee, self.label = committee, label
+        if committee:
             require_committee(self.potential)
         self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
@@ -93,9 +97,39 @@ class ACNNCalculator(BaseCalculator):
         """How often pairs were searched since the calculator was made, copied or unpickled."""
         return self._neighbors.searches
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `set` can change: the arguments of the class beside ``model``."""
+        names = ("dtype", "skin", "kernel", "committee", "label")
+        return {"device": str(self.device)} | {name: getattr(self, name) for name in names}
+
+    def set(self, **changes: Any) -> dict[str, Any]:
+        """Change settings, ``calc.set(skin=1.0)``; returns those that were another before.
+
+        After a change the next calculation evaluates the model again.
+        """
+        unknown = sorted(set(changes) - set(self.settings))
+        if unknown:
+            raise TypeError(f"there is no setting {', '.join(unknown)}: set() takes {', '.join(self.settings)}")
+        changed = {name: value for name, value in changes.items() if self.settings[name] != value}
+        if changed:
+            self.__init__(self.potential, **self.settings | changed)  # type: ignore[misc]
+        return changed
+
     def reset(self) -> None:
         """Forget the last calculation: the next one evaluates the model again."""
         self.atoms, self.results, self._found = None, {}, None
+
+    def get_property(self, name: str, atoms: ase.Atoms | None = None, allow_calculation: bool = True) -> Any:
+        """As ASE's, also of `COMMITTEE_PROPERTIES` where the model has a committee."""
+        if name not in COMMITTEE or not has_committee(self.potential):
+            return super().get_property(name, atoms, allow_calculation)
+        known = super().get_property("energy", atoms, allow_calculation) is not None
+        if name not in self.results and not (known and allow_calculation):
+            return None
+        if name not in self.results:
+            self.calculate(None, [name], [])
+        return copy.copy(self.results[name])
 
     def calculate(
         self,
@@ -113,9 +147,9 @@ class ACNNCalculator(BaseCalculator):
         if atoms is None:
             raise ValueError("there is no structure yet: give atoms to calculate()")
         asked = set(properties or ())
-        if asked & STRESSES and not atoms.pbc.all():
+        if asked & STRESSES and atoms.cell.rank < 3:
             raise PropertyNotImplementedError(
-                f"stress needs three periodic cell vectors, and the pbc of this structure is {atoms.pbc.tolist()}"
+                f"stress needs a cell with a volume: this structure has {atoms.cell.rank} cell vectors, set the others"
             )
         if self._found is None or not self.results:
             self._evaluate(atoms)
@@ -135,7 +169,7 @@ class ACNNCalculator(BaseCalculator):
         energy = float(energies.sum())
         forces = _to_numpy(self._found.forces)
         self.results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
-        if atoms.pbc.all():
+        if atoms.cell.rank == 3:
             self.results["stress"] = _stress(self._found, atoms.get_volume())
 
     def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
@@ -155,20 +189,17 @@ class ACNNCalculator(BaseCalculator):
         return [name for name, (before, now) in pairs.items() if not _equal(before, now, tol)]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ACNNCalculator:
-        settings = (self.device, self.dtype, self.skin, self.kernel, self.committee)
-        duplicate = type(self)(copy.deepcopy(self.potential, memo), *settings)
+        duplicate = type(self)(copy.deepcopy(self.potential, memo), **self.settings)
         duplicate.atoms, duplicate.results = copy.deepcopy((self.atoms, self.results), memo)
         return duplicate
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = {"device": str(self.device), "dtype": self.dtype, "skin": self.skin, "kernel": self.kernel}
-        settings["committee"] = self.committee
-        return {"model": model_to_bytes(self.potential), **settings, "atoms": self.atoms, "results": self.results}
+        model = model_to_bytes(self.potential)
+        return {"model": model, "settings": self.settings, "atoms": self.atoms, "results": self.results}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         model = model_from_bytes(state["model"], "pickled calculator")
-        settings = (state[name] for name in ("device", "dtype", "skin", "kernel", "committee"))
-        self.__init__(model, *settings)  # type: ignore[misc]
+        self.__init__(model, **state["settings"])  # type: ignore[misc]
         self.atoms, self.results = state["atoms"], state["results"]
 
 

@@ -5,6 +5,10 @@
 is the spread of the K members about the model, the epistemic term of `acnn.uncertainty.committee`; the noise of the
 labels is not in it. Members of an ensemble spread about their mean as they do without the floor at which energies of
 networks level off; ``committee_energies`` and so on are the model's plus these deviations.
+
+They are asked for by `get_property` and stand in ``results``, but not among ``implemented_properties``, by which ASE's
+`SumCalculator` and `LinearCombinationCalculator` choose what to add: standard deviations do not add, and committees may
+differ in size.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ COMMITTEE_PROPERTIES = (
 def committee_results(
     potential: Potential, found: PairGradients, results: Mapping[str, Any], atoms: ase.Atoms, kernel: str | None
 ) -> dict[str, Any]:
-    """`COMMITTEE_PROPERTIES`, those of the stress for three periodic cell vectors only.
+    """`COMMITTEE_PROPERTIES`, those of the stress where the cell has a volume.
 
     Args:
         potential: a model with a committee.
@@ -51,7 +55,7 @@ def committee_results(
         "committee_energies": results["energy"] + _to_numpy(deviations.energies[:, 0]),
         "committee_forces": results["forces"] + _to_numpy(cast("Tensor", deviations.forces)),
     }
-    if atoms.pbc.all():
+    if atoms.cell.rank == 3:
         virials = _to_numpy(cast("Tensor", deviations.virials)[:, 0])
         stresses = voigt_from_full(stress_from_virial(virials, atoms.get_volume()))
         known["stress_std"] = np.sqrt((stresses**2).mean(axis=0))

@@ -8,11 +8,13 @@ import pickle
 import numpy as np
 import pytest
 from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.mixing import LinearCombinationCalculator
 from ase.io import Trajectory
 
 from acnn.io.model_file import save_model
 from acnn.testing import example_structures, random_crystal, random_model
 from ase_calculator import ACNNCalculator
+from ase_calculator.committee import COMMITTEE_PROPERTIES
 
 ACCURACY = 1e-9
 STRUCTURES = example_structures()
@@ -48,7 +50,7 @@ def test_results_are_those_of_the_members(model, name, kernel):
     np.testing.assert_allclose(found["energy_std"], spread(energies, found["energy"]), **close)
     np.testing.assert_allclose(found["energies_std"], spread(sites, found["energies"]), **close)
     np.testing.assert_allclose(found["forces_std"], spread(forces, found["forces"]), **close)
-    if atoms.pbc.all():
+    if atoms.cell.rank == 3:
         stresses = [c.get_property("stress", atoms) for c in calculators]
         np.testing.assert_allclose(found["committee_stress"], stresses, **close)
         np.testing.assert_allclose(found["stress_std"], spread(stresses, found["stress"]), **close)
@@ -84,9 +86,10 @@ def test_results_belong_to_the_structure(model):
 
 def test_stress_needs_a_cell(model):
     atoms = random_crystal(["Si", "C"])
-    atoms.pbc = (True, True, False)
+    atoms.set_cell(None)
+    atoms.pbc = False
     calculator = ACNNCalculator(model, committee=True)
-    with pytest.raises(PropertyNotImplementedError, match="three periodic cell vectors"):
+    with pytest.raises(PropertyNotImplementedError, match="a cell with a volume"):
         calculator.get_property("stress_std", atoms)
     assert calculator.get_property("energy_std", atoms) > 0
     assert set(WITHOUT_STRESS) <= set(calculator.results)
@@ -126,3 +129,19 @@ def test_files_and_trajectories(model, tmp_path):
     atoms.write(tmp_path / "t.xyz")
     with Trajectory(tmp_path / "t.traj") as trajectory:
         assert trajectory[0].get_potential_energy() == energy
+
+
+@pytest.mark.parametrize("weights", [[1.0, 1.0], [1.0, -1.0]])
+def test_combinations_of_calculators_add_no_standard_deviations(model, weights):
+    """Nor members of committees of three and four, which has no meaning."""
+    other = random_model(["Si", "C"], seed=1)
+    other.set_committee(other.coefficients * other.coefficients.new_tensor([[0.9], [1.0], [1.1]]))
+    atoms = random_crystal(["Si", "C"])
+    parts = [ACNNCalculator(m, committee=True) for m in (model, other)]
+    atoms.calc = LinearCombinationCalculator(parts, weights)
+    energies = [part.get_property("energy", atoms) for part in parts]
+    assert atoms.get_potential_energy() == pytest.approx(np.dot(weights, energies))
+    assert not set(atoms.calc.results) & set(COMMITTEE_PROPERTIES)
+    for name in ("energy_std", "committee_energies"):
+        with pytest.raises(PropertyNotImplementedError):
+            atoms.calc.get_property(name, atoms)
