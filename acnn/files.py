@@ -15,7 +15,8 @@ from pathlib import Path
 
 from acnn.owners import Owner
 
-DESCRIPTORS = re.compile(r"/proc/(\d+)(/task/\d+)?/fd")
+DESCRIPTORS = re.compile(r"(/proc/(?P<process>\d+)(/task/\d+)?|/dev)/fd")
+"""Folders of a process's open files: of Linux, and of macOS, where it is the own process's."""
 FORGOTTEN = 86400.0
 """Seconds after which a temporary file of another machine counts as left behind."""
 LONGEST_NAME = 120
@@ -62,7 +63,7 @@ def put_in_place(finished: Path, target: Path) -> None:
     """Give a finished file, which stands beside the `destination` of an output, the name of that."""
     with told_errors(target):
         _require_replaceable(target)
-        with finished.open("rb") as file:
+        with finished.open("r+b") as file:
             os.fsync(file.fileno())
         _rename(finished, target)
 
@@ -194,7 +195,7 @@ def _is_descriptor(path: Path) -> bool:
 
 def _write_into(path: Path, content: Sequence[bytes | memoryview]) -> None:
     found = DESCRIPTORS.fullmatch(os.path.realpath(path.parent))
-    if found is not None and int(found[1]) == os.getpid():
+    if found is not None and found["process"] in (None, str(os.getpid())):
         sys.stdout.flush()
         handle = os.dup(int(path.name))  # opened again it would begin at the start of a file
     else:

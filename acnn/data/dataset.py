@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
 from acnn.data.label_keys import LabelKeys, choose_keys
-from acnn.data.unknown_labels import structures_count
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
+from acnn.wording import counted
 
 __all__ = [
     "Dataset",
@@ -221,7 +221,7 @@ def read_dataset(
 
 
 def _dropped(bad: Counter[str], source: str) -> list[str]:
-    labels = ", ".join(f"{what} of {structures_count(n)}" for what, n in bad.items())
+    labels = ", ".join(f"{what} of {counted(n, 'structure')}" for what, n in bad.items())
     return [f"{source}: NaN, infinite or beyond {HUGE_LABEL:g}, and left out: {labels}"] if bad else []
 
 

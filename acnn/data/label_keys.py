@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from acnn.data.frames import DatasetError
 from acnn.data.label_names import KINDS, KNOWN, QUANTITIES, LabelName
 from acnn.data.labels import READERS, energy_of, find, forces_of, virial_of
-from acnn.data.unknown_labels import existing_keys, structures_count, unknown_labels
+from acnn.data.unknown_labels import existing_keys, unknown_labels
+from acnn.wording import counted
 
 SAME = {"energy": 1e-4, "forces": 1e-3, "virial": 1e-2}
 """eV/atom, eV/Å, eV/atom: what differs by less was rounded."""
@@ -225,7 +226,7 @@ def _difference_notes(source: str, first: LabelName, different: Mapping[LabelNam
     why = ", from which forces derive" if first.is_free_energy else ""
     return [
         f"{source}: {PLURAL[quantity]} are taken from {first.key}{why}; {name.key} differs from it in "
-        f"{structures_count(found.structures)}, by up to {found.largest:.3g} {UNITS[quantity]} "
+        f"{counted(found.structures, 'structure')}, by up to {found.largest:.3g} {UNITS[quantity]} "
         f"(--{name.kind}-key {name.key} takes that)"
         for name, found in different.items()
     ]
@@ -243,7 +244,7 @@ def _level_notes(choices: Mapping[str, Choice], source: str) -> list[str]:
             if name.level == other.level:
                 raise DatasetError(
                     f"{source} has {name.key} of the level of theory of {other.key}, which differs from "
-                    f"{firsts['energy'].key} in {structures_count(found.structures)}, by up to {found.largest:.3g} "
+                    f"{firsts['energy'].key} in {counted(found.structures, 'structure')}, by up to {found.largest:.3g} "
                     f"eV/atom: name what belongs together, --energy-key {other.key} --{name.kind}-key {name.key} "
                     "(energy_key … in a YAML file)."
                 )
@@ -288,7 +289,7 @@ def _level(key: str) -> str:
 
 def _key_counts(counts: Mapping[str, int]) -> str:
     return (
-        " + ".join(f"{key} ({structures_count(n)})" for key, n in counts.items())
+        " + ".join(f"{key} ({counted(n, 'structure')})" for key, n in counts.items())
         if len(counts) > 1
         else "".join(counts)
     )
@@ -299,7 +300,7 @@ def _quantity(name: LabelName) -> str:
 
 
 def _counted(counts: Mapping[LabelName, int]) -> str:
-    return ", ".join(f"{name.key} in {structures_count(n)}" for name, n in counts.items())
+    return ", ".join(f"{name.key} in {counted(n, 'structure')}" for name, n in counts.items())
 
 
 def _names_in(atoms: Atoms, names: Sequence[LabelName]) -> tuple[LabelName, ...]:

@@ -12,6 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from acnn.data.label_names import KNOWN_KEYS, LabelName
+from acnn.wording import counted
 
 NOT_LABELS = {"numbers", "positions"}
 PER_ATOM_RESULTS = {"forces", "energies", "stresses", "charges", "magmoms"}
@@ -45,7 +46,7 @@ def unknown_labels(structures: Sequence[Atoms], names: Mapping[str, Sequence[Lab
         found.update((key, quantity) for key, quantity in per_atom + of_all if quantity and key not in taken)
     if not found:
         return []
-    listed = ", ".join(f"{key} in {structures_count(n)} ({OPTIONS[q]})" for (key, q), n in found.items())
+    listed = ", ".join(f"{key} in {counted(n, 'structure')} ({OPTIONS[q]})" for (key, q), n in found.items())
     return [f"{source}: not used, though it looks like labels: {listed}"]
 
 
@@ -66,11 +67,6 @@ def _quantity(key: str, value: Any, missing: set[str]) -> str | None:
         return None
     known = LOOKS["virial"].search(key) or ("virial" in missing and not OTHER_TENSORS.search(key))
     return "virial" if known else None
-
-
-def structures_count(n: int) -> str:
-    """ "1 structure", "2 structures"."""
-    return f"{n} structure{'s' * (n != 1)}"
 
 
 def existing_keys(structures: Iterable[Atoms]) -> str:

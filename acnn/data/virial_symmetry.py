@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from acnn.data.unknown_labels import structures_count
+from acnn.wording import counted
 
 ASYMMETRY = 0.05
 """Of the largest component; calculations that are not quite converged stay below."""
@@ -21,7 +21,7 @@ def symmetry_notes(virials: Iterable[tuple[str, NDArray[np.float64]]], source: s
         return []
     share, name = max(bad)
     return [
-        f"{source}: the virials or stresses of {structures_count(len(bad))} are not symmetric, that of {name} by "
+        f"{source}: the virials or stresses of {counted(len(bad), 'structure')} are not symmetric, that of {name} by "
         f"{100 * share:.0f} % of its largest component: are their nine numbers in the order xx xy xz yx yy yz zx zy zz?"
     ]
 

@@ -15,7 +15,6 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
-from acnn.data.unknown_labels import structures_count
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.files import require_writable, write_atomically
 from acnn.fit.coverage import Pair
@@ -32,6 +31,7 @@ from acnn.io.model_file import require_own_model, save_model
 from acnn.models.noise import Noise
 from acnn.outputs import require_summaries
 from acnn.ranks import ALONE, Ranks
+from acnn.wording import counted
 
 
 @dataclass
@@ -260,7 +260,7 @@ def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
     for dataset in datasets.values():
         file = Path(dataset.source).name
         if dataset.left_out:
-            notes[f"{file}: {structures_count(dataset.left_out)} left out by max_force"] = None
+            notes[f"{file}: {counted(dataset.left_out, 'structure')} left out by max_force"] = None
         if dataset.virials_ignored:
             notes[f"{file}: {dataset.virials_ignored} virials ignored, their structures lack three cell vectors"] = None
         notes |= dict.fromkeys(dataset.notes)

@@ -133,7 +133,9 @@ def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.T
     try:
         header, tensors = unsealed(load, content, "acnn")
     except KeyError as error:
-        raise ModelFileError(f"{name}: a safetensors file, but not one written by acnn") from error
+        raise ModelFileError(
+            f"{name}: not an acnn model but another safetensors file, such as a checkpoint: give MODEL.acnn"
+        ) from error
     except SealError as error:
         raise ModelFileError(f"{name}: not an acnn model, or a damaged one: {error}") from error
     _require_sound_header(name, header)

@@ -182,7 +182,7 @@ def test_extra_bytes_are_refused(saved):
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_a_foreign_safetensors_file_is_refused(path, metadata):
     path.write_bytes(save({"weight": torch.zeros(3)}, metadata=metadata))
-    assert_refused(path, "a safetensors file, but not one written by acnn")
+    assert_refused(path, "not an acnn model but another safetensors file")
 
 
 @pytest.mark.parametrize(
