@@ -30,13 +30,19 @@ def build_wheel(folder, **environment):
     # Away from the checkout, where a build/ folder would hide the module of that name.
     run = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    (path,) = folder.glob("*.whl")
+    return only_wheel(folder)
+
+
+def only_wheel(folder):
+    (path,) = Path(folder).glob("*.whl")
     return path
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    with ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))) as archive:
+    """The one in the folder ``ACNN_TEST_WHEEL``, or a new one: that takes minutes."""
+    made = os.environ.get("ACNN_TEST_WHEEL")
+    with ZipFile(only_wheel(made) if made else build_wheel(tmp_path_factory.mktemp("wheel"))) as archive:
         yield archive
 
 

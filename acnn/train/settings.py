@@ -164,14 +164,14 @@ class TrainingSettings(Section):
     batch_atoms: int = Field(256, ge=1, le=1_000_000, description="Atoms of a batch.")
     learning_rate: float | None = Field(
         None,
-        ge=1e-8,
+        ge=1e-30,
         le=1,
         description="Largest learning rate.",
         json_schema_extra=unset(f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that goes on from another"),
     )
     final_learning_rate: float | None = Field(
         None,
-        ge=1e-12,
+        ge=1e-30,
         le=1,
         description="Learning rate at the last epoch.",
         json_schema_extra=unset("a hundredth of learning_rate"),

@@ -217,7 +217,7 @@ def test_a_specification_survives_json():
         ({"order": 6}, "less than or equal to 5"),
         ({"wl": 0.0}, "greater than or equal to 0.1"),
         ({"cutoff": -1.0}, "greater than or equal to 0.5"),
-        ({"cutoff": 1e9}, "less than or equal to 50"),
+        ({"cutoff": 1e9}, "less than or equal to 25"),
         ({"cutoff": float("nan")}, "finite number"),
         ({"pair_cutoff": 0.0}, "greater than or equal to 0.5"),
         ({"pair_degree": -1}, "greater than or equal to 0"),

@@ -39,14 +39,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(f"{kind}.yaml").write_text(TRAIN.replace("OUTPUT", f"{kind}.acnn"))
     Path("nothing.acnn").write_bytes(b"something else")
     Path("csv.yaml").write_text(TRAIN.replace("OUTPUT", "{model: new.acnn, log: precious.csv}"))
-    Path("plot.yaml").write_text(TRAIN.replace("OUTPUT", "{model: new.acnn, plot: precious.xyz}"))
     return tmp_path
 
 
 REFUSED = [
     *(f"fit train.xyz -o {name}.acnn" for name in ("network", "ensemble", "nothing")),
     "fit train.xyz -o new.acnn --json precious.xyz",
-    *(f"train {name}.yaml" for name in ("linear", "ensemble", "nothing", "csv", "plot")),
+    *(f"train {name}.yaml" for name in ("linear", "ensemble", "nothing", "csv")),
     *(f"ensemble linear.acnn network.acnn -o {name}" for name in ("nothing.acnn", "precious.xyz")),
     "distill linear.acnn train.xyz -o precious.xyz",
     "label train.xyz -o precious.xyz --calculator ase.calculators.emt:EMT",
@@ -107,7 +106,7 @@ def test_what_a_command_has_made_it_replaces_unasked(folder):
         assert load_model("linear.acnn").basis.specification.total_degree == degree
     done = run("ensemble", "linear.acnn", "network.acnn", "-o", "ensemble.acnn")
     assert done.exit_code == 0, done.output
-    assert [member.level for member in load_model("ensemble.acnn").models] == ["linear", "network"]
+    assert [member.level for member in load_model("ensemble.acnn").models] == ["linear", "attention"]
 
 
 def test_standard_output_takes_what_is_written_once(folder):

@@ -66,7 +66,11 @@ def test_links_lead_to_files(page):
 def test_variables_of_the_environment():
     written = {name for page in PAGES for name in re.findall(r"\bACNN_[A-Z_]+", " ".join(code_of(page)))}
     places = [ROOT / "CMakeLists.txt", *(ROOT / ".ci").iterdir()]
-    places += [path for top in ("acnn", "lammps_plugin", "tests/lammps_plugin") for path in (ROOT / top).rglob("*.py")]
+    places += [
+        path
+        for top in ("acnn", "lammps_plugin", "tests/lammps_plugin", "tests/fuzz")
+        for path in (ROOT / top).rglob("*.py")
+    ]
     source = "".join(path.read_text(encoding="utf-8") for path in places if path.is_file())
     assert [name for name in sorted(written) if name not in source] == []
 

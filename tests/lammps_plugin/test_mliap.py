@@ -283,7 +283,7 @@ def test_ranks_that_mpi4py_does_not_know_leave_the_job(model, monkeypatch, world
     """mpi4py is missing, or belongs to another MPI library: the launcher ends the job of a rank that exits."""
     monkeypatch.setattr(mliap, "_world", lambda: world)
     monkeypatch.setenv("PMI_SIZE", "2")
-    monkeypatch.setattr(mliap.os, "_exit", lambda status: (_ for _ in ()).throw(SystemExit(f"left with {status}")))
+    monkeypatch.setattr("os._exit", lambda status: (_ for _ in ()).throw(SystemExit(f"left with {status}")))
     unified = UnifiedPotential(model)
     with pytest.raises(SystemExit, match="left with 1"):
         unified.compute_forces(overlapping(unified))

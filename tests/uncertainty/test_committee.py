@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
+from safetensors.torch import load, save
 
 import acnn
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import batch
-from acnn.io.model_file import ModelFileError, load_model, read_header, save_model
+from acnn.io.model_file import ModelFileError, load_model, model_to_bytes, read_header, save_model
 from acnn.kernels.evaluator import instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.models.noise import Noise
 from acnn.neighbors import atomic_graph
+from acnn.sealed import sealed, unsealed
 from acnn.testing import example_structures, random_model
 from acnn.uncertainty import committee_deviations, spread
 from acnn.uncertainty.committee import predictive_std
@@ -183,13 +185,9 @@ def test_the_committee_is_stored_with_the_model(model, tmp_path):
 
 
 def test_a_damaged_committee_is_told(model, tmp_path):
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    save_model(model, tmp_path / "m.acnn")
-    with safe_open(tmp_path / "m.acnn", "pt") as file:
-        metadata, coefficients = file.metadata(), file.get_tensor("coefficients")
-    save_file({"coefficients": coefficients, "committee": torch.zeros(2, 3)}, tmp_path / "bad.acnn", metadata)
+    header, tensors = unsealed(load, model_to_bytes(model), "acnn")
+    parts = sealed(save, tensors | {"committee": torch.zeros(2, 3)}, "acnn", header)
+    (tmp_path / "bad.acnn").write_bytes(b"".join(parts))
     with pytest.raises(ModelFileError, match="a committee is one row or more"):
         load_model(tmp_path / "bad.acnn")
 
