@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import ase.parallel
 import numpy as np
 import pytest
 import torch
@@ -41,6 +42,12 @@ finally:
 
 STRUCTURES = example_structures()
 COUPLINGS = [PlainData, KokkosData]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ase_has_looked_for_mpi():
+    """Later it would use mpi4py as these tests leave it: imported, but not initialized, which is for LAMMPS to do."""
+    assert ase.parallel.world.size == 1
 
 
 @pytest.fixture(scope="module")
