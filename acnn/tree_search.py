@@ -41,11 +41,12 @@ def tree_pairs(
         cell: Å [3, 3]; vectors of other than periodic directions do not matter.
     """
     reduced, operation = _reduced(np.where(pbc[:, None], cell, 0.0), pbc)
-    fractional = np.where(pbc, positions @ inverse_of(reduced, pbc), 0.0)
+    inverse = inverse_of(reduced, pbc)
+    fractional = np.where(pbc, positions @ inverse, 0.0)
     wraps = np.floor(fractional).astype(np.int64)
     wrapped = positions - wraps @ reduced
     reach = cutoff * (1 + 1e-9) + 1e-14 * np.abs(positions).max(initial=0.0)
-    owner, shifts = _images(fractional - wraps, reach / heights(reduced, pbc), cutoff)
+    owner, shifts = _images(fractional - wraps, reach / heights(inverse, pbc), cutoff)
     centers, images = (cKDTree(x, balanced_tree=False) for x in (wrapped, wrapped[owner] + shifts @ reduced))
     n_pairs = centers.count_neighbors(images, reach)
     if n_pairs > MOST_PAIRS:
@@ -58,9 +59,9 @@ def tree_pairs(
     return i, j, (shift[other] + wraps[i] - wraps[j]) @ operation
 
 
-def heights(cell: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
-    """Distances (Å) of lattice planes along periodic vectors, infinity along others [3]."""
-    return np.where(pbc, 1 / np.linalg.norm(inverse_of(cell, pbc), axis=0), np.inf)
+def heights(inverse: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
+    """Distances (Å) of lattice planes along periodic vectors, by `inverse_of` the cell; infinity along others [3]."""
+    return np.where(pbc, 1 / np.linalg.norm(inverse, axis=0), np.inf)
 
 
 def inverse_of(cell: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
