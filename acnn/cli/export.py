@@ -93,7 +93,7 @@ def export(
         _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
         path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
         _require_usable_name(to, path)
-        require_writable([], [model], streams=[path])
+        require_writable([path] if to is Format.mliap else [], [model], streams=[path] if to is Format.yace else [])
         require_new(path, overwrite)
         potential = load_model(model)
         if to is Format.yace:

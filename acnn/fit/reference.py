@@ -35,7 +35,10 @@ def reference_energies(
     if settings.e0 == "isolated":
         _require_all(isolated, elements, "the training data hold no isolated atom of", option)
     if missing:
-        return _least_squares(train, elements, f"no isolated atom of {missing}, so E0 comes from least squares", option)
+        unused = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
+        beside = f" (those of {unused} are not used)" if unused else ""
+        why = f"no isolated atom of {missing}, so E0 of all elements{beside} comes from least squares"
+        return _least_squares(train, elements, why, option)
     return {e: isolated[e] for e in elements}, "isolated atoms", []
 
 

@@ -207,8 +207,16 @@ def test_without_isolated_atoms_least_squares_with_a_warning(tmp_path):
     assert report.reference_energies["Cu"] == pytest.approx(expected)
     assert report.e0_source == "least squares"
     (warning,) = report.warnings
-    assert "E0 comes from least squares" in warning
+    assert "comes from least squares" in warning
     assert "--e0" in warning
+
+
+def test_isolated_atoms_that_are_not_used_are_named(tmp_path):
+    report = fit(tmp_path, [*alloy(4, 0), *copper(2, 0), isolated("Cu", 0.25)])
+    assert report.e0_source == "least squares"
+    warning = next(text for text in report.warnings if "least squares" in text)
+    assert "no isolated atom of Al" in warning
+    assert "(those of Cu (0.25 eV) are not used)" in warning
 
 
 def test_least_squares_finds_the_energies_of_two_elements(tmp_path):
