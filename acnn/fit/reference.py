@@ -35,8 +35,8 @@ def reference_energies(
     if settings.e0 == "isolated":
         _require_all(isolated, elements, "the training data hold no isolated atom of", option)
     if missing:
-        unused = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
-        beside = f" (those of {unused} are not used)" if unused else ""
+        there = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
+        beside = f" (those of {there} are not used)" if there else ""
         why = f"no isolated atom of {missing}, so E0 of all elements{beside} comes from least squares"
         return _least_squares(train, elements, why, option)
     return {e: isolated[e] for e in elements}, "isolated atoms", []
