@@ -20,7 +20,7 @@ import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from acnn.conventions import virial_from_stress
+from acnn.data.labeling import labeled
 from acnn.fit import checkpoint
 from acnn.fit.job import run_fit
 from acnn.fit.settings import FitSettings
@@ -88,17 +88,6 @@ def crystal(elements: tuple[str, ...], seed: int) -> ase.Atoms:
     return atoms
 
 
-def labeled(atoms: ase.Atoms) -> ase.Atoms:
-    """With EMT's energy, forces and virial."""
-    computed = atoms.copy()
-    computed.calc = EMT()
-    atoms.info["REF_energy"] = computed.get_potential_energy()
-    atoms.arrays["REF_forces"] = computed.get_forces()
-    if atoms.pbc.all():
-        atoms.info["REF_virial"] = virial_from_stress(computed.get_stress(voigt=False), atoms.get_volume()).ravel()
-    return atoms
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
     """The training data of a kind."""
@@ -106,7 +95,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
     for n in {kind.n_elements for kind in KINDS}:
         elements = ELEMENTS[:n]
         frames = [ase.Atoms(e) for e in elements] + [crystal(elements, seed) for seed in range(3)]
-        ase.io.write(folder / f"{n}.xyz", list(map(labeled, frames)))
+        ase.io.write(folder / f"{n}.xyz", [labeled(atoms, "default", EMT()) for atoms in frames])
     return lambda kind: folder / f"{kind.n_elements}.xyz"
 
 

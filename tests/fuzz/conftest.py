@@ -14,6 +14,8 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from acnn.data.labeling import labeled
+
 sys.path.insert(0, str(Path(__file__).parent))
 try:
     from judge import Server
@@ -88,17 +90,7 @@ def crystals() -> list[ase.Atoms]:
         atoms = bulk("Cu", cubic=True, a=3.5 + 0.04 * k)
         atoms.positions += rng.normal(scale=0.12, size=(4, 3))
         found.append(atoms)
-    return [_labeled(atoms) for atoms in found]
-
-
-def _labeled(atoms: ase.Atoms) -> ase.Atoms:
-    computed = atoms.copy()
-    computed.calc = EMT()
-    atoms.info["REF_energy"] = computed.get_potential_energy()
-    atoms.arrays["REF_forces"] = computed.get_forces()
-    if atoms.pbc.all():
-        atoms.info["REF_stress"] = computed.get_stress()
-    return atoms
+    return [labeled(atoms, "default", EMT()) for atoms in found]
 
 
 @pytest.fixture(scope="session")
