@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, one_sentence_errors, warn
+from acnn.cli.display import console, warn
 from acnn.data.frames import read_frames
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
@@ -27,11 +27,10 @@ def check(
     Warnings about its training data, such as pairs of elements that they do not hold, are repeated. Exit status 1 if a
     check fails.
     """
-    with one_sentence_errors():
-        potential = load_model(model)
-        frames = [frame.atoms for frame in read_frames(structures)] if structures else None
-        results = check_model(potential, frames)
-        doubts = remembered_warnings(read_header(model)["provenance"])
+    potential = load_model(model)
+    frames = [frame.atoms for frame in read_frames(structures)] if structures else None
+    results = check_model(potential, frames)
+    doubts = remembered_warnings(read_header(model)["provenance"])
     console.print(_table(model, results))
     for doubt in doubts:
         warn(doubt)

@@ -15,7 +15,7 @@ from ase.md.verlet import VelocityVerlet
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.display import announce, console, progress_stages
 from acnn.cli.example_data import EXAMPLE, System, require_all_new, write_example
 from acnn.cli.fit import print_report
 from acnn.cli.plots import parity_plot
@@ -42,30 +42,29 @@ def demo(
 
     acnn fit acnn-demo/train.xyz -o acnn-demo/cual.acnn --test acnn-demo/test.xyz --order 3 --degree 9 --cutoff 6
     """
-    with one_sentence_errors():
-        require_all_new(folder, (*EXAMPLE, "md.xyz"), overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
-        given = {
-            "train": folder / "train.xyz",
-            "test": folder / "test.xyz",
-            "output": folder / "cual.acnn",
-            "json": folder / "metrics.json",
-            "order": 2 if quick else 3,
-            "degree": 6 if quick else 9,
-            "cutoff": 6.0,
-            "overwrite": overwrite,
-        }
-        with progress_stages() as stage:
-            write_example(System.cual, folder, seed=0, quick=quick, stage=stage)
-            settings = read_settings(None, given)
-            report = run_fit(settings, stage, announce)
-        print_report(settings, report)
-        try:
-            parity_plot(report.errors["test"], folder / "parity.png", "cual.acnn on test.xyz")
-            console.print(escape(f"wrote {folder / 'parity.png'}"), highlight=False)
-        except ImportError as error:
-            console.print(escape(f"no parity plot: {error}"), highlight=False)
-        _molecular_dynamics(folder, steps=50 if quick else 500)
+    require_all_new(folder, (*EXAMPLE, "md.xyz"), overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {
+        "train": folder / "train.xyz",
+        "test": folder / "test.xyz",
+        "output": folder / "cual.acnn",
+        "json": folder / "metrics.json",
+        "order": 2 if quick else 3,
+        "degree": 6 if quick else 9,
+        "cutoff": 6.0,
+        "overwrite": overwrite,
+    }
+    with progress_stages() as stage:
+        write_example(System.cual, folder, seed=0, quick=quick, stage=stage)
+        settings = read_settings(None, given)
+        report = run_fit(settings, stage, announce)
+    print_report(settings, report)
+    try:
+        parity_plot(report.errors["test"], folder / "parity.png", "cual.acnn on test.xyz")
+        console.print(escape(f"wrote {folder / 'parity.png'}"), highlight=False)
+    except ImportError as error:
+        console.print(escape(f"no parity plot: {error}"), highlight=False)
+    _molecular_dynamics(folder, steps=50 if quick else 500)
 
 
 def _molecular_dynamics(folder: Path, steps: int) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.display import announce, console, progress_stages
 from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.frames import extended_xyz, require_xyz
@@ -45,18 +45,17 @@ def distill(
 
     Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
     """
-    with one_sentence_errors():
-        require_writable([], [teacher, data], streams=[output])
-        require_new(output, overwrite)
-        require_xyz(output)
-        potential = load_model(teacher)
-        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
-        announce({"data": dataset}, left_out_notes({"data": dataset}))
-        with progress_stages() as stage:
-            advance = stage(f"labels by {teacher.name}", len(dataset))
-            limit = math.inf if max_force is None else max_force
-            frames = distilled(dataset, potential, copies, rattle, strain, seed, limit, advance)
-        write_atomically(output, extended_xyz(frames))
+    require_writable([], [teacher, data], streams=[output])
+    require_new(output, overwrite)
+    require_xyz(output)
+    potential = load_model(teacher)
+    dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
+    announce({"data": dataset}, left_out_notes({"data": dataset}))
+    with progress_stages() as stage:
+        advance = stage(f"labels by {teacher.name}", len(dataset))
+        limit = math.inf if max_force is None else max_force
+        frames = distilled(dataset, potential, copies, rattle, strain, seed, limit, advance)
+    write_atomically(output, extended_xyz(frames))
     limited = "" if max_force is None else f" with no force over {max_force:g} eV/Å"
     more = counted(len(frames) - len(dataset), "copy", "copies")
     written = f"wrote {output}: {counted(len(dataset), 'structure')}, {more}{limited}"

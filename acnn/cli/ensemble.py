@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors
+from acnn.cli.display import console
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header, require_own_model, save_model
 from acnn.models.ensemble import Ensemble
@@ -27,15 +27,14 @@ def ensemble(
 
     Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
     """
-    with one_sentence_errors():
-        require_writable([], models, streams=[output])
-        require_own_model(output, ["ensemble"], overwrite)
-        if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
-            raise ValueError("one of these files is there twice, and its spread about itself says nothing")
-        members = [_member(path) for path in models]
-        origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
-        joined = Ensemble(members)
-        save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
+    require_writable([], models, streams=[output])
+    require_own_model(output, ["ensemble"], overwrite)
+    if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
+        raise ValueError("one of these files is there twice, and its spread about itself says nothing")
+    members = [_member(path) for path in models]
+    origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
+    joined = Ensemble(members)
+    save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
     console.print(escape(f"wrote {output}: {counted(len(members), 'member')}"), highlight=False, soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, error_table, one_sentence_errors, progress_stages
+from acnn.cli.display import announce, console, error_table, progress_stages
 from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot, require_pictures
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
@@ -45,30 +45,29 @@ def evaluate(
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
-    with one_sentence_errors():
-        require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
-        require_summaries(json, plot, uncertainty_plot)
-        require_pictures(plot, uncertainty_plot)
-        potential = load_model(model)
-        uncertainty = uncertainty or uncertainty_plot is not None
-        if uncertainty:
-            require_committee(potential)
-        dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
-        announce({"data": dataset}, left_out_notes({"data": dataset}))
-        with progress_stages() as stage:
-            table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
-            predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
-        console.print(error_table(data.name, table.as_dict()))
-        found: dict[str, Any] = table.as_dict()
-        if uncertainty:
-            console.print(calibration_table(data.name, predicted))
-            found["uncertainty"] = calibration_dict(predicted)
-        if json:
-            write_atomically(json, (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode())
-            console.print(escape(f"wrote {json}"), highlight=False)
-        if plot:
-            parity_plot(table, plot, title=f"{model.name} on {data.name}")
-            console.print(escape(f"wrote {plot}"), highlight=False)
-        if uncertainty_plot:
-            calibration_plot(predicted, uncertainty_plot, title=f"{model.name} on {data.name}")
-            console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)
+    require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
+    require_summaries(json, plot, uncertainty_plot)
+    require_pictures(plot, uncertainty_plot)
+    potential = load_model(model)
+    uncertainty = uncertainty or uncertainty_plot is not None
+    if uncertainty:
+        require_committee(potential)
+    dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
+    announce({"data": dataset}, left_out_notes({"data": dataset}))
+    with progress_stages() as stage:
+        table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
+        predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
+    console.print(error_table(data.name, table.as_dict()))
+    found: dict[str, Any] = table.as_dict()
+    if uncertainty:
+        console.print(calibration_table(data.name, predicted))
+        found["uncertainty"] = calibration_dict(predicted)
+    if json:
+        write_atomically(json, (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode())
+        console.print(escape(f"wrote {json}"), highlight=False)
+    if plot:
+        parity_plot(table, plot, title=f"{model.name} on {data.name}")
+        console.print(escape(f"wrote {plot}"), highlight=False)
+    if uncertainty_plot:
+        calibration_plot(predicted, uncertainty_plot, title=f"{model.name} on {data.name}")
+        console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors, progress_stages
+from acnn.cli.display import console, progress_stages
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
 from acnn.files import require_writable
@@ -42,12 +42,11 @@ def example_data(
 
     Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
     """
-    with one_sentence_errors():
-        require_all_new(folder, EXAMPLE, overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
-        with progress_stages() as stage:
-            for path in write_example(system, folder, seed, quick, stage):
-                console.print(escape(f"wrote {path}"), highlight=False)
+    require_all_new(folder, EXAMPLE, overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress_stages() as stage:
+        for path in write_example(system, folder, seed, quick, stage):
+            console.print(escape(f"wrote {path}"), highlight=False)
 
 
 def require_all_new(folder: Path, names: Sequence[str], overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors, warn
+from acnn.cli.display import console, warn
 from acnn.cli.export_yace import yace_table
 from acnn.cli.numbers import number
 from acnn.files import require_writable
@@ -89,17 +89,16 @@ def export(
     The energies include E0.
     """
     only_yace = {"shortest": shortest, "spline_step": spline_step, "tolerance": tolerance}
-    with one_sentence_errors():
-        _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
-        path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
-        _require_usable_name(to, path)
-        require_writable([path] if to is Format.mliap else [], [model], streams=[path] if to is Format.yace else [])
-        require_new(path, overwrite)
-        potential = load_model(model)
-        if to is Format.yace:
-            _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})
-        else:
-            _write_mliap(potential, path, (dtype or Precision.float64).value, read_header(model)["provenance"])
+    _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
+    path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
+    _require_usable_name(to, path)
+    require_writable([path] if to is Format.mliap else [], [model], streams=[path] if to is Format.yace else [])
+    require_new(path, overwrite)
+    potential = load_model(model)
+    if to is Format.yace:
+        _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})
+    else:
+        _write_mliap(potential, path, (dtype or Precision.float64).value, read_header(model)["provenance"])
 
 
 def _require_own_options(to: Format, options: dict[Format, dict[str, Any]]) -> None:

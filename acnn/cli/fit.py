@@ -13,7 +13,6 @@ from acnn.cli.display import (
     console,
     error_table,
     learning_table,
-    one_sentence_errors,
     progress_stages,
     selection_table,
     warn,
@@ -92,14 +91,13 @@ def fit(
     On many processors: mpiexec -n 8 acnn fit …
     """
     given = {key: value for key, value in locals().items() if key not in ("config", "settings")}
-    with one_sentence_errors():
-        ranks = job_ranks()
-        with ranks.working():
-            chosen = read_settings(config, given)
-            with progress_stages() as stage:
-                report = run_fit(chosen, stage, announce, ranks)
-            if ranks.is_root:
-                print_report(chosen, report)
+    ranks = job_ranks()
+    with ranks.working():
+        chosen = read_settings(config, given)
+        with progress_stages() as stage:
+            report = run_fit(chosen, stage, announce, ranks)
+        if ranks.is_root:
+            print_report(chosen, report)
 
 
 def print_report(settings: FitSettings, report: FitReport) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, error_table, one_sentence_errors, warn
+from acnn.cli.display import console, error_table, warn
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
 from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_kernel
@@ -25,18 +25,17 @@ from acnn.wording import counted
 
 def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
     """What a model is, what it was fitted to, and how well."""
-    with one_sentence_errors():
-        header = read_header(model)
-        potential = load_model(model)
-        for table in _model_tables(model.name, potential):
-            console.print(table)
-        console.print(_kernel_table(potential))
-        console.print(_provenance_table(header["provenance"]))
-        for name in ("train", "test"):
-            if name in header["provenance"]:
-                console.print(error_table(name, header["provenance"][name]))
-        for doubt in remembered_warnings(header["provenance"]):
-            warn(doubt)
+    header = read_header(model)
+    potential = load_model(model)
+    for table in _model_tables(model.name, potential):
+        console.print(table)
+    console.print(_kernel_table(potential))
+    console.print(_provenance_table(header["provenance"]))
+    for name in ("train", "test"):
+        if name in header["provenance"]:
+            console.print(error_table(name, header["provenance"][name]))
+    for doubt in remembered_warnings(header["provenance"]):
+        warn(doubt)
 
 
 def _model_tables(name: str, model: Model) -> list[Table]:

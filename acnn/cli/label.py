@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
-from acnn.cli.display import console, one_sentence_errors, progress_stages, warn
+from acnn.cli.display import console, progress_stages, warn
 from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.dataset import is_isolated
@@ -86,7 +86,7 @@ def label(
 
     acnn label md.xyz -o better.xyz C --correction difference.acnn
     """
-    with one_sentence_errors(), ExitStack() as during:
+    with ExitStack() as during:
         target = destination(output)
         part = target.with_suffix(f".part{output.suffix}")
         require_writable([output, part], [structures, reference, correction])

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, errors, one_sentence_errors, warn
+from acnn.cli.display import console, errors, warn
 from acnn.cli.numbers import number
 from acnn.files import require_writable, write_atomically
 from acnn.outputs import require_summaries
@@ -47,13 +47,12 @@ def doctor(
     """
     from lammps_plugin.doctor import examine
 
-    with one_sentence_errors():
-        require_writable([], streams=[json_file])
-        require_summaries(json_file)
-        with errors.status("looking for LAMMPS") as status:
-            report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
-        if json_file:
-            write_atomically(json_file, json.dumps(report.as_dict(), indent=1).encode())
+    require_writable([], streams=[json_file])
+    require_summaries(json_file)
+    with errors.status("looking for LAMMPS") as status:
+        report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
+    if json_file:
+        write_atomically(json_file, json.dumps(report.as_dict(), indent=1).encode())
     console.print(_table(report.findings))
     for finding in report.findings:
         if finding.mend:
@@ -92,15 +91,13 @@ def run(
     """
     from lammps_plugin.start import start
 
-    with one_sentence_errors():
-        prepared = start(deck, ranks, lmp, arguments or ())
-        for sentence in prepared.warnings:
-            warn(sentence)
+    prepared = start(deck, ranks, lmp, arguments or ())
+    for sentence in prepared.warnings:
+        warn(sentence)
     if dry_run:
         for name, value in prepared.changes.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         typer.echo(shlex.join(prepared.command))
         return
     sys.stdout.flush()
-    with one_sentence_errors():
-        os.execve(prepared.command[0], prepared.command, {**os.environ, **prepared.changes})
+    os.execve(prepared.command[0], prepared.command, {**os.environ, **prepared.changes})

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, one_sentence_errors, progress_stages
+from acnn.cli.display import announce, console, progress_stages
 from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
@@ -33,21 +33,18 @@ def report(
 
     Example: acnn report si.acnn train.xyz test.xyz -o report.html
     """
-    with one_sentence_errors():
-        path = output or model.with_suffix(".html")
-        require_writable([], [model, *data], streams=[path])
-        require_summaries(path)
-        require_matplotlib()
-        provenance, potential = read_header(model)["provenance"], load_model(model)
-        read = [
-            read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan) for file in data
-        ]
-        datasets = dict(zip(dataset_names(read), read, strict=True))
-        announce(datasets, left_out_notes(datasets))
-        with progress_stages() as stage:
-            measurements = measure(potential, datasets, kernel, stage)
-        with progress_stages("sections") as stage:
-            advance = stage("writing the report", N_SECTIONS)
-            page = report_page(potential, measurements, model.name, provenance, kernel, advance)
-        write_atomically(path, page.encode())
+    path = output or model.with_suffix(".html")
+    require_writable([], [model, *data], streams=[path])
+    require_summaries(path)
+    require_matplotlib()
+    provenance, potential = read_header(model)["provenance"], load_model(model)
+    read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan) for file in data]
+    datasets = dict(zip(dataset_names(read), read, strict=True))
+    announce(datasets, left_out_notes(datasets))
+    with progress_stages() as stage:
+        measurements = measure(potential, datasets, kernel, stage)
+    with progress_stages("sections") as stage:
+        advance = stage("writing the report", N_SECTIONS)
+        page = report_page(potential, measurements, model.name, provenance, kernel, advance)
+    write_atomically(path, page.encode())
     console.print(escape(f"wrote {path} ({len(page.encode()) / 1e6:.1f} MB)"), highlight=False)

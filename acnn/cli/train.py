@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, error_table, one_sentence_errors, warn
+from acnn.cli.display import announce, console, error_table, warn
 from acnn.cli.labels import assignment
 from acnn.cli.plots import has_matplotlib, require_pictures
 from acnn.cli.settings import PRINT_ALL, described, printing
@@ -83,18 +83,17 @@ def train(
         "training.threads": threads,
         "output.json": json,
     }
-    with one_sentence_errors():
-        changes = dict(assignment(text, "model.channels=16") for text in change or ())
-        chosen = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
-        require_pictures(chosen.output.plot_file if has_matplotlib() else None)
-        try:
-            with joined_processes(chosen.training.device) as processes:
-                report = _run(chosen, resume, overwrite, processes)
-                if processes.is_root:
-                    _print_report(chosen, report)
-        except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
-            _tell_interrupted(chosen)
-            raise typer.Exit(130) from None
+    changes = dict(assignment(text, "model.channels=16") for text in change or ())
+    chosen = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
+    require_pictures(chosen.output.plot_file if has_matplotlib() else None)
+    try:
+        with joined_processes(chosen.training.device) as processes:
+            report = _run(chosen, resume, overwrite, processes)
+            if processes.is_root:
+                _print_report(chosen, report)
+    except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
+        _tell_interrupted(chosen)
+        raise typer.Exit(130) from None
 
 
 def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any) -> TrainReport:
