@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +18,13 @@ from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignme
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
-from acnn.data.frames import Frame, extended_xyz, read_frames, require_sound_geometry, require_xyz
+from acnn.data.frames import Frame, read_frames, require_sound_geometry, require_xyz
+from acnn.data.label_journal import LabelJournal, notes_of
 from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
 from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
-from acnn.files import append, destination, put_in_place, require_writable
+from acnn.files import destination, require_writable
 from acnn.fit.progress import Stage
 from acnn.io.model_file import load_model
 from acnn.locks import locked
@@ -76,7 +77,7 @@ def label(
     reference data (acnn train --from). A model trained on the differences of the two methods makes these labels better.
     Isolated atoms are left out, and structures for which the calculator fails are counted and left out. Give
     data.validation of a training on copies a file of its own, or null: a share of them would hold copies of what is
-    trained on. What an interrupted run has labeled is in OUTPUT.part.xyz.
+    trained on. An interrupted command goes on when it is given again: what it has labeled is in OUTPUT.part.xyz.
 
     Examples, with C for --calculator tblite.ase:TBLite --set method=GFN2-xTB --set verbosity=0:
 
@@ -89,28 +90,48 @@ def label(
     with ExitStack() as during:
         target = destination(output)
         part = target.with_suffix(f".part{output.suffix}")
-        require_writable([output, part], [structures, reference, correction])
+        require_writable([output, part, notes_of(part)], [structures, reference, correction])
         keys = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
         _require_sense(
             copies, {"rattle": rattle, "strain": strain, "seed": seed}, reference, correction, difference, keys
         )
         during.enter_context(locked(part))
-        _require_free(output, part, overwrite)
+        require_xyz(output)
+        require_new(output, overwrite)
         made = make_calculator(calculator, dict(_argument(text) for text in change or ()))
         how = (0.1 if rattle is None else rattle, 0.01 if strain is None else strain, seed or 0)
         frames = _structures(structures, copies, *how)
         todo = [frame.atoms for frame in frames]
         own = _own_labels(frames, keys, structures.name) if difference else None
         model = None if correction is None else _correction(correction, todo)
+        run = {
+            "STRUCTURES": _fingerprint(structures),
+            "--calculator": calculator,
+            "--set": sorted(change or ()),
+            "--copies": copies,
+            **dict(zip(("--rattle", "--strain", "--seed"), how, strict=True)),
+            "--difference": difference,
+            "--reference": _fingerprint(reference),
+            "--correction": _fingerprint(correction),
+            **{f"--{kind}-key": key for kind, key in keys.items()},
+            "--max-force": max_force,
+        }
+        journal = LabelJournal(part, run)
+        if journal.done:
+            console.print(f"goes on after {counted(len(journal.done), 'structure')} of an interrupted run")
         with progress_stages() as stage:
             offsets = None if reference is None else _offsets(reference, energy_key, todo, made, stage)
-            advance = stage(f"labels by {type(made).__name__}", len(todo))
+            rest = todo[len(journal.done) :]
+            advance = stage(f"labels by {type(made).__name__}", len(rest))
             labeler = _labeler(made, own, offsets, model)
-            labels = each_labeled(todo, labeler, type(made).__name__, max_force, keep_types=difference)
-            reasons = _write(part, labels, advance)
+            for found in each_labeled(rest, labeler, type(made).__name__, max_force, keep_types=difference):
+                journal.add(found)
+                advance()
+        reasons = journal.reasons
         if len(reasons) == len(todo):
+            journal.drop()
             raise ValueError(f"none of {len(todo)} structures could be labeled; the first: {reasons[0]}")
-        put_in_place(part, target)
+        journal.finish(target)
     left = f"; {len(reasons)} left out, the first because of {reasons[0]}" if reasons else ""
     told = f"; energies shifted by {offsets} eV per atom" if offsets else ""
     console.print(
@@ -187,11 +208,8 @@ def _require_sense(
         )
 
 
-def _require_free(output: Path, part: Path, overwrite: bool) -> None:
-    require_xyz(output)
-    require_new(output, overwrite)
-    if part.exists():
-        raise ValueError(f"{part} holds labels of an interrupted run: give it another name, or remove it")
+def _fingerprint(path: Path | None) -> str | None:
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _argument(text: str) -> tuple[str, Any]:
@@ -237,15 +255,3 @@ def _offsets(
     for atoms in todo:
         offsets.of(atoms)
     return offsets
-
-
-def _write(path: Path, labels: Iterable[Atoms | str], advance: Callable[[], None]) -> list[str]:
-    """Write each structure as soon as it is labeled; why others are not."""
-    reasons = []
-    for found in labels:
-        if isinstance(found, str):
-            reasons.append(found)
-        else:
-            append(path, extended_xyz(found))
-        advance()
-    return reasons

@@ -260,26 +260,73 @@ def test_labels_that_are_not_numbers_are_told() -> None:
     assert Labels(None, forces + 1.0, None).fault(1.0) == "a force of 1.73 eV/Å"
 
 
-def test_an_interrupted_run_leaves_its_labels_and_they_are_not_overwritten(
-    tmp_path: Path, cheap: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ase.io.write(tmp_path / "in.xyz", crystals(3, seed=0))
-    command = ("label", tmp_path / "in.xyz", "-o", tmp_path / "out.xyz", "--calculator", cheap)
+@pytest.fixture
+def broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """The command of a run that ended at its fourth of five structures; for the second, the calculator fails."""
+    monkeypatch.chdir(tmp_path)
+    structures = crystals(5, seed=0)
+    structures[1] = Atoms("He4", structures[1].positions, cell=structures[1].cell, pbc=True)
+    ase.io.write("in.xyz", structures)
     calls = []
 
     def interrupted(*arguments: Any) -> Labels:
         calls.append(arguments)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise KeyboardInterrupt
         return calculated(*arguments)
 
+    command = ("label", "in.xyz", "-o", "out.xyz", "--calculator", "ase.calculators.emt:EMT")
+    assert run(*command, "-o", "whole.xyz").exit_code == 0
     with monkeypatch.context() as patch:
         patch.setattr("acnn.cli.label.calculated", interrupted)
-        assert run(*command).exit_code != 0
-    assert len(read_dataset(tmp_path / "out.part.xyz")) == 2
-    again = run(*command)
-    assert again.exit_code == 2
-    assert "labels of an interrupted run" in again.output
+        assert run(*command).exit_code == 130
+    assert len(read_dataset(Path("out.part.xyz"))) == 2
+    return command
+
+
+def torn(path: Path, text: str) -> None:
+    """As a run leaves it that is killed while it writes."""
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_interrupted_run_goes_on(
+    broken_off: tuple[object, ...], killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if killed:
+        torn(Path("out.part.xyz"), "4\nLattice=")
+        torn(Path("out.part.jsonl"), "[12")
+    calls = []
+    monkeypatch.setattr("acnn.cli.label.calculated", lambda *a: calls.append(a) or calculated(*a))
+    done = run(*broken_off)
+    assert done.exit_code == 0, done.output
+    assert "goes on after 3 structures" in done.output
+    assert "4 structures; 1 left out, the first because of NotImplementedError" in done.output
+    assert len(calls) == 2
+    assert Path("out.xyz").read_bytes() == Path("whole.xyz").read_bytes()
+    assert sorted(path.name for path in Path().iterdir()) == ["in.xyz", "out.xyz", "whole.xyz"]
+
+
+def test_labels_of_another_run_are_not_continued(broken_off: tuple[object, ...]) -> None:
+    begun = {path.name: path.read_bytes() for path in Path().iterdir()}
+    for change, name in (
+        (("--max-force", 20), "--max-force"),
+        (("--copies", 2), "--copies"),
+        (("--reference", "whole.xyz"), "--reference"),
+        (("--set", "asap_cutoff=true"), "--set"),
+    ):
+        done = run(*broken_off, *change)
+        assert done.exit_code == 2
+        assert f"an interrupted run with another {name}: give it as before" in done.output
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == begun
+    with Path("in.xyz").open("a") as file:
+        file.write(Path("whole.xyz").read_text())
+    assert "with another STRUCTURES" in run(*broken_off).output
+    Path("out.part.jsonl").unlink()
+    done = run(*broken_off)
+    assert "out.part.xyz is there, and not known to be of this command" in done.output
+    assert Path("out.part.xyz").read_bytes() == begun["out.part.xyz"]
 
 
 def test_two_runs_at_once_do_not_label_into_one_file(

@@ -28,16 +28,11 @@ MOST_KILLS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """A command that can be given again, and what it makes.
-
-    Args:
-        partial: structures of a killed run, which stay until they are taken away.
-    """
+    """A command that can be given again, and what it makes."""
 
     arguments: list[str]
     inputs: tuple[str, ...]
     result: Callable[[Path], Any]
-    partial: str = ""
 
 
 def written(name: str) -> Callable[[Path], Any]:
@@ -50,7 +45,7 @@ JOBS: Mapping[str, Job] = {
         ["fit", "cu.xyz", "-o", "m.acnn", "--json", "m.json", "--checkpoint", "m.factor", *FIT], ("cu.xyz",), fitted
     ),
     "train": Job(["train", "attention.yaml", "--resume"], ("cu.xyz", "attention.yaml"), trained),
-    "label": Job(LABEL, ("cu.xyz",), written("l.xyz"), partial="l.part.xyz"),
+    "label": Job(LABEL, ("cu.xyz",), written("l.xyz")),
     "mliap": Job(
         ["export", "linear.acnn", "--to", "mliap", "--overwrite"], ("linear.acnn",), written("linear.mliap.pt")
     ),
@@ -78,9 +73,6 @@ def test_killed_and_given_again(server: Server, bases: Path, tmp_path: Path, nam
         for _ in range(rng.integers(1, MOST_KILLS + 1)):
             killed = server.run(job.arguments, folder, kill=float(rng.uniform(0, 1.2 * ended.seconds)))
             faults += [f"seed {seed}: after a kill, {fault}" for fault in _broken(folder)]
-            if job.partial and (folder / job.partial).exists():
-                assert job.partial in server.run(job.arguments, folder).text
-                (folder / job.partial).unlink()
             if killed.signal != 9 and killed.status != 0:
                 faults.append(f"seed {seed}: after a kill, {killed.text[-400:]}")
         again = server.run(job.arguments, folder)
