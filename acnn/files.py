@@ -160,9 +160,8 @@ def _require_place(path: Path) -> Path:
             raise ValueError(f"{path} cannot be written: it is read-only")
         return target
     _require_replaceable(target)
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{path} cannot be written: its folder is read-only")
-    return target
+    with told_errors(path), tempfile.TemporaryFile(dir=folder):  # permissions alone do not tell of every file system
+        return target
 
 
 def _require_replaceable(target: Path) -> None:

@@ -320,7 +320,8 @@ def _usable_device(device: torch.device | str) -> torch.device:
         trial = torch.zeros(1, dtype=torch.float64, device=device)
         trial.item()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        unknown = "device type at start of device string" in str(error)
+        reason = "torch knows none of this name" if unknown else str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}): use 'cpu'") from error
     return trial.device
 

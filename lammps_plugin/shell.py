@@ -24,7 +24,7 @@ from acnn.files import write_atomically
 from acnn.graph import dtype_of
 from acnn.io.model_file import ModelFileError, model_to_bytes
 from acnn.potential import Potential
-from acnn.sealed import safetensors_header
+from acnn.recognition import MODEL, recognized
 from lammps_plugin.loading import PERMISSION
 from lammps_plugin.mliap import SHELL_VERSION, UnifiedPotential, rebuild
 
@@ -136,7 +136,7 @@ def _what_it_is(path: Path, content: bytes) -> str:
     export = "'acnn export MODEL.acnn --to mliap' writes the file that LAMMPS reads"
     if not content:
         return f"is empty: {export}"
-    if _is_model(content):
+    if recognized(content) == MODEL:
         return f"is a model file of acnn: {export.replace('MODEL.acnn', shlex.quote(str(path)))}"
     if path.suffix == ".yace":
         return f"is for pair_style pace, and for pair_style mliap unified {export}"
@@ -146,13 +146,6 @@ def _what_it_is(path: Path, content: bytes) -> str:
         f"was not written by acnn: {export}. (Models of other origin are pickles, and run any code that is in them: "
         f"the environment variable {PERMISSION}=1 allows them.)"
     )
-
-
-def _is_model(content: bytes) -> bool:
-    try:
-        return bool(safetensors_header(content, "acnn"))
-    except (KeyError, ValueError, TypeError, RecursionError):
-        return False
 
 
 def _is_whole(content: bytes) -> bool:

@@ -29,6 +29,7 @@ LAYERS = {
     "acnn.locks": 0,
     "acnn.outputs": 0,
     "acnn.owners": 0,
+    "acnn.recognition": 0,
     "acnn.sealed": 0,
     "acnn.threads": 0,
     "acnn.tree_search": 0,

@@ -27,7 +27,7 @@ def ensemble(
 
     Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
     """
-    require_writable([], models, streams=[output])
+    require_writable([output], models)
     require_own_model(output, ["ensemble"], overwrite)
     if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
         raise ValueError("one of these files is there twice, and its spread about itself says nothing")

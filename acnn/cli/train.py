@@ -116,7 +116,7 @@ def _print_report(settings: TrainSettings, report: TrainReport) -> None:
     for name, table in report.errors.items():
         console.print(error_table(name, table.as_dict()))
     output, metrics = settings.output, report.metrics()
-    written = [output.model, output.log_file, output.json_file]
+    written = [output.model, output.log_file, output.checkpoint_file, output.json_file]
     if has_matplotlib() and training_plot(output.log_file, output.plot_file):
         written.append(output.plot_file)
     score = "" if metrics["best_score"] is None else f", score {metrics['best_score']:.2f}"

@@ -17,10 +17,11 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.extxyz import read_xyz
-from ase.io.formats import filetype
+from ase.io.formats import filetype, ioformats
 
 from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
 from acnn.files import destination, is_stream
+from acnn.recognition import recognized
 
 XYZ_SUFFIXES = (".xyz", ".extxyz")
 XYZ_FORMATS = ("xyz", "extxyz")
@@ -33,6 +34,8 @@ UNSAFE_FORMATS = {
     "mysql": "is a database on another machine",
     "postgresql": "is a database on another machine",
 }
+BEGINNING = 1 << 24
+"""Bytes by which a file that is no structures is told."""
 PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
 
 
@@ -102,6 +105,8 @@ def _ase_format(path: Path) -> str:
 
 def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
     name = _ase_format(path)
+    if name not in ioformats:
+        raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE reads.")
     if name in UNSAFE_FORMATS:
         raise DatasetError(f"{path} is refused: the format {name!r} {UNSAFE_FORMATS[name]}.")
     try:
@@ -111,6 +116,11 @@ def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
     if not images:
         raise DatasetError(f"ASE finds no structure in {path}, read as {name!r}.")
     return [Frame(i, images[i]) for i in range(len(images))[selection]]
+
+
+def _recognized(path: Path) -> str:
+    with path.open("rb") as file:
+        return recognized(file.read(BEGINNING)) or "a file of another kind"
 
 
 def _read_images(path: Path, name: str) -> list[Atoms]:

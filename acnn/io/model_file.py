@@ -25,6 +25,7 @@ from acnn.io.model_parts import KEYS, build, describe, plain
 from acnn.models.levels import Model
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
+from acnn.recognition import MODEL, recognized
 from acnn.sealed import SealError, sealed, unsealed
 
 FORMAT_VERSION = 1
@@ -132,12 +133,11 @@ def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.T
     """Header and tensors."""
     try:
         header, tensors = unsealed(load, content, "acnn")
-    except KeyError as error:
-        raise ModelFileError(
-            f"{name}: not an acnn model but another safetensors file, such as a checkpoint: give MODEL.acnn"
-        ) from error
-    except SealError as error:
-        raise ModelFileError(f"{name}: not an acnn model, or a damaged one: {error}") from error
+    except (KeyError, SealError) as error:
+        found = recognized(content) or ("another safetensors file" if isinstance(error, KeyError) else None)
+        if found in (None, MODEL):
+            raise ModelFileError(f"{name}: not an acnn model, or a damaged one: {error}") from error
+        raise ModelFileError(f"{name}: not an acnn model but {found}: give MODEL.acnn") from error
     _require_sound_header(name, header)
     return header, tensors
 

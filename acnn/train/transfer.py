@@ -50,7 +50,9 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
     model = read_network(str(settings.start))
     different = settings.model.differences(model.specification)
     if different:
-        raise SettingsError(f"{settings.start} has another {', '.join(different)}: leave it out of 'model'")
+        raise SettingsError(
+            f"{settings.start} was made with another {' and another '.join(different)}: leave it out of section model"
+        )
     new = tuple(e for e in elements if e not in model.elements)
     if not new:
         if settings.data.e0 is not None:

@@ -71,7 +71,7 @@ def test_fine_tuning_learns(make_settings: MakeSettings, trained: Path, copper: 
 
 
 def test_another_shape_than_the_trained_one_is_refused(make_settings: MakeSettings, trained: Path) -> None:
-    with pytest.raises(SettingsError, match="has another channels: leave it out"):
+    with pytest.raises(SettingsError, match="was made with another channels: leave it out"):
         run_training(make_settings(**{"from": trained, "linear": None, "model": {"channels": 4}}))
     with pytest.raises(SettingsError, match=r"leave out data\.e0"):
         run_training(further(make_settings, trained, data={"e0": "Cu=1.0"}))
