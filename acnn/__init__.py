@@ -9,15 +9,12 @@ The ASE calculator is `ase_calculator.ACNNCalculator`; the command line is ``acn
 """
 
 from acnn.basis.specification import BasisSpecification
-from acnn.data.dataset import Dataset, isolated_atom_energies, least_squares_energies, read_dataset
+from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.dimers import dimers
+from acnn.data.isolated_atoms import isolated_atom_energies, least_squares_energies
 from acnn.data.weights import Weights, WeightTable
-from acnn.fit.iterative import LSQR
+from acnn.evaluation.metrics import evaluate
 from acnn.fit.linear import fit_linear
-from acnn.fit.metrics import evaluate
-from acnn.fit.priors import AlgebraicPrior, CustomPrior, ExponentialPrior, GaussianPrior, IdentityPrior
-from acnn.fit.relevance import ARD
-from acnn.fit.solvers import BLR, QR, RRQR
 from acnn.graph import AtomicGraph
 from acnn.io.model_file import load_model, save_model
 from acnn.models.ensemble import Ensemble
@@ -26,6 +23,18 @@ from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
+from acnn.solvers import (
+    ARD,
+    BLR,
+    LSQR,
+    QR,
+    RRQR,
+    AlgebraicPrior,
+    CustomPrior,
+    ExponentialPrior,
+    GaussianPrior,
+    IdentityPrior,
+)
 
 __all__ = [
     "ARD",

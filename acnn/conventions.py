@@ -13,7 +13,9 @@ Voigt order is ASE's: xx, yy, zz, yz, xz, xy.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from acnn.arrays import FloatArray
 
 VOIGT_ROWS = (0, 1, 2, 1, 0, 0)
 VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
@@ -21,24 +23,24 @@ VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
 MEV_PER_EV = 1000.0
 
 
-def stress_from_virial(virial: ArrayLike, volume: float) -> NDArray[np.float64]:
+def stress_from_virial(virial: ArrayLike, volume: float) -> FloatArray:
     """Stress σ = -W/V in eV/Å³ from a virial W in eV (any shape) and a volume in Å³."""
     return -np.asarray(virial, dtype=float) / volume
 
 
-def virial_from_stress(stress: ArrayLike, volume: float) -> NDArray[np.float64]:
+def virial_from_stress(stress: ArrayLike, volume: float) -> FloatArray:
     """Virial W = -V σ in eV from a stress σ in eV/Å³ (any shape) and a volume in Å³."""
     return -np.asarray(stress, dtype=float) * volume
 
 
-def voigt_from_full(tensor: ArrayLike) -> NDArray[np.float64]:
+def voigt_from_full(tensor: ArrayLike) -> FloatArray:
     """Components (..., 6) in Voigt order of symmetric tensors (..., 3, 3), averaged over the diagonal."""
     full = np.asarray(tensor, dtype=float)
     symmetric = 0.5 * (full + np.swapaxes(full, -1, -2))
     return symmetric[..., VOIGT_ROWS, VOIGT_COLUMNS]
 
 
-def full_from_voigt(voigt: ArrayLike) -> NDArray[np.float64]:
+def full_from_voigt(voigt: ArrayLike) -> FloatArray:
     """Symmetric tensors (..., 3, 3) from components (..., 6) in Voigt order."""
     components = np.asarray(voigt, dtype=float)
     full = np.empty(components.shape[:-1] + (3, 3))
@@ -47,7 +49,7 @@ def full_from_voigt(voigt: ArrayLike) -> NDArray[np.float64]:
     return full
 
 
-def tensor_from_components(components: ArrayLike) -> NDArray[np.float64]:
+def tensor_from_components(components: ArrayLike) -> FloatArray:
     """A (3, 3) tensor from 6 Voigt components, 9 row-major components, or a (3, 3) array."""
     values = np.asarray(components, dtype=float)
     if values.size == 9:

@@ -18,11 +18,9 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 from vesin import NeighborList
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.graph import AtomicGraph
 from acnn.tree_search import MOST_PAIRS, TooManyPairsError, heights, inverse_of, tree_pairs
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 FARTHEST = 1e8
 """Å; double precision resolves such coordinates by 1.5e-8 Å."""

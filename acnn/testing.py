@@ -16,8 +16,8 @@ import ase.build
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.basis.radial import bond_length
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import batch
@@ -26,8 +26,6 @@ from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
-
-FloatArray = NDArray[np.float64]
 
 FINITE_DIFFERENCE_TOLERANCE = 1e-6
 """Forces and virials against central differences of the energy: what those can resolve in float64."""

@@ -11,11 +11,9 @@ import math
 import numpy as np
 from ase.geometry import complete_cell
 from ase.geometry.minkowski_reduction import minkowski_reduce
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from acnn.arrays import BoolArray, FloatArray, IntArray
 
 MOST_PAIRS = 1_000_000_000
 """They take some hundred GB."""
@@ -32,7 +30,7 @@ class TooManyPairsError(ValueError):
 
 
 def tree_pairs(
-    positions: FloatArray, cell: FloatArray, pbc: NDArray[np.bool_], cutoff: float
+    positions: FloatArray, cell: FloatArray, pbc: BoolArray, cutoff: float
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Centers, neighbors and shifts S in no order, among them all pairs closer than the cutoff and a few at it.
 
@@ -59,18 +57,18 @@ def tree_pairs(
     return i, j, (shift[other] + wraps[i] - wraps[j]) @ operation
 
 
-def heights(inverse: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
+def heights(inverse: FloatArray, pbc: BoolArray) -> FloatArray:
     """Distances (Å) of lattice planes along periodic vectors, by `inverse_of` the cell; infinity along others [3]."""
     return np.where(pbc, 1 / np.linalg.norm(inverse, axis=0), np.inf)
 
 
-def inverse_of(cell: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
+def inverse_of(cell: FloatArray, pbc: BoolArray) -> FloatArray:
     """What makes positions fractional along periodic vectors, and leaves them in Å across them [3, 3]."""
     inverse: FloatArray = np.linalg.inv(complete_cell(np.where(pbc[:, None], cell, 0.0)))
     return inverse
 
 
-def _reduced(cell: FloatArray, pbc: NDArray[np.bool_]) -> tuple[FloatArray, IntArray]:
+def _reduced(cell: FloatArray, pbc: BoolArray) -> tuple[FloatArray, IntArray]:
     """The shortest vectors of the same lattice, and whole numbers of the given ones that make them."""
     if not pbc.any():
         return cell, np.eye(3, dtype=np.int64)

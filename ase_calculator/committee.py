@@ -18,9 +18,9 @@ from typing import Any, cast
 
 import ase
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.conventions import stress_from_virial, voigt_from_full
 from acnn.models.levels import Model
 from acnn.potential import PairGradients, Potential
@@ -63,5 +63,5 @@ def committee_results(
     return known
 
 
-def _to_numpy(values: Tensor) -> NDArray[np.float64]:
+def _to_numpy(values: Tensor) -> FloatArray:
     return values.detach().double().cpu().numpy()

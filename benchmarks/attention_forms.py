@@ -32,15 +32,15 @@ from attention_softmax import SoftmaxEmbedding
 from fitting import print_rows, write_rows
 
 from acnn.basis.specification import BasisSpecification
-from acnn.data.dataset import least_squares_energies, read_dataset
+from acnn.data.dataset import read_dataset
+from acnn.data.isolated_atoms import least_squares_energies
 from acnn.fit.linear import fit_linear
-from acnn.fit.priors import AlgebraicPrior
-from acnn.fit.solvers import BLR
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
+from acnn.solvers import BLR, AlgebraicPrior
 from acnn.train.batches import structure_store
+from acnn.train.initialization import standardize
 from acnn.train.settings import TrainingSettings
-from acnn.train.start import standardize
 from acnn.train.trainer import Trainer
 
 FORMS = {"density, 16 heads": (16, False), "softmax, 16 heads": (16, True), "softmax, 4 heads": (4, True)}

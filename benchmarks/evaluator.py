@@ -42,18 +42,16 @@ import torch
 from ase import Atoms
 from evaluator_cases import CASES, Case
 from fitting import print_rows, write_rows
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from acnn import atomic_graph
+from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.io.yace import save_yace
 from acnn.kernels.evaluator import EnergyKernel, instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.testing import relative_deviation
-
-FloatArray = NDArray[np.float64]
 
 PACE_MODES = ("product", "flat", "recursive")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}

@@ -15,9 +15,8 @@ from ase.constraints import FixAtoms
 from ase.filters import FrechetCellFilter
 from ase.lattice.cubic import Diamond
 from ase.optimize import LBFGS
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from acnn.arrays import FloatArray
 
 SURFACES = {
     "100": [[1, -1, 0], [1, 1, 0], [0, 0, 1]],

@@ -16,9 +16,8 @@ from typing import Any
 import ase
 import numpy as np
 from ase.constraints import FixAtoms, FixCartesian, FixCom, FixConstraint
-from numpy.typing import NDArray
 
-BoolArray = NDArray[np.bool_]
+from acnn.arrays import BoolArray, IntArray
 
 AXES = ("x", "y", "z", "xy", "xz", "yz", "xyz")
 HELD = "acnn_held_"
@@ -79,7 +78,7 @@ def _held_by(constraint: FixConstraint, atoms: ase.Atoms) -> BoolArray:
     return forces == 0
 
 
-def _ranges(ids: NDArray[np.int64]) -> Iterator[str]:
+def _ranges(ids: IntArray) -> Iterator[str]:
     """Words for LAMMPS, some hundred at a time: 1:5 8 10:11"""
     runs = np.split(ids, np.flatnonzero(np.diff(ids) > 1) + 1) if len(ids) else []
     words = [f"{run[0]}:{run[-1]}" for run in runs]
@@ -127,7 +126,7 @@ def held_groups(lmp: Any) -> list[str]:
     return [axes for axes in AXES if lmp.has_id("group", HELD + axes)]
 
 
-def ase_constraints(lmp: Any, masks: NDArray[np.int64]) -> list[FixConstraint]:
+def ase_constraints(lmp: Any, masks: IntArray) -> list[FixConstraint]:
     """The way back, along LAMMPS' axes; ``masks``: bits of the groups of all atoms."""
     names, found = lmp.available_ids("group"), []
     for axes in held_groups(lmp):

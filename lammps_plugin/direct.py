@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.kernels.evaluator import n_threads
 from acnn.models.compiled import ModelKernel
 
@@ -19,12 +19,12 @@ class DirectEvaluation:
         numbers: atomic numbers of LAMMPS' element indices.
     """
 
-    def __init__(self, kernel: ModelKernel, numbers: NDArray[np.int64], dtype: str) -> None:
+    def __init__(self, kernel: ModelKernel, numbers: IntArray, dtype: str) -> None:
         self.kernel, self.numbers, self.dtype = kernel, numbers.astype(np.int32), np.dtype(dtype)
         self._gradients = np.empty((0, 3))  # kept: new memory costs more than what is written to it
         self._in_order = np.arange(0, dtype=np.int32)
 
-    def __call__(self, data: Any, unit: float = 1.0, counted: NDArray[np.bool_] | None = None) -> bool:
+    def __call__(self, data: Any, unit: float = 1.0, counted: BoolArray | None = None) -> bool:
         """Evaluate and deliver; False, and nothing done, where the rank needs `local_graph`.
 
         Args:
@@ -61,7 +61,7 @@ class DirectEvaluation:
             self._in_order = np.arange(n, dtype=np.int32)
         return int(elements.min()) >= 0 and np.array_equal(data.iatoms[:n], self._in_order)
 
-    def _room(self, n_pairs: int) -> NDArray[np.float64]:
+    def _room(self, n_pairs: int) -> FloatArray:
         if len(self._gradients) < n_pairs:
             self._gradients = np.empty((n_pairs + n_pairs // 8, 3))
         return self._gradients[:n_pairs]

@@ -15,8 +15,7 @@ import os
 import struct
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from acnn.arrays import BoolArray
 
 UNITS_PER_EV = {"metal": 1.0, "real": 23.060549}
 """LAMMPS' unit of energy in those of its unit styles whose lengths are Å; kcal/mol as LAMMPS itself converts."""
@@ -62,7 +61,7 @@ class Host:
                 "add the line 'special_bonds lj/coul 1 1 1'"
             )
 
-    def counted(self, data: Any) -> NDArray[np.bool_] | None:
+    def counted(self, data: Any) -> BoolArray | None:
         """Which centers have an energy [n_centers]; None: all. Our plugin hands over no others."""
         if self._lmp is None or not data.eflag or data.nlistatoms == 0 or hasattr(data, "update_pair_forces_gpu"):
             return None

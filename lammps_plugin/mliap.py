@@ -21,18 +21,17 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import BoolArray
 from acnn.failures import tell_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.evaluator import uses_compiled_kernel
-from acnn.launchers import end_job, told_ranks
 from acnn.models.levels import Model
+from acnn.parallel.launchers import end_job, told_ranks
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 from lammps_plugin.host import Host
@@ -105,13 +104,13 @@ class UnifiedPotential:
                 f"acnn: {sentence} LAMMPS has no other: see README, thermal conductivity", file=sys.stderr, flush=True
             )
 
-    def _evaluate_directly(self, data: Any, unit: float = 1.0, counted: NDArray[np.bool_] | None = None) -> bool:
+    def _evaluate_directly(self, data: Any, unit: float = 1.0, counted: BoolArray | None = None) -> bool:
         """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
         if self._direct is None and isinstance(self.potential, Model) and uses_compiled_kernel():
             self._direct = DirectEvaluation(self.potential.energy_kernel(), self._numbers.numpy(), self.dtype)
         return self._direct is not None and self._direct(data, unit, counted)
 
-    def _evaluate(self, data: Any, unit: float, counted: NDArray[np.bool_] | None) -> None:
+    def _evaluate(self, data: Any, unit: float, counted: BoolArray | None) -> None:
         if data.nlistatoms == 0:
             data.energy = 0.0  # LAMMPS does not reset it
             return

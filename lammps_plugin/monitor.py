@@ -32,12 +32,10 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray, IntArray
 from lammps_plugin.host import energy_unit
 from lammps_plugin.mliap import stop_all_ranks
-
-FloatArray = NDArray[np.float64]
 
 ENERGIES = "site_energies"
 """The compute of style pe/atom that an input must define under this name."""
@@ -58,7 +56,7 @@ class Frame:
     """
 
     step: int
-    ids: NDArray[np.int64]
+    ids: IntArray
     positions: FloatArray
     energies: FloatArray
     forces: FloatArray

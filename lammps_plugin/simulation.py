@@ -21,17 +21,15 @@ from typing import Any
 
 import ase
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import Progress
 
+from acnn.arrays import FloatArray
 from acnn.io.model_file import load_model
 from acnn.potential import Potential
 from lammps_plugin.constraints import hold, keeps_center, still
 from lammps_plugin.coupling import attach
 from lammps_plugin.input_lines import run_with_path
 from lammps_plugin.structures import PS_PER_FS, gather, is_moving, load_atoms, load_file
-
-FloatArray = NDArray[np.float64]
 
 ENSEMBLES = ("nve", "nvt", "npt")
 BAR_PER_GPA = 1e4

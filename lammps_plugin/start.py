@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acnn.launchers import told_ranks
+from acnn.parallel.launchers import told_ranks
 from lammps_plugin import plugin_build
 from lammps_plugin.installation import (
     PLUGIN_SWITCH,

@@ -13,12 +13,10 @@ import ase.units
 import numpy as np
 from ase.calculators.lammps import Prism
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from lammps_plugin.constraints import ase_constraints, constraints_of
 from lammps_plugin.input_lines import run_with_path
-
-FloatArray = NDArray[np.float64]
 
 PS_PER_FS = 1e-3
 MARGIN = 1.0

@@ -14,10 +14,10 @@ from safetensors.numpy import save
 
 from acnn.data.frames import DatasetError, read_frames
 from acnn.fit.checkpoint import Factor
-from acnn.fit.factorization import StreamingQR
 from acnn.io.model_file import ModelFileError, load_model, save_model
 from acnn.io.yace import save_yace
 from acnn.recognition import recognized
+from acnn.solvers import StreamingQR
 from acnn.testing import random_model
 
 

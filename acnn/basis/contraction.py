@@ -15,15 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import roots_jacobi, roots_legendre
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.basis.angular import harmonic_index, spherical_harmonics
 from acnn.basis.coupling import Channels, coupling_coefficients
 from acnn.basis.radial import RadialBasis, agnesi, jacobi_polynomials
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 Partition = tuple[tuple[int, ...], ...]
 """Positions of the factors of a product, grouped into blocks that share a neighbor."""

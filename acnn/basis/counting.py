@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numpy.typing import NDArray
+
+from acnn.arrays import FloatArray
 
 MOST_FUNCTIONS = 10_000_000
 """Beyond so many nothing is counted any further: no computer holds the equations of such a basis."""
 LARGEST_ARRAY = 4_000_000
 """In numbers: so many angles at once."""
-
-FloatArray = NDArray[np.float64]
 
 
 class BasisSize(NamedTuple):

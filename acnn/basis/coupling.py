@@ -19,7 +19,8 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
+
+from acnn.arrays import FloatArray, IntArray
 
 Channels = tuple[tuple[int, int], ...]
 """(l, number of copies) of every distinct channel of a multiset, in a fixed order."""
@@ -47,7 +48,7 @@ def n_invariants(channels: Channels) -> int:
 
 
 @functools.cache
-def m_counts(l: int, copies: int) -> NDArray[np.int64]:
+def m_counts(l: int, copies: int) -> IntArray:
     """How many multisets of so many m of degree l have Σm = -copies·l … copies·l [2 copies l + 1]."""
     ways = np.zeros((copies + 1, 2 * l * copies + 1), np.int64)
     ways[0, 0] = 1
@@ -58,7 +59,7 @@ def m_counts(l: int, copies: int) -> NDArray[np.int64]:
 
 
 @functools.cache
-def coupling_coefficients(channels: Channels) -> tuple[list[MList], NDArray[np.float64]]:
+def coupling_coefficients(channels: Channels) -> tuple[list[MList], FloatArray]:
     """Products and coefficients C [n_invariants, n_products] with B = Σ C · Π A_{lm}.
 
     Seen as tensors over ordered copies the invariants are orthonormal. The basis is the Gram-Schmidt basis of the
@@ -75,7 +76,7 @@ def coupling_coefficients(channels: Channels) -> tuple[list[MList], NDArray[np.f
     return products, vectors * multiplicity
 
 
-def _raising_operator(channels: Channels, products: list[MList]) -> NDArray[np.float64]:
+def _raising_operator(channels: Channels, products: list[MList]) -> FloatArray:
     targets = {ms: row for row, ms in enumerate(m_multisets(channels, 1))}
     operator = np.zeros((len(targets), len(products)))
     for column, ms in enumerate(products):
@@ -92,7 +93,7 @@ def _raising_operator(channels: Channels, products: list[MList]) -> NDArray[np.f
     return operator
 
 
-def _kernel(operator: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _kernel(operator: FloatArray, count: int) -> FloatArray:
     """Orthonormal basis [n_products, count] of the kernel; its dimension is known."""
     if operator.shape[0] == 0:
         return np.eye(operator.shape[1])
@@ -103,8 +104,8 @@ def _kernel(operator: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return kernel
 
 
-def _lexicographic_basis(projector: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    basis: list[NDArray[np.float64]] = []
+def _lexicographic_basis(projector: FloatArray, count: int) -> FloatArray:
+    basis: list[FloatArray] = []
     for row in projector:
         residual = row.copy()
         for _ in range(2):

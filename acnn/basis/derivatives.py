@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import IntArray
 from acnn.basis.ace import ACEBasis, Edges, ElementBasis, SparseMap, padded
 from acnn.basis.angular import n_harmonics
 from acnn.basis.products import ProductTree, differentiate
@@ -172,7 +172,7 @@ class _ElementDerivatives:
 
 
 def _block_row(
-    matrix: scipy.sparse.csr_array, densities: NDArray[np.int64], shape: tuple[int, int], part: int
+    matrix: scipy.sparse.csr_array, densities: IntArray, shape: tuple[int, int], part: int
 ) -> scipy.sparse.csr_array:
     """Rows of some densities, acting on the real (part 0) or imaginary (part 1) half of the stacked products."""
     chosen = np.arange(shape[0] * shape[1]).reshape(shape)[densities].reshape(-1)

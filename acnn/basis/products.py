@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-IntArray = NDArray[np.int64]
+from acnn.arrays import FloatArray, IntArray
 
 
 class DensityTable:
@@ -45,7 +44,7 @@ class DensityTable:
         return len(self.rows)
 
     @property
-    def parity(self) -> NDArray[np.float64]:
+    def parity(self) -> FloatArray:
         """(-1)^m of the mirrored rows."""
         return (-1.0) ** self.rows[self.mirrored, 3]
 
@@ -56,7 +55,7 @@ class DensityTable:
             raise KeyError("a density that is asked for is not in the table")
         return found
 
-    def unsigned(self, rows: IntArray) -> tuple[IntArray, IntArray, NDArray[np.float64]]:
+    def unsigned(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """For signed rows: the row of |m|, +1 or -1 for the conjugate, and the phase (-1)^m of the conjugate."""
         negative = rows >= self.n_plus
         mirror = np.where(negative, rows - self.n_plus, 0)
@@ -95,7 +94,7 @@ class Terms:
 
     factors: IntArray
     function: IntArray
-    value: NDArray[np.float64]
+    value: FloatArray
 
 
 def couple(terms: Iterable[Terms], n_functions: int, table: DensityTable) -> CoupledProducts:

@@ -22,13 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acnn.basis.contraction import (
-    ContractedCoupling,
-    FloatArray,
-    Partition,
-    RadialProducts,
-    contracted_coupling,
-)
+from acnn.arrays import FloatArray
+from acnn.basis.contraction import ContractedCoupling, Partition, RadialProducts, contracted_coupling
 from acnn.basis.coupling import n_invariants
 from acnn.basis.products import DensityTable, Terms
 from acnn.basis.specification import Channel, Multiset, grouped

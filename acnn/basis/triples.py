@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.basis.angular import harmonic_index, spherical_harmonics
 
 
@@ -40,7 +41,7 @@ def coupled_degrees(l_max: int) -> list[tuple[int, int, int]]:
     return [(a, b, c) for a, b, c in triples if c <= a + b and (a + b + c) % 2 == 0]
 
 
-def triple_products(l_max: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def triple_products(l_max: int) -> tuple[NDArray[np.int32], FloatArray]:
     """Terms (v, a1, a2, a3) [n, 4] and their coefficients [n]; the squares of the coefficients over ordered
     components add up to 1 for every invariant v."""
     return _merged_terms(coupled_degrees(l_max), l_max, lambda place: tuple(sorted(place)))
@@ -52,7 +53,7 @@ def product_degrees(l_max: int) -> list[tuple[int, int, int]]:
     return [(a, b, l) for l in range(l_max + 1) for a, b in pairs if b - a <= l <= a + b and (a + b + l) % 2 == 0]
 
 
-def density_products(l_max: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def density_products(l_max: int) -> tuple[NDArray[np.int32], FloatArray]:
     """Terms (v, a, a1, a2) [n, 4], sorted, and their coefficients [n], for the couplings v of `product_degrees`; the
     squares of the coefficients over ordered a1, a2 add up to 1 for every v and a."""
     degrees = product_degrees(l_max)
@@ -63,7 +64,7 @@ def density_products(l_max: int) -> tuple[NDArray[np.int32], NDArray[np.float64]
 
 def _merged_terms(
     degrees: Sequence[tuple[int, int, int]], l_max: int, ordered: Callable[[tuple[int, ...]], tuple[int, ...]]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int32], FloatArray]:
     """(v, *ordered(a1, a2, a3)) of all components that couple, sorted, and the sum of those with the same one."""
     directions, weights = sphere_quadrature(3 * l_max)
     harmonics = real_harmonics(torch.as_tensor(directions), l_max).numpy()
@@ -82,7 +83,7 @@ def _merged_terms(
     return np.array(terms, dtype=np.int32).reshape(-1, 4), np.array(coefficients)
 
 
-def sphere_quadrature(degree: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def sphere_quadrature(degree: int) -> tuple[FloatArray, FloatArray]:
     """Directions [n, 3] and weights [n] (sum 1) that integrate polynomials up to this degree exactly."""
     z, along = np.polynomial.legendre.leggauss(degree // 2 + 1)
     angles = 2 * np.pi * np.arange(degree + 1) / (degree + 1)

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
+from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
 from acnn.failures import Failure, tell_traceback
-from acnn.fit.metrics import QUANTITIES, TOTAL, UNITS
 from acnn.fit.selection import Candidate
 
 console = Console()

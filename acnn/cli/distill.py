@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.files import require_writable, write_atomically

@@ -13,8 +13,8 @@ from rich.markup import escape
 from acnn.cli.display import console, progress_stages
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
+from acnn.evaluation.progress import Stage
 from acnn.files import require_writable
-from acnn.fit.progress import Stage
 from acnn.outputs import require_new
 
 

@@ -22,7 +22,7 @@ from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.settings import FitSettings, read_settings
 from acnn.models.linear_facts import functions_told
-from acnn.ranks import job_ranks
+from acnn.parallel.mpi import job_ranks
 
 
 def _option(name: str, *names: str, panel: str = "Options") -> Any:

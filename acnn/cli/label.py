@@ -14,18 +14,18 @@ from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
 from acnn.cli.display import console, progress_stages, warn
-from acnn.cli.labels import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
+from acnn.cli.label_options import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
-from acnn.data.dataset import is_isolated
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets
 from acnn.data.frames import Frame, read_frames, require_sound_geometry, require_xyz
+from acnn.data.isolated_atoms import is_isolated
 from acnn.data.label_journal import LabelJournal, notes_of
 from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
 from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
+from acnn.evaluation.progress import Stage
 from acnn.files import destination, require_writable
-from acnn.fit.progress import Stage
 from acnn.io.model_file import load_model
 from acnn.locks import locked
 from acnn.outputs import require_new

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from acnn.evaluation.metrics import QUANTITIES, UNITS, ErrorTable
 from acnn.files import write_atomically
-from acnn.fit.metrics import QUANTITIES, UNITS, ErrorTable
 from acnn.fit.selection import Candidate
 
 PER_UNIT = {"energy": "energy (eV/atom)", "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}

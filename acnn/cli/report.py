@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.labels import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
 from acnn.outputs import require_summaries
-from acnn.workflows.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
+from acnn.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
 
 
 def report(

@@ -9,12 +9,12 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, warn
-from acnn.cli.labels import assignment
+from acnn.cli.label_options import assignment
 from acnn.cli.plots import has_matplotlib, require_pictures
 from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.cli.training_display import tell_start, training_display, training_plot
+from acnn.parallel.torch_processes import joined_processes
 from acnn.train.job import TrainReport, Watcher, run_training
-from acnn.train.processes import joined_processes
 from acnn.train.settings import TrainSettings
 from acnn.train.settings_file import read_train_settings
 

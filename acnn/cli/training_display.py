@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from acnn.cli.display import console, errors, warn
 from acnn.cli.plots import figure_with_axes, save_figure
-from acnn.fit.progress import Stage
-from acnn.train.errors import Errors
+from acnn.evaluation.progress import Stage
+from acnn.train.initialization import Start
 from acnn.train.log import ERRORS, rows
-from acnn.train.start import Start
 from acnn.train.trainer import Course, EpochRecord, Trainer
+from acnn.train.validation import Errors
 from acnn.wording import counted
 
 PLAIN_LINES = 100

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.plots import figure_with_axes, save_figure
-from acnn.fit.metrics import UNITS
+from acnn.evaluation.metrics import UNITS
 from acnn.uncertainty.calibration import Predicted, coverage_levels
 
 TERMS = {"committee": "epistemic", "committee and noise": "total"}

@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers, chemical_symbols
-from ase.geometry import minkowski_reduce
-from numpy.typing import NDArray
+from ase.data import chemical_symbols
 
+from acnn.arrays import FloatArray
 from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geometry
 from acnn.data.label_keys import LabelKeys, choose_keys
 from acnn.data.virial_symmetry import symmetry_notes
@@ -32,8 +31,6 @@ __all__ = [
     "SummaryRow",
     "WeightTable",
     "Weights",
-    "isolated_atom_energies",
-    "least_squares_energies",
     "read_dataset",
 ]
 
@@ -41,12 +38,6 @@ HUGE_LABEL = 1e8
 """eV per atom, and eV/Å; no calculation means a number beyond it: with all electrons, uranium has 0.8 million eV."""
 HUGE_FORCE = 1000.0
 """eV/Å; beyond it a force is taken for a failed calculation unless ``max_force`` says otherwise."""
-
-ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
-ISOLATION = 10.0
-"""Å to the nearest image, from which on an atom is taken for isolated where no cutoff is known."""
-SAME_ENERGY = 1e-4
-"""eV; two energies of one isolated atom that differ by more contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +50,8 @@ class LabeledStructure:
 
     atoms: Atoms
     energy: float | None
-    forces: NDArray[np.float64] | None
-    virial: NDArray[np.float64] | None
+    forces: FloatArray | None
+    virial: FloatArray | None
     config_type: str
     weights: Weights
     name: str
@@ -225,7 +216,7 @@ def _dropped(bad: Counter[str], source: str) -> list[str]:
     return [f"{source}: NaN, infinite or beyond {HUGE_LABEL:g}, and left out: {labels}"] if bad else []
 
 
-def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, FloatArray]]:
     return ((s.name, s.virial) for s in structures if s.virial is not None)
 
 
@@ -278,83 +269,3 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
             "leave such structures out, or allow them, with --max-force (max_force in a YAML file)."
         )
     return True
-
-
-def isolated_atom_energies(dataset: Dataset, cutoff: float = ISOLATION) -> dict[str, float]:
-    """Energies in eV of the isolated atoms in the data, by element.
-
-    Isolated are single atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
-    that have no periodicity; for elements without such, single atoms farther than ``cutoff`` (Å) from their images, if
-    these agree (the cells of a stretched crystal do not).
-    """
-    single = [s for s in dataset if len(s) == 1 and s.energy is not None]
-    declared = _energies_by_element(s for s in single if _is_declared_isolated(s))
-    far = _energies_by_element(s for s in single if is_isolated(s.atoms, cutoff))
-    for element, named in declared.items():
-        if _spread(named) > SAME_ENERGY:
-            (energy, name), (other, elsewhere) = sorted((min(named), max(named)), key=named.index)
-            raise DatasetError(
-                f"The isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
-                f"{other:.6f} eV in {elsewhere}: keep one of them."
-            )
-    agreeing = {element: named for element, named in far.items() if _spread(named) <= SAME_ENERGY}
-    found = agreeing | declared
-    return {element: found[element][0][0] for element in sorted(found, key=atomic_numbers.__getitem__)}
-
-
-def _energies_by_element(structures: Iterable[LabeledStructure]) -> dict[str, list[tuple[float, str]]]:
-    found: dict[str, list[tuple[float, str]]] = {}
-    for structure in structures:
-        found.setdefault(structure.atoms.symbols[0], []).append((structure.energy or 0.0, structure.name))
-    return found
-
-
-def _spread(named: list[tuple[float, str]]) -> float:
-    return max(named)[0] - min(named)[0]
-
-
-def _is_declared_isolated(structure: LabeledStructure) -> bool:
-    return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or not structure.atoms.pbc.any()
-
-
-def defines_e0(structure: LabeledStructure, cutoff: float = ISOLATION) -> bool:
-    """Whether this is an isolated atom, as `isolated_atom_energies` says; not so cells of one atom of a crystal."""
-    return len(structure) == 1 and (_is_declared_isolated(structure) or is_isolated(structure.atoms, cutoff))
-
-
-def is_isolated(atoms: Atoms, cutoff: float = ISOLATION) -> bool:
-    """Whether this is one atom, farther than so many Å from its images."""
-    return len(atoms) == 1 and _image_distance(atoms) > cutoff
-
-
-def _image_distance(atoms: Atoms) -> float:
-    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
-    if not atoms.pbc.any():
-        return np.inf
-    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
-    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
-
-
-def least_squares_energies(dataset: Dataset) -> dict[str, float]:
-    """Energies per atom in eV, by element, that best reproduce the energies from the compositions alone.
-
-    The solution of least norm where compositions do not tell the elements apart.
-    """
-    labeled = [structure for structure in dataset if structure.energy is not None]
-    if not labeled:
-        raise DatasetError(f"{dataset.source} has no energies to take atomic energies from.")
-    elements, counts = dataset.elements, _composition_counts(labeled, dataset.elements)
-    energies = np.array([structure.energy for structure in labeled])
-    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return dict(zip(elements, map(float, solution), strict=True))
-
-
-def compositions_determine_energies(dataset: Dataset) -> bool:
-    """Whether the compositions of the structures with energies tell the elements' energies apart."""
-    labeled = [structure for structure in dataset if structure.energy is not None]
-    counts = _composition_counts(labeled, dataset.elements)
-    return bool(np.linalg.matrix_rank(counts) == len(dataset.elements))
-
-
-def _composition_counts(structures: list[LabeledStructure], elements: tuple[str, ...]) -> NDArray[np.float64]:
-    return np.array([[np.sum(s.atoms.symbols == element) for element in elements] for s in structures], dtype=float)

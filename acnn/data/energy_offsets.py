@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.data.frames import error_sentence
 from acnn.data.labeling import calculated
 
@@ -36,8 +36,8 @@ class EnergyOffsets:
     """
 
     elements: tuple[str, ...]
-    values: NDArray[np.float64]
-    compositions: NDArray[np.float64]
+    values: FloatArray
+    compositions: FloatArray
 
     def of(self, atoms: Atoms) -> float:
         """Σ_i δ_z(i) in eV.

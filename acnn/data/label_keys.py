@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.data.frames import DatasetError
 from acnn.data.label_names import KINDS, KNOWN, QUANTITIES, LabelName
 from acnn.data.labels import READERS, energy_of, find, forces_of, virial_of
@@ -43,12 +43,12 @@ class LabelKeys:
         label = self._own(atoms, "energy")
         return None if label is None else energy_of(atoms, label, name)
 
-    def forces_of(self, atoms: Atoms, name: str) -> NDArray[np.float64] | None:
+    def forces_of(self, atoms: Atoms, name: str) -> FloatArray | None:
         """Forces (n, 3) in eV/Å, or None where the structure has none."""
         label = self._own(atoms, "forces")
         return None if label is None else forces_of(atoms, label, name)
 
-    def virial_of(self, atoms: Atoms, name: str) -> NDArray[np.float64] | None:
+    def virial_of(self, atoms: Atoms, name: str) -> FloatArray | None:
         """Virial (3, 3) in eV, or None where the structure has none or is not periodic in three directions."""
         label = self._own(atoms, "virial") if atoms.pbc.all() else None
         return None if label is None else virial_of(atoms, label, name)

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.conventions import virial_from_stress
 from acnn.data.frames import error_sentence
 from acnn.data.structures import unlabeled
@@ -30,8 +30,8 @@ class Labels:
     """
 
     energy: float | None
-    forces: NDArray[np.float64] | None
-    virial: NDArray[np.float64] | None
+    forces: FloatArray | None
+    virial: FloatArray | None
 
     def __add__(self, other: Labels) -> Labels:
         """Sums of what both know."""

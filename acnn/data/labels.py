@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.conventions import tensor_from_components, virial_from_stress
 from acnn.data.frames import DatasetError
 from acnn.data.label_names import LabelName
@@ -30,7 +30,7 @@ def energy_of(atoms: Atoms, label: LabelName, name: str) -> float:
     return float(numbers.reshape(()))
 
 
-def forces_of(atoms: Atoms, label: LabelName, name: str) -> NDArray[np.float64]:
+def forces_of(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
     """Forces (n, 3) in eV/Å."""
     forces = _floats(atoms, label, name)
     if forces.shape != (len(atoms), 3):
@@ -38,7 +38,7 @@ def forces_of(atoms: Atoms, label: LabelName, name: str) -> NDArray[np.float64]:
     return forces
 
 
-def virial_of(atoms: Atoms, label: LabelName, name: str) -> NDArray[np.float64]:
+def virial_of(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
     """Virial (3, 3) in eV from the virial or the stress of the data.
 
     Only the labels of structures periodic in three directions should be asked for: a stress needs a volume.
@@ -54,7 +54,7 @@ def virial_of(atoms: Atoms, label: LabelName, name: str) -> NDArray[np.float64]:
 READERS = {"energy": energy_of, "forces": forces_of, "virial": virial_of}
 
 
-def _floats(atoms: Atoms, label: LabelName, name: str) -> NDArray[np.float64]:
+def _floats(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
     value = find(atoms, label.kind, label.key)
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":

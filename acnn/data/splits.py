@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from acnn.data.dataset import ISOLATION, DatasetError, LabeledStructure, defines_e0
+from acnn.arrays import BoolArray, IntArray
+from acnn.data.dataset import DatasetError, LabeledStructure
+from acnn.data.isolated_atoms import ISOLATION, defines_e0
 
 ALWAYS = -1
 """The part of structures that every training set has: isolated atoms, which define E0."""
 
-Parts = NDArray[np.int64]
+Parts = IntArray
 
 
 def folds(structures: Sequence[LabeledStructure], k: int, seed: int = 0, cutoff: float = ISOLATION) -> Parts:
@@ -34,7 +35,7 @@ def folds(structures: Sequence[LabeledStructure], k: int, seed: int = 0, cutoff:
 
 def holdout(
     structures: Sequence[LabeledStructure], fraction: float, seed: int = 0, cutoff: float = ISOLATION
-) -> NDArray[np.bool_]:
+) -> BoolArray:
     """Which structures are held out: the fraction of each config type, of all together at least one, but no isolated
     atoms (`defines_e0`)."""
     order = _by_type(structures, np.random.default_rng(seed), cutoff)
@@ -60,7 +61,7 @@ def growing(
     return parts
 
 
-def _by_type(structures: Sequence[LabeledStructure], rng: np.random.Generator, cutoff: float) -> NDArray[np.int64]:
+def _by_type(structures: Sequence[LabeledStructure], rng: np.random.Generator, cutoff: float) -> IntArray:
     """Indices of all structures but isolated atoms, type by type, each shuffled."""
     by_type: dict[str, list[int]] = {}
     for index, structure in enumerate(structures):
@@ -70,6 +71,6 @@ def _by_type(structures: Sequence[LabeledStructure], rng: np.random.Generator, c
     return np.concatenate(shuffled) if shuffled else np.zeros(0, np.int64)
 
 
-def _besides(structures: Sequence[LabeledStructure], order: NDArray[np.int64]) -> str:
+def _besides(structures: Sequence[LabeledStructure], order: IntArray) -> str:
     isolated = len(structures) - len(order)
     return f" besides {isolated} isolated atom{'s' * (isolated > 1)}" if isolated else ""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.wording import counted
 
 ASYMMETRY = 0.05
 """Of the largest component; calculations that are not quite converged stay below."""
 
 
-def symmetry_notes(virials: Iterable[tuple[str, NDArray[np.float64]]], source: str) -> list[str]:
+def symmetry_notes(virials: Iterable[tuple[str, FloatArray]], source: str) -> list[str]:
     """A sentence if virials [3, 3], each with the name of its structure, are not symmetric."""
     found = [(_asymmetry(virial), name) for name, virial in virials]
     bad = [(share, name) for share, name in found if share > ASYMMETRY]
@@ -26,6 +26,6 @@ def symmetry_notes(virials: Iterable[tuple[str, NDArray[np.float64]]], source: s
     ]
 
 
-def _asymmetry(virial: NDArray[np.float64]) -> float:
+def _asymmetry(virial: FloatArray) -> float:
     largest = float(np.abs(virial).max())
     return float(np.abs(virial - virial.T).max()) / largest if largest > 0 else 0.0

@@ -9,8 +9,8 @@ import numpy as np
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint, Saver, remaining
-from acnn.fit.factorization import StreamingQR
-from acnn.ranks import Ranks
+from acnn.parallel.mpi import Ranks
+from acnn.solvers import StreamingQR
 
 
 def accumulate(

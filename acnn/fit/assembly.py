@@ -13,9 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
@@ -25,8 +25,6 @@ from acnn.kernels.evaluator import BasisKernel, Rows, n_threads, uses_compiled_k
 from acnn.kernels.invariants import compile_basis
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.neighbors import atomic_graph
-
-FloatArray = NDArray[np.float64]
 
 MAX_PAIRS, MAX_CENTERS = 5_000, 500
 """Per chunk of energy rows."""

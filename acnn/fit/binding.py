@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from acnn.data.dataset import LabeledStructure, defines_e0
+from acnn.data.dataset import LabeledStructure
+from acnn.data.isolated_atoms import defines_e0
 
 MOST_BOUND = 50.0
 """eV/atom; the strongest bonds, of diamond or tungsten, are below 10."""

@@ -19,17 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from acnn.arrays import FloatArray
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
-from acnn.fit.factorization import StreamingQR
 from acnn.locks import locked
-from acnn.ranks import Ranks
+from acnn.parallel.mpi import Ranks
 from acnn.sealed import SealError, sealed, unsealed
-
-FloatArray = NDArray[np.float64]
+from acnn.solvers import StreamingQR
 
 FORMAT_VERSION = 1
 SAVE_EVERY = 300.0

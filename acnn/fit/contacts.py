@@ -9,14 +9,11 @@ from dataclasses import dataclass
 import ase
 import numpy as np
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.basis.radial import pair_bond_length
 from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph, keep_shortest
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FEWEST_HOSTS, MOST_HOSTS, ALL_HOSTS = 4, 64, 640
 """For each element, and about so many of all ordered pairs of elements together."""

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 from torch import Tensor
 
 from acnn.graph import AtomicGraph
-
-FloatArray = NDArray[np.float64]
 
 
 class Sites(NamedTuple):

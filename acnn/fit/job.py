@@ -16,21 +16,28 @@ from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
+from acnn.evaluation.metrics import ErrorTable
+from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_writable, write_atomically
 from acnn.fit.coverage import Pair
+from acnn.fit.cross_validation import (
+    CROSS_VALIDATION,
+    HELD_OUT,
+    SharedErrors,
+    cross_validation,
+    learning_curve,
+    plan_of,
+)
 from acnn.fit.doubts import coverage, label_warnings
 from acnn.fit.linear import LinearFit, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
-from acnn.fit.metrics import ErrorTable
-from acnn.fit.progress import Stage, silent
-from acnn.fit.reference import reference_energies
+from acnn.fit.reference_energies import reference_energies
 from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
 from acnn.fit.settings import FitSettings, SettingsError
-from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT, SharedErrors, cross_validation, learning_curve, plan_of
 from acnn.io.model_file import require_own_model, save_model
 from acnn.models.noise import Noise
 from acnn.outputs import require_summaries
-from acnn.ranks import ALONE, Ranks
+from acnn.parallel.mpi import ALONE, Ranks
 from acnn.wording import counted
 
 

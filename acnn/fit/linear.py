@@ -10,20 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
-from acnn.fit.factorization import StreamingQR
-from acnn.fit.priors import Prior
 from acnn.fit.repulsion import repulsion_rows
-from acnn.fit.solution import FloatArray, Solution, Solver
 from acnn.models.linear import LinearACE
-from acnn.ranks import ALONE, Ranks
+from acnn.parallel.mpi import ALONE, Ranks
+from acnn.solvers import Prior, Solution, Solver, StreamingQR
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def fit_linear(
         specification: the basis.
         structures: labels with their weights.
         reference_energies: E0 in eV per element.
-        solver, prior: see `acnn.fit.solution` and `acnn.fit.priors`.
+        solver, prior: see `acnn.solvers.base` and `acnn.solvers.priors`.
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
@@ -91,7 +89,7 @@ def fit_linear(
 def fit_subsets(
     problem: tuple[BasisSpecification, Mapping[str, float], Solver, Prior],
     structures: Sequence[LabeledStructure],
-    parts: NDArray[np.int64],
+    parts: IntArray,
     subsets: Sequence[Sequence[int]],
     *,
     zbl: bool = False,
@@ -141,7 +139,7 @@ def fit_subsets(
     ]
 
 
-def chosen(structures: Sequence[LabeledStructure], which: NDArray[np.bool_]) -> list[LabeledStructure]:
+def chosen(structures: Sequence[LabeledStructure], which: BoolArray) -> list[LabeledStructure]:
     """The structures that are marked."""
     return [structure for structure, take in zip(structures, which.tolist(), strict=True) if take]
 

@@ -25,18 +25,16 @@ import ase
 import numpy as np
 import torch
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.fit.assembly import RowSource
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.insertion import Sites, sites_around, with_and_without
 from acnn.graph import AtomicGraph
+from acnn.models.fixed_terms import zbl_energy
 from acnn.models.linear import LinearACE
-from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
-
-FloatArray = NDArray[np.float64]
 
 DIMER_RANGE = (0.05, 0.8)
 """In contact lengths: where dimers are asked to repel."""

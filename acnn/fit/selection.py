@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import torch
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.basis.coupling import n_invariants
 from acnn.basis.specification import BasisSpecification, ElementOverride, grouped
 from acnn.data.dataset import LabeledStructure
@@ -29,19 +29,14 @@ from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
-from acnn.fit.factorization import ReducedProblem, StreamingQR
 from acnn.fit.linear import chosen, together
 from acnn.fit.memory import require_memory
-from acnn.fit.priors import Prior
 from acnn.fit.repulsion import repulsion_rows
-from acnn.fit.solution import Solution
-from acnn.fit.solvers import BLR
 from acnn.graph import AtomicGraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
-from acnn.ranks import ALONE, Ranks
-
-FloatArray = NDArray[np.float64]
+from acnn.parallel.mpi import ALONE, Ranks
+from acnn.solvers import BLR, Prior, ReducedProblem, Solution, StreamingQR
 
 CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
@@ -178,13 +173,13 @@ def column_keys(spec: BasisSpecification) -> list[tuple[Any, ...]]:
     return keys
 
 
-def columns_of(small: BasisSpecification, large: BasisSpecification) -> NDArray[np.int64]:
+def columns_of(small: BasisSpecification, large: BasisSpecification) -> IntArray:
     """Where the functions of a smaller basis are among those of a larger one."""
     position = {key: column for column, key in enumerate(column_keys(large))}
     return np.array([position[key] for key in column_keys(small)], dtype=np.int64)
 
 
-def restricted(problem: ReducedProblem, columns: NDArray[np.int64]) -> ReducedProblem:
+def restricted(problem: ReducedProblem, columns: IntArray) -> ReducedProblem:
     """The problem of some columns alone."""
     stacked = np.column_stack([problem.factor[:, columns], problem.target])
     (factor,) = scipy.linalg.qr(stacked, mode="r", check_finite=False)
@@ -196,7 +191,7 @@ def restricted(problem: ReducedProblem, columns: NDArray[np.int64]) -> ReducedPr
     return ReducedProblem(np.triu(full[:p, :p]), full[:p, p], residual, problem.n_rows)
 
 
-def misfit(problem: ReducedProblem, columns: NDArray[np.int64], coefficients: FloatArray) -> float:
+def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
     """‖y - A c‖², c on some columns and zero on the others."""
     return float(((problem.target - problem.factor[:, columns] @ coefficients) ** 2).sum() + problem.residual**2)
 
@@ -348,7 +343,7 @@ class _Search:
             microseconds=1e6 * seconds_per_atom(self._model(spec, solution), graph, self.kernel),
         )
 
-    def _solution(self, problem: ReducedProblem, columns: NDArray[np.int64]) -> Solution:
+    def _solution(self, problem: ReducedProblem, columns: IntArray) -> Solution:
         """Of the data and the restraint."""
         if self.repulsion is not None:
             rows = StreamingQR(len(columns))

@@ -25,13 +25,11 @@ from acnn.basis.specification import (
 from acnn.basis.strict import Strict, unset
 from acnn.data.weights import WeightTable
 from acnn.data.yaml_text import load_yaml
-from acnn.fit.iterative import LSQR
 from acnn.fit.messages import keys_at, nearest, sentences, shown
-from acnn.fit.priors import Prior, parse_prior
-from acnn.fit.relevance import ARD, parse_threshold
 from acnn.fit.selection import Budget
-from acnn.fit.solution import Solver
-from acnn.fit.solvers import BLR, QR, RRQR
+from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, Prior, Solver
+from acnn.solvers.ard import parse_threshold
+from acnn.solvers.priors import parse_prior
 
 SOLVERS: dict[str, Callable[..., Solver]] = {"blr": BLR, "qr": QR, "rrqr": RRQR, "lsqr": LSQR, "ard": ARD}
 SOLVER_OPTIONS = {  # setting: its solver, and the parameter there

@@ -13,19 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import units
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.basis.radial import transform_lengths
 from acnn.basis.specification import BasisSpecification
 from acnn.conventions import voigt_from_full
 from acnn.data.dataset import LabeledStructure, Weights
 from acnn.fit.linear import fit_linear
-from acnn.fit.priors import AlgebraicPrior
-from acnn.fit.solvers import BLR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
-
-FloatArray = NDArray[np.float64]
+from acnn.solvers import BLR, AlgebraicPrior
 
 SIZES = ((2, 8.0), (2, 6.0), (2, 5.0), (1, 6.0), (1, 4.0))
 """Order and total degree of the fit: the first of at most so many functions."""

@@ -20,12 +20,12 @@ from torch import Tensor
 from acnn.basis.specification import BasisSpecification
 from acnn.data.weights import WeightTable
 from acnn.models.ensemble import Ensemble
-from acnn.models.fitting import unbounded
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
+from acnn.models.readout import unbounded
 
 LINEAR_KEYS = ("specification", "reference_energies", "zbl")
 KEYS = {

@@ -16,16 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.basis.ace import ElementBasis
 from acnn.basis.products import DensityTable
 from acnn.files import write_atomically
 from acnn.io.yace_radial import Bond, BondFit, SlopeErrors, fit_radial, largest
 from acnn.models.linear import LinearACE
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 SHORTEST_DISTANCE = 0.5
 """Bond lengths; the functions of one neighbor are exact from here on."""

@@ -23,14 +23,13 @@ import numpy as np
 import scipy.linalg
 import torch
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.basis.radial import pair_bond_length
+from acnn.models.fixed_terms import switch, zbl_energy
 from acnn.models.linear import LinearACE
-from acnn.models.reference import switch, zbl_energy
 
-FloatArray = NDArray[np.float64]
 Bond = tuple[int, int]
 """Element indices of a center and of a neighbor."""
 Target = Callable[[Tensor], Tensor]

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import add_forces, element_errors, graph_arrays, load_engine, n_threads
@@ -38,9 +39,6 @@ from acnn.kernels.program import (
     tile_arrays,
 )
 from acnn.kernels.tiles import Tiles, tile
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 MEMBERS = 8
 """Whose energies are summed together (src/program.h)."""

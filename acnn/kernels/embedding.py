@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from acnn.arrays import FloatArray
 from acnn.basis.radial import INNER_WIDTH
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import element_errors, graph_arrays, load_engine, n_threads
@@ -32,8 +33,8 @@ from acnn.kernels.program import Program, legendre_constants, polynomial_recurre
 def compile_embedding(
     elements: tuple[str, ...],
     cutoff: float,
-    r0: NDArray[np.float64],
-    inner: NDArray[np.float64],
+    r0: FloatArray,
+    inner: FloatArray,
     transform: tuple[float, float],
     *,
     l_max: int,
@@ -42,9 +43,9 @@ def compile_embedding(
     heads: int,
     layers: int,
     terms: NDArray[Any],
-    coefficients: NDArray[np.float64],
+    coefficients: FloatArray,
     products: NDArray[Any],
-    product_coefficients: NDArray[np.float64],
+    product_coefficients: FloatArray,
 ) -> Program:
     """The program of an embedding.
 

@@ -22,14 +22,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import AtomicGraph
 from acnn.kernels.invariants import value_program
 from acnn.kernels.program import Program
 from acnn.potential import PairGradients, chosen_kernel
 from acnn.threads import MOST_THREADS, require_sensible, threads_of_torch
-
-FloatArray = NDArray[np.float64]
 
 STAGES = ("densities", "products", "quadratic form", "adjoints of products", "pair gradients")
 

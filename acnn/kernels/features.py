@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, IntArray
 from acnn.basis.products import DensityTable
 from acnn.kernels.monomials import Canonical, MonomialIndex, canonical, shared_splits
-
-IntArray = NDArray[np.int64]
 
 REAL_REAL, REAL_COMPLEX, COMPLEX_COMPLEX, COMPLEX_CONJUGATE = range(4)
 
@@ -66,7 +65,7 @@ class Features:
     layout: Layout
     index: dict[int, MonomialIndex]
     row: dict[int, IntArray]
-    real: dict[int, NDArray[np.bool_]]
+    real: dict[int, BoolArray]
     groups: IntArray
     products: IntArray
     n_rows: int

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.basis.coupling import n_invariants
 from acnn.basis.products import DensityTable, differentiate
@@ -19,9 +20,6 @@ from acnn.basis.specification import grouped
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Canonical, canonical
 from acnn.kernels.program import Arrays, Program, element_arrays, feature_arrays, shared_arrays
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 def compile_basis(basis: ACEBasis) -> Program:
@@ -63,7 +61,7 @@ class _Terms:
 
     function: IntArray
     density: IntArray
-    imaginary: NDArray[np.bool_]
+    imaginary: BoolArray
     row: IntArray
     value: FloatArray
     order: IntArray

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.products import DensityTable
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 POPULARITY_ROUNDS = 8
 

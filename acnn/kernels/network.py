@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import FloatArray, KernelGradients, element_errors, load_engine, written_gradients
+from acnn.kernels.evaluator import KernelGradients, element_errors, load_engine, written_gradients
 from acnn.kernels.program import Arrays, Program
 
 Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
 """Weights [n_in, n_out] and biases [n_out] of the hidden layers, weights of the output [n_out] and of the skip
-connection [n_descriptors], as `acnn.models.fitting.FittingNetwork.layers` has them."""
+connection [n_descriptors], as `acnn.models.readout.FittingNetwork.layers` has them."""
 
 
 def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers], bounds: Tensor) -> Program:

@@ -25,6 +25,7 @@ from ase.units import Bohr, Hartree
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
 from acnn.kernels.features import Features, features
@@ -66,7 +67,7 @@ class Program:
 
 def compile_energy(
     basis: ACEBasis,
-    coefficients: NDArray[np.float64],
+    coefficients: FloatArray,
     reference_energies: Mapping[str, float],
     zbl_reach: float | None = None,
 ) -> Program:
@@ -88,21 +89,17 @@ def compile_energy(
     return Program("energy", basis.elements, float(arrays["cutoffs"].max()), arrays)
 
 
-def fold(block: ElementBasis, coefficients: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+def fold(block: ElementBasis, coefficients: FloatArray) -> dict[int, FloatArray]:
     """c̃ = Cᵀc: one number per product."""
     return {order: matrix.T @ coefficients for order, matrix in block.coupled.coefficients.items()}
 
 
-def _nonzero(
-    block: ElementBasis, folded: dict[int, NDArray[np.float64]], order: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _nonzero(block: ElementBasis, folded: dict[int, FloatArray], order: int) -> tuple[IntArray, FloatArray]:
     kept = np.flatnonzero(folded[order])
     return block.coupled.factors[order][kept], folded[order][kept]
 
 
-def scalar_coefficients(
-    basis: ACEBasis, block: ElementBasis, folded: dict[int, NDArray[np.float64]]
-) -> NDArray[np.float64]:
+def scalar_coefficients(basis: ACEBasis, block: ElementBasis, folded: dict[int, FloatArray]) -> FloatArray:
     """q_n of Σ_n q_n R_n [n_elements, n_max]: the products of a single density, A_zn00 = Σ_j R_n / sqrt(4π)."""
     q = np.zeros((len(basis.elements), basis.n_max))
     if 1 in folded:
@@ -111,7 +108,7 @@ def scalar_coefficients(
     return q
 
 
-def pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+def pair_coefficients(basis: ACEBasis, z: int, coefficients: FloatArray) -> FloatArray:
     """½ c_n of the pairs of this center, [n_elements, n_pair]."""
     n = basis.specification.n_pair_functions
     found = np.zeros((len(basis.elements), n))
@@ -121,7 +118,7 @@ def pair_coefficients(basis: ACEBasis, z: int, coefficients: NDArray[np.float64]
     return found
 
 
-def _quadratic(basis: ACEBasis, products: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
+def _quadratic(basis: ACEBasis, products: dict[int, tuple[IntArray, FloatArray]]) -> Arrays:
     """Features and M of ½ fᵀ M f = Σ_p c̃_p Re Π_t A_t."""
     found, split = split_products(basis, {order: rows for order, (rows, _) in products.items()})
     entries = [form_entries(found, split[order], values) for order, (_, values) in products.items()]
@@ -130,7 +127,7 @@ def _quadratic(basis: ACEBasis, products: dict[int, tuple[NDArray[np.int64], NDA
     return feature_arrays(found) | tile_arrays(found, *tiles)
 
 
-def split_products(basis: ACEBasis, products: dict[int, NDArray[np.int64]]) -> tuple[Features, dict[int, Split]]:
+def split_products(basis: ACEBasis, products: dict[int, IntArray]) -> tuple[Features, dict[int, Split]]:
     """Products of densities, by order, as products of two parts, and the rows for these parts."""
     table = basis.table
     split = shared_splits(products, table)
@@ -142,7 +139,7 @@ def split_products(basis: ACEBasis, products: dict[int, NDArray[np.int64]]) -> t
 def tile_arrays(found: Features, complex_tiles: Tiles, real_tiles: Tiles) -> Arrays:
     """M, as the kernel reads it, and the rows it does not write."""
     own: Arrays = {}
-    written: list[NDArray[np.int64]] = []
+    written: list[IntArray] = []
     for name, tiles in (("complex", complex_tiles), ("real", real_tiles)):
         rows = np.where(tiles.rows < 0, found.padding_row, tiles.rows)
         written += [rows, rows + 1] if name == "complex" else [rows]
@@ -167,10 +164,10 @@ def feature_arrays(found: Features) -> Arrays:
     }
 
 
-Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+Entries = tuple[IntArray, IntArray, FloatArray]
 
 
-def form_entries(found: Features, split: Split, values: NDArray[np.float64]) -> tuple[Entries, Entries]:
+def form_entries(found: Features, split: Split, values: FloatArray) -> tuple[Entries, Entries]:
     """What products add to M: on complex rows (Re, and Im alike), and on single rows.
 
     With M > 0 the two parts are conjugates of one another in M: Re(P conj Q) = Re P Re Q + Im P Im Q. With M = 0 either
@@ -189,7 +186,7 @@ def form_entries(found: Features, split: Split, values: NDArray[np.float64]) -> 
     return (a[whole], b[whole], weight[whole]), (rows, columns, signed)
 
 
-def _place(found: Features, codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _place(found: Features, codes: IntArray) -> tuple[IntArray, BoolArray]:
     position = found.find(codes)
     order = codes.shape[1]
     return found.row[order][position], found.real[order][position]
@@ -223,7 +220,7 @@ def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
     }
 
 
-def polynomial_recurrence(n_max: int, jacobi: tuple[float, float]) -> NDArray[np.float64]:
+def polynomial_recurrence(n_max: int, jacobi: tuple[float, float]) -> FloatArray:
     """u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
     diagonal, off = (np.array(values) for values in jacobi_recurrence(max(1, n_max), *jacobi))
     below = np.concatenate([[0.0], off[:-1]])
@@ -240,8 +237,8 @@ def legendre_constants(l: int, m: int) -> tuple[float, float, float]:
     return alpha, beta, -math.sqrt((l - m) * (l + m + 1))
 
 
-def _zbl_constants(basis: ACEBasis) -> NDArray[np.float64]:
-    """Screening length (Å), reach (Å), e² Z_i Z_j (eV Å) [3, n_elements, n_elements]: see `acnn.models.reference`."""
+def _zbl_constants(basis: ACEBasis) -> FloatArray:
+    """Screening length (Å), reach (Å), e² Z_i Z_j (eV Å) [3, n_elements, n_elements]: see `acnn.models.fixed_terms`."""
     numbers = np.array([atomic_numbers[e] for e in basis.elements])
     power, radii = numbers**0.23, covalent_radii[numbers]
     return np.stack(
@@ -260,7 +257,7 @@ def element_arrays(basis: ACEBasis, z: int) -> Arrays:
     }
 
 
-def _transforms(radial: RadialBasis, z: int) -> NDArray[np.float64]:
+def _transforms(radial: RadialBasis, z: int) -> FloatArray:
     """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element: [n_elements, 8]."""
     return np.array([transform_row(r0, radial.cutoff, radial.p, radial.q) for r0 in radial.r0[z].tolist()])
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
-from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from acnn.arrays import BoolArray, FloatArray, IntArray
 
 CANDIDATES = 192
 """How many rows are tried when a tile takes another one."""
@@ -67,7 +65,7 @@ def _components(matrix: scipy.sparse.csr_array) -> list[IntArray]:
     return np.split(order, starts[1:]) if len(order) else []
 
 
-def _group(pattern: NDArray[np.bool_], size: int) -> list[IntArray]:
+def _group(pattern: BoolArray, size: int) -> list[IntArray]:
     """Rows grouped greedily: each group starts with the longest row left and takes those that add least padding."""
     lengths = pattern.sum(axis=1)
     remaining = np.lexsort((*pattern.T[::-1], -lengths)) if len(pattern) < 64 else np.argsort(-lengths, kind="stable")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import KernelGradients, runs_on, uses_compiled_kernel
 from acnn.potential import PairGradients, Potential
-
-FloatArray = NDArray[np.float64]
 
 
 class ModelKernel(Protocol):

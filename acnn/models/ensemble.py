@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import KernelGradients, written_gradients
-from acnn.models.compiled import CompiledPotential, FloatArray, ModelKernel
+from acnn.models.compiled import CompiledPotential, ModelKernel
+from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
-from acnn.models.reference import ReferenceEnergies
 
 
 class Ensemble(CompiledPotential):

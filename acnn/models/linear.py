@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from acnn.arrays import BoolArray, FloatArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
@@ -17,8 +17,8 @@ from acnn.kernels.committee import MembersKernel, compile_members
 from acnn.kernels.evaluator import EnergyKernel
 from acnn.kernels.program import Program, compile_energy
 from acnn.models.compiled import CompiledPotential
+from acnn.models.fixed_terms import ZBL, ReferenceEnergies, zbl_reach
 from acnn.models.noise import Noise
-from acnn.models.reference import ZBL, ReferenceEnergies, zbl_reach
 from acnn.potential import Potential
 
 
@@ -62,7 +62,7 @@ class LinearACE(CompiledPotential):
         self.register_buffer("committee", None)
         self.set_committee(committee)
         self.noise: Noise | None = None
-        self._compiled: tuple[NDArray[np.float64], EnergyKernel] | None = None
+        self._compiled: tuple[FloatArray, EnergyKernel] | None = None
         self._compiled_deviations: tuple[Tensor, MembersKernel] | None = None
 
     def set_committee(self, committee: Tensor | None) -> None:
@@ -73,7 +73,7 @@ class LinearACE(CompiledPotential):
         self.committee = None if committee is None else committee.detach().clone().to(self.coefficients)
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
+    def kept(self) -> BoolArray:
         """Which functions have a coefficient other than 0, also in a member of the committee [n_functions]."""
         used = self.coefficients.detach() != 0
         used = used if self.committee is None else used | (self.committee != 0).any(dim=0)

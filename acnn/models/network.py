@@ -1,7 +1,7 @@
 """Network and attention models: e_i = linear ACE + f_θ(invariants of learnable densities).
 
 The linear part (E0, pair part, ZBL, c·B) is fixed: the network learns the rest. `acnn.models.embedding` and
-`acnn.models.fitting` define the two halves of f_θ.
+`acnn.models.readout` define the two halves of f_θ.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.program import Program
 from acnn.models.compiled import CompiledPotential
 from acnn.models.embedding import TRANSFORM, Embedding
-from acnn.models.fitting import FittingNetwork, unbounded
+from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.network_kernel import SumKernel
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
-from acnn.models.reference import ReferenceEnergies
+from acnn.models.readout import FittingNetwork, unbounded
 
 
 class NetworkACE(CompiledPotential):

@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.kernels.evaluator import EnergyKernel, KernelGradients, written_gradients
 from acnn.kernels.network import NetworkKernel
-from acnn.models.compiled import FloatArray
 
 
 class SumKernel:

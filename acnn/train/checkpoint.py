@@ -20,7 +20,7 @@ from torch import Tensor
 
 from acnn.files import write_atomically
 from acnn.sealed import SealError, sealed, unsealed
-from acnn.train.start import Start
+from acnn.train.initialization import Start
 from acnn.train.trainer import Course, Trainer
 
 FORMAT_VERSION = 3

@@ -14,26 +14,26 @@ from typing import Any
 import torch
 
 from acnn.data.dataset import Dataset
+from acnn.evaluation.metrics import ErrorTable, evaluate
+from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_writable, write_atomically
 from acnn.fit.coverage import Pair
 from acnn.fit.job import left_out_notes, require_elements
-from acnn.fit.metrics import ErrorTable, evaluate
-from acnn.fit.progress import Stage, silent
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, require_own_model, save_model
 from acnn.locks import locked
 from acnn.models.network import NetworkACE
 from acnn.outputs import require_summaries
+from acnn.parallel.torch_processes import ALONE, Processes
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
-from acnn.train.bounds import energy_bounds
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
 from acnn.train.doubts import doubts_of
+from acnn.train.energy_range import energy_bounds
+from acnn.train.initialization import Start, new_model, standardize
 from acnn.train.log import TrainingLog, require_own_log
-from acnn.train.processes import ALONE, Processes
 from acnn.train.settings import TrainSettings
-from acnn.train.start import Start, new_model, standardize
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
 

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from acnn.models.network import NetworkACE
+from acnn.parallel.torch_processes import ALONE, Processes
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
-from acnn.train.errors import QUANTITIES, Errors, network_errors, network_gradients, score
 from acnn.train.loss import Deltas, penalties
 from acnn.train.optimizers import make_optimizers
-from acnn.train.processes import ALONE, Processes
 from acnn.train.schedule import LearningRate, reductions
 from acnn.train.settings import TrainingSettings
+from acnn.train.validation import QUANTITIES, Errors, network_errors, network_gradients, score
 
 MEMORY_OF_NORMS = 0.05
 """Share of the newest gradient in the running mean of their norms."""

@@ -22,13 +22,13 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.coupling import n_invariants
 from acnn.basis.radial import bond_length, transform_lengths
 from acnn.basis.specification import BasisSpecification, grouped
-from acnn.data.dataset import Dataset, LabeledStructure, isolated_atom_energies
+from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.isolated_atoms import isolated_atom_energies
+from acnn.evaluation.progress import Stage, silent
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
-from acnn.fit.factorization import StreamingQR
 from acnn.fit.memory import require_memory
-from acnn.fit.progress import Stage, silent
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
@@ -37,9 +37,10 @@ from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
-from acnn.ranks import ALONE
+from acnn.parallel.mpi import ALONE
+from acnn.solvers import StreamingQR
+from acnn.train.initialization import Start, inner_cutoffs
 from acnn.train.settings import TrainSettings
-from acnn.train.start import Start, inner_cutoffs
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
 FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]

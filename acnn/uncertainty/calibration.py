@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 import scipy.stats
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.models.levels import Model
 from acnn.neighbors import atomic_graph
 from acnn.uncertainty.committee import committee_deviations
-
-FloatArray = NDArray[np.float64]
 
 NOTHING_TO_PREDICT = 1e-6
 """Of the largest σ: smaller ones belong to what symmetry makes zero for every member, or to isolated atoms."""

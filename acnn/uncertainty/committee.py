@@ -8,7 +8,7 @@ many data there are: 1/(β w²) for a label of weight w in the fit; `acnn.models
 adds it. The paper's 1/λ in eq. (17) is this 1/β for a label of weight one.
 
 Models with a network have a committee where they are ensembles: x^k are then the members, without the floor at which
-their energies level off (`acnn.models.fitting`), and x^μ the mean of these.
+their energies level off (`acnn.models.readout`), and x^μ the mean of these.
 
 Deviations from the mean are evaluated as such: neither E0 nor the energy itself costs them digits.
 """

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import ase
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from acnn.basis.radial import pair_bond_length
 from acnn.kernels.evaluator import KernelGradients
 from acnn.models.ensemble import Ensemble
+from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.network import NetworkACE, NetworkPart
-from acnn.models.reference import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.testing import (
@@ -29,8 +28,6 @@ from acnn.testing import (
     random_crystal,
     relative_deviation,
 )
-
-FloatArray = NDArray[np.float64]
 
 NET_FORCE_LIMIT = 1e-9
 """eV/Å"""

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
 from acnn.conventions import stress_from_virial
-from acnn.fit.metrics import TOTAL
+from acnn.evaluation.metrics import TOTAL
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.neighbors import atomic_graph

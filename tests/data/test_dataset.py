@@ -16,15 +16,9 @@ from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
 
 from acnn.conventions import voigt_from_full
-from acnn.data.dataset import (
-    DatasetError,
-    Weights,
-    WeightTable,
-    isolated_atom_energies,
-    least_squares_energies,
-    read_dataset,
-)
+from acnn.data.dataset import DatasetError, Weights, WeightTable, read_dataset
 from acnn.data.frames import read_frames
+from acnn.data.isolated_atoms import isolated_atom_energies, least_squares_energies
 from acnn.data.weights import WeightsError
 
 REFERENCE = {"energy": {"REF_energy": 1}, "forces": {"REF_forces": 1}, "virial": {}, "stress": {"REF_stress": 1}}

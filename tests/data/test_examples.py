@@ -15,7 +15,8 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from acnn.data import examples
-from acnn.data.dataset import isolated_atom_energies, read_dataset
+from acnn.data.dataset import read_dataset
+from acnn.data.isolated_atoms import isolated_atom_energies
 from acnn.data.stillinger_weber import require_lammps, stillinger_weber
 from acnn.data.structures import molecular_dynamics, rattled, strained, without_random_atom
 

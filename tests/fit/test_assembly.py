@@ -19,8 +19,8 @@ from acnn.fit.assembly import (
     row_source,
     structure_rows,
 )
+from acnn.models.fixed_terms import ZBL
 from acnn.models.linear import LinearACE
-from acnn.models.reference import ZBL
 from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-11

@@ -16,11 +16,9 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
 from acnn.fit import accumulation, checkpoint
 from acnn.fit.checkpoint import Checkpoint, CheckpointError, Factor, fingerprint
-from acnn.fit.factorization import StreamingQR
 from acnn.fit.linear import LinearFit, fit_linear
-from acnn.fit.priors import AlgebraicPrior
-from acnn.fit.solvers import BLR
 from acnn.locks import LockedError
+from acnn.solvers import BLR, AlgebraicPrior, StreamingQR
 
 SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, total_degree=6, cutoff=4.5)
 AGREEMENT = 1e-8

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acnn.fit.factorization import ReducedProblem, StreamingQR
+from acnn.solvers import ReducedProblem, StreamingQR
 
 RELATIVE = 1e-11
 

@@ -16,11 +16,11 @@ from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import read_dataset
+from acnn.evaluation.metrics import evaluate
 from acnn.fit import memory
 from acnn.fit.contacts import MOST_HOSTS
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.memory import BasisTooLargeError
-from acnn.fit.metrics import evaluate
 from acnn.fit.repulsion import N_DIMERS
 from acnn.fit.settings import read_settings
 from acnn.io.model_file import load_model, read_header

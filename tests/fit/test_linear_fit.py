@@ -13,14 +13,13 @@ from acnn.basis.specification import BasisSpecification
 from acnn.conventions import full_from_voigt, virial_from_stress
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
+from acnn.evaluation.metrics import evaluate
 from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
-from acnn.fit.metrics import evaluate
-from acnn.fit.priors import AlgebraicPrior, IdentityPrior
 from acnn.fit.repulsion import N_DIMERS
-from acnn.fit.solvers import BLR, QR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
+from acnn.solvers import BLR, QR, AlgebraicPrior, IdentityPrior
 
 RECOVERY = 1e-6  # eV, eV/Å
 

@@ -10,8 +10,8 @@ import pytest
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.fit import memory
-from acnn.fit.factorization import StreamingQR
 from acnn.fit.memory import BasisTooLargeError, fit_bytes, require_memory
+from acnn.solvers import StreamingQR
 
 
 @pytest.mark.parametrize(("order", "degree", "n"), [(4, 26.0, "32_3"), (5, 26.0, "87_6"), (5, 100.0, "more than ")])

@@ -10,7 +10,7 @@ from torch import Tensor
 from acnn.conventions import full_from_voigt
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.metrics import ErrorTable, evaluate
+from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.graph import AtomicGraph
 from acnn.potential import Potential
 

@@ -7,14 +7,8 @@ import pytest
 
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
-from acnn.fit.priors import (
-    AlgebraicPrior,
-    CustomPrior,
-    ExponentialPrior,
-    GaussianPrior,
-    IdentityPrior,
-    parse_prior,
-)
+from acnn.solvers import AlgebraicPrior, CustomPrior, ExponentialPrior, GaussianPrior, IdentityPrior
+from acnn.solvers.priors import parse_prior
 
 FUNCTIONS = [((1, 0),), ((3, 0),), ((2, 1), (2, 1)), ((1, 0), (3, 2), (1, 2))]
 

@@ -17,7 +17,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from acnn.io.model_file import load_model
-from acnn.ranks import ALONE, Ranks, job_ranks
+from acnn.parallel.mpi import ALONE, Ranks, job_ranks
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))

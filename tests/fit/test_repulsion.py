@@ -19,7 +19,6 @@ from acnn.data.weights import Weights
 from acnn.fit.assembly import row_source
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.linear import fit_linear
-from acnn.fit.priors import parse_prior
 from acnn.fit.repulsion import (
     DIMER_RANGE,
     HOST_WEIGHT,
@@ -29,10 +28,11 @@ from acnn.fit.repulsion import (
     insertions,
     repulsion_rows,
 )
-from acnn.fit.solvers import BLR
+from acnn.models.fixed_terms import zbl_energy
 from acnn.models.linear import LinearACE
-from acnn.models.reference import zbl_energy
 from acnn.neighbors import atomic_graph
+from acnn.solvers import BLR
+from acnn.solvers.priors import parse_prior
 
 ELEMENTS = ("Al", "Ti")
 SHORTEST = np.array([[2.8, 2.5], [2.5, 3.2]])

@@ -15,9 +15,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
-from acnn.fit.factorization import StreamingQR
 from acnn.fit.linear import chosen, fit_linear
-from acnn.fit.priors import AlgebraicPrior
 from acnn.fit.selection import (
     N_FOLDS,
     Budget,
@@ -30,9 +28,9 @@ from acnn.fit.selection import (
     select_basis,
     smaller_bases,
 )
-from acnn.fit.solvers import BLR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
+from acnn.solvers import BLR, AlgebraicPrior, StreamingQR
 
 E0 = {"Al": -1.0, "Cu": -2.0}
 LARGEST = BasisSpecification(elements=("Al", "Cu"), order=3, total_degree=8, cutoff=4.5)

@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 
 from acnn.data.weights import Weights
-from acnn.fit.iterative import LSQR
-from acnn.fit.priors import AlgebraicPrior, ExponentialPrior, GaussianPrior, IdentityPrior
-from acnn.fit.relevance import ARD
 from acnn.fit.settings import KEYS, FitSettings, SettingsError, explicit_energies, read_settings
-from acnn.fit.solvers import BLR, QR, RRQR
+from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, AlgebraicPrior, ExponentialPrior, GaussianPrior, IdentityPrior
 
 FILES = {"train": "train.xyz", "output": "model.acnn"}
 

@@ -10,10 +10,7 @@ import pytest
 import scipy.stats
 from sklearn.linear_model import BayesianRidge
 
-from acnn.fit.factorization import ReducedProblem, StreamingQR
-from acnn.fit.iterative import LSQR
-from acnn.fit.relevance import ARD
-from acnn.fit.solvers import BLR, QR, RRQR, Solution
+from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, ReducedProblem, Solution, StreamingQR
 
 DENSE_ACCURACY = 1e-9
 EVIDENCE_ACCURACY = 1e-8

@@ -9,10 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from acnn.fit.factorization import ReducedProblem, StreamingQR
-from acnn.fit.iterative import LSQR
-from acnn.fit.relevance import ARD
-from acnn.fit.solvers import BLR, QR, RRQR
+from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, ReducedProblem, StreamingQR
 
 DENSE_ACCURACY = 1e-8
 N_SAMPLES = 20_000

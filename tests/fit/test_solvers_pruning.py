@@ -12,14 +12,10 @@ from ase.calculators.emt import EMT
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.iterative import LSQR
 from acnn.fit.linear import LinearFit, fit_linear
-from acnn.fit.priors import AlgebraicPrior, CustomPrior
-from acnn.fit.relevance import ARD
-from acnn.fit.solution import Solver
-from acnn.fit.solvers import BLR, QR, RRQR
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
+from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, AlgebraicPrior, CustomPrior, Solver
 
 SPECIFICATION = BasisSpecification(elements=("Cu",), order=3, total_degree=8, cutoff=4.5)
 N_TRAIN, N_TEST = 20, 5

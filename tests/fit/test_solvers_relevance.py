@@ -7,10 +7,9 @@ import pytest
 import scipy.stats
 from sklearn.linear_model import ARDRegression
 
-from acnn.fit.evidence import SparseModel, evaluate_evidence
-from acnn.fit.factorization import ReducedProblem, StreamingQR
-from acnn.fit.relevance import ARD, RELEVANCE, parse_threshold
-from acnn.fit.solvers import BLR
+from acnn.solvers import ARD, BLR, ReducedProblem, StreamingQR
+from acnn.solvers.ard import RELEVANCE, parse_threshold
+from acnn.solvers.evidence import SparseModel, evaluate_evidence
 
 EVIDENCE_ACCURACY = 1e-8
 N_RELEVANT = 6

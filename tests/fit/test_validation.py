@@ -15,13 +15,12 @@ from typer.testing import CliRunner
 from acnn.cli.main import app
 from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.splits import folds, growing, holdout
+from acnn.evaluation.metrics import ErrorTable, evaluate
+from acnn.fit.cross_validation import CROSS_VALIDATION, HELD_OUT
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.linear import chosen, fit_linear
-from acnn.fit.metrics import ErrorTable, evaluate
-from acnn.fit.priors import AlgebraicPrior
 from acnn.fit.settings import SettingsError, read_settings
-from acnn.fit.solvers import BLR
-from acnn.fit.validation import CROSS_VALIDATION, HELD_OUT
+from acnn.solvers import BLR, AlgebraicPrior
 
 SMALL = {"order": 2, "degree": 5, "cutoff": 4.5, "e0": "Cu=0", "repulsion": 0}
 ERROR = {"rel": 1e-5}

@@ -13,9 +13,9 @@ import torch
 
 from acnn.basis.specification import BasisSpecification
 from acnn.fit.checkpoint import CheckpointError, Factor
-from acnn.fit.factorization import StreamingQR
 from acnn.io.model_file import ModelFileError, load_model, model_to_bytes, read_header, save_model
 from acnn.models.linear import LinearACE
+from acnn.solvers import StreamingQR
 from acnn.testing import random_network
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
 from acnn.train.trainer import Course

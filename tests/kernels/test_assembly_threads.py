@@ -15,10 +15,9 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
-from acnn.fit.priors import IdentityPrior
-from acnn.fit.solvers import QR
 from acnn.kernels.evaluator import instruction_sets
 from acnn.models.linear import LinearACE
+from acnn.solvers import QR, IdentityPrior
 
 if not instruction_sets():
     pytest.skip("acnn was installed without its compiled kernel", allow_module_level=True)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from acnn.kernels.features import COMPLEX_COMPLEX, COMPLEX_CONJUGATE, REAL_REAL
 from acnn.kernels.invariants import compile_basis
 from acnn.kernels.program import COMPLEX_TILE, REAL_TILE, Program
-from acnn.models.reference import switch, zbl_energy
+from acnn.models.fixed_terms import switch, zbl_energy
 
 ORACLE_ACCURACY = 1e-10  # relative to the largest site energy or basis function
 SMALLEST_SCALE = 1e-3

@@ -17,12 +17,10 @@ from acnn.basis.specification import BasisSpecification
 from acnn.cli.main import app
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
+from acnn.evaluation.metrics import evaluate
 from acnn.fit import assembly
 from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
-from acnn.fit.metrics import evaluate
-from acnn.fit.priors import IdentityPrior
-from acnn.fit.solvers import QR
 from acnn.io.model_file import save_model
 from acnn.kernels import evaluator
 from acnn.kernels.evaluator import (
@@ -37,6 +35,7 @@ from acnn.kernels.invariants import compile_basis
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients
+from acnn.solvers import QR, IdentityPrior
 from ase_calculator import ACNNCalculator
 
 AGREEMENT = 1e-9  # of kernel and torch, through whole fits relative to the largest

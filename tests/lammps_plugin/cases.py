@@ -19,16 +19,14 @@ import ase.build
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
-from numpy.typing import NDArray
 
+from acnn.arrays import BoolArray, FloatArray
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.potential import Potential
 from acnn.testing import evaluate, random_model, random_network
 from lammps_plugin import plugin_build
-
-FloatArray = NDArray[np.float64]
 
 AGREEMENT = 1e-10
 """eV, eV/Å and eV: LAMMPS and ASE add the same terms in other orders."""
@@ -128,7 +126,7 @@ class Values:
     virials: FloatArray
 
 
-def seen(case: Case) -> NDArray[np.bool_]:
+def seen(case: Case) -> BoolArray:
     """Which atoms the potential sees."""
     return ~np.isin(case.atoms.symbols, case.others)
 

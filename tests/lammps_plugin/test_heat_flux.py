@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from numpy.typing import NDArray
 
+from acnn.arrays import FloatArray
 from acnn.models.linear import LinearACE
 from acnn.potential import Potential
 from acnn.testing import evaluate, random_model, random_network
@@ -29,7 +29,6 @@ try:
 finally:
     sys.path.pop(0)
 
-FloatArray = NDArray[np.float64]
 
 AGREEMENT = 1e-10
 """Of fluxes, relative: sums in another order."""

@@ -18,8 +18,8 @@ from acnn.basis.ace import ACEBasis, UnsupportedElementError
 from acnn.basis.coupling import n_invariants
 from acnn.basis.specification import BasisSpecification, grouped
 from acnn.graph import batch
+from acnn.models.fixed_terms import ZBL
 from acnn.models.linear import FixedTerms, LinearACE
-from acnn.models.reference import ZBL
 from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-12

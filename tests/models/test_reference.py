@@ -12,7 +12,7 @@ from ase.data import atomic_numbers, covalent_radii
 from torch import Tensor
 
 from acnn.graph import AtomicGraph
-from acnn.models.reference import ZBL, ReferenceEnergies, switch, zbl_energy
+from acnn.models.fixed_terms import ZBL, ReferenceEnergies, switch, zbl_energy
 from acnn.neighbors import atomic_graph
 
 ROUNDING = 1e-13

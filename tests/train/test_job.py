@@ -15,7 +15,7 @@ import torch
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import read_dataset
-from acnn.fit.metrics import evaluate
+from acnn.evaluation.metrics import evaluate
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.locks import LockedError
@@ -23,9 +23,9 @@ from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.testing import random_model
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
+from acnn.train.initialization import Start, new_model, without_functions
 from acnn.train.job import Watcher, run_training
 from acnn.train.settings import TrainSettings
-from acnn.train.start import Start, new_model, without_functions
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 
 MakeSettings = Callable[..., TrainSettings]

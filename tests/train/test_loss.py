@@ -10,15 +10,15 @@ import torch
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import read_dataset
-from acnn.fit.metrics import evaluate
+from acnn.evaluation.metrics import evaluate
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
+from acnn.parallel.torch_processes import ALONE
 from acnn.train.batches import Batch, structure_store
-from acnn.train.errors import network_errors, network_gradients
 from acnn.train.loss import Deltas, penalties, penalty
-from acnn.train.processes import ALONE
 from acnn.train.trainer import StepLoss
+from acnn.train.validation import network_errors, network_gradients
 
 DELTAS = Deltas(0.02, 0.3, 0.05)
 

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acnn.fit.priors import AlgebraicPrior, IdentityPrior, Prior
 from acnn.fit.settings import SettingsError
-from acnn.fit.solution import Solver
-from acnn.fit.solvers import BLR, QR
 from acnn.models.network_specification import NetworkSpecification
+from acnn.solvers import BLR, QR, AlgebraicPrior, IdentityPrior, Prior, Solver
 from acnn.train.settings_file import read_train_settings, train_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train.yaml"

@@ -15,11 +15,11 @@ from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import structure_store
-from acnn.train.errors import network_errors, score
+from acnn.train.initialization import standardize
 from acnn.train.settings import TrainSettings
 from acnn.train.settings_file import train_settings
-from acnn.train.start import standardize
 from acnn.train.trainer import Course, Trainer, TrainingError
+from acnn.train.validation import network_errors, score
 
 MakeTrainer = Callable[..., Trainer]
 

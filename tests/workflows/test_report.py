@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 from acnn.cli.main import app
 from acnn.conventions import full_from_voigt
 from acnn.data.dataset import read_dataset
-from acnn.fit.metrics import QUANTITIES, evaluate
+from acnn.evaluation.metrics import QUANTITIES, evaluate
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, brute_force_pairs, pair_vectors
+from acnn.report import N_SECTIONS, Measurement, dataset_names, measure, report_page
+from acnn.report.dimers import dimer_curves
+from acnn.report.distances import Distances
+from acnn.report.drawing import MOST_VECTOR_POINTS
 from acnn.testing import random_crystal, random_model
-from acnn.workflows.report import N_SECTIONS, Measurement, dataset_names, measure, report_page
-from acnn.workflows.report.dimers import dimer_curves
-from acnn.workflows.report.distances import Distances
-from acnn.workflows.report.drawing import MOST_VECTOR_POINTS
 
 pytest.importorskip("matplotlib", reason="reports draw with matplotlib")
 

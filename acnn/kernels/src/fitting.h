@@ -1,4 +1,4 @@
-// The fitting network of one element in lanes, forward and back (acnn/models/fitting.py is the definition).
+// The fitting network of one element in lanes, forward and back (acnn/models/readout.py is the definition).
 //
 // Its energies level off below those of the training data.
 //

@@ -1,5 +1,5 @@
 // Views of an embedding with learnable tables theta (acnn/models/embedding.py is the definition) and of a fitting network
-// (acnn/models/fitting.py), and the interface of their lane kernels. Plain data only, for the reason given in program.h.
+// (acnn/models/readout.py), and the interface of their lane kernels. Plain data only, for the reason given in program.h.
 #pragma once
 
 #include "program.h"

@@ -1,0 +1,100 @@
+"""Isolated atoms in a data set, and reference energies E0 from them or by least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.geometry import minkowski_reduce
+
+from acnn.arrays import FloatArray
+from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.frames import DatasetError
+
+ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
+ISOLATION = 10.0
+"""Å to the nearest image, from which on an atom is taken for isolated where no cutoff is known."""
+SAME_ENERGY = 1e-4
+"""eV; two energies of one isolated atom that differ by more contradict each other."""
+
+
+def isolated_atom_energies(dataset: Dataset, cutoff: float = ISOLATION) -> dict[str, float]:
+    """Energies in eV of the isolated atoms in the data, by element.
+
+    Isolated are single atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
+    that have no periodicity; for elements without such, single atoms farther than ``cutoff`` (Å) from their images, if
+    these agree (the cells of a stretched crystal do not).
+    """
+    single = [s for s in dataset if len(s) == 1 and s.energy is not None]
+    declared = _energies_by_element(s for s in single if _is_declared_isolated(s))
+    far = _energies_by_element(s for s in single if is_isolated(s.atoms, cutoff))
+    for element, named in declared.items():
+        if _spread(named) > SAME_ENERGY:
+            (energy, name), (other, elsewhere) = sorted((min(named), max(named)), key=named.index)
+            raise DatasetError(
+                f"The isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
+                f"{other:.6f} eV in {elsewhere}: keep one of them."
+            )
+    agreeing = {element: named for element, named in far.items() if _spread(named) <= SAME_ENERGY}
+    found = agreeing | declared
+    return {element: found[element][0][0] for element in sorted(found, key=atomic_numbers.__getitem__)}
+
+
+def _energies_by_element(structures: Iterable[LabeledStructure]) -> dict[str, list[tuple[float, str]]]:
+    found: dict[str, list[tuple[float, str]]] = {}
+    for structure in structures:
+        found.setdefault(structure.atoms.symbols[0], []).append((structure.energy or 0.0, structure.name))
+    return found
+
+
+def _spread(named: list[tuple[float, str]]) -> float:
+    return max(named)[0] - min(named)[0]
+
+
+def _is_declared_isolated(structure: LabeledStructure) -> bool:
+    return structure.config_type.lower() in ISOLATED_CONFIG_TYPES or not structure.atoms.pbc.any()
+
+
+def defines_e0(structure: LabeledStructure, cutoff: float = ISOLATION) -> bool:
+    """Whether this is an isolated atom, as `isolated_atom_energies` says; not so cells of one atom of a crystal."""
+    return len(structure) == 1 and (_is_declared_isolated(structure) or is_isolated(structure.atoms, cutoff))
+
+
+def is_isolated(atoms: Atoms, cutoff: float = ISOLATION) -> bool:
+    """Whether this is one atom, farther than so many Å from its images."""
+    return len(atoms) == 1 and _image_distance(atoms) > cutoff
+
+
+def _image_distance(atoms: Atoms) -> float:
+    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
+    if not atoms.pbc.any():
+        return np.inf
+    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
+    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
+
+
+def least_squares_energies(dataset: Dataset) -> dict[str, float]:
+    """Energies per atom in eV, by element, that best reproduce the energies from the compositions alone.
+
+    The solution of least norm where compositions do not tell the elements apart.
+    """
+    labeled = [structure for structure in dataset if structure.energy is not None]
+    if not labeled:
+        raise DatasetError(f"{dataset.source} has no energies to take atomic energies from.")
+    elements, counts = dataset.elements, _composition_counts(labeled, dataset.elements)
+    energies = np.array([structure.energy for structure in labeled])
+    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    return dict(zip(elements, map(float, solution), strict=True))
+
+
+def compositions_determine_energies(dataset: Dataset) -> bool:
+    """Whether the compositions of the structures with energies tell the elements' energies apart."""
+    labeled = [structure for structure in dataset if structure.energy is not None]
+    counts = _composition_counts(labeled, dataset.elements)
+    return bool(np.linalg.matrix_rank(counts) == len(dataset.elements))
+
+
+def _composition_counts(structures: list[LabeledStructure], elements: tuple[str, ...]) -> FloatArray:
+    return np.array([[np.sum(s.atoms.symbols == element) for element in elements] for s in structures], dtype=float)

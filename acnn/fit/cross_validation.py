@@ -1,0 +1,83 @@
+"""Errors on structures that a fit has not seen: cross-validation and learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acnn.data.dataset import LabeledStructure
+from acnn.data.isolated_atoms import ISOLATION
+from acnn.data.splits import ALWAYS, Parts, folds, growing
+from acnn.evaluation.metrics import TOTAL, ErrorTable, evaluate
+from acnn.evaluation.progress import Stage
+from acnn.fit.linear import LinearFit, chosen
+from acnn.models.linear import LinearACE
+from acnn.parallel.mpi import Ranks
+
+HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How training data are cut, and on which parts fits are made; the last fit has all of them."""
+
+    parts: Parts
+    subsets: list[list[int]]
+
+
+def plan_of(
+    structures: Sequence[LabeledStructure], cv: int | None, growth: bool, seed: int, cutoff: float = ISOLATION
+) -> Plan:
+    """k folds, sizes that double, or all in one part; atoms without neighbors within the cutoff (Å) are in all."""
+    if cv:
+        everything = list(range(cv))
+        without = [[part for part in everything if part != fold] for fold in everything]
+        return Plan(folds(structures, cv, seed, cutoff), [*without, everything])
+    if growth:
+        parts = growing(structures, seed=seed, cutoff=cutoff)
+        present = sorted(set(parts.tolist()) - {ALWAYS})
+        return Plan(parts, [present[: n + 1] for n in range(len(present))] or [[0]])
+    return Plan(np.zeros(len(structures), np.int64), [[0]])
+
+
+@dataclass(frozen=True)
+class SharedErrors:
+    """Errors of a model, whole on rank 0; every rank evaluates its share of the structures."""
+
+    ranks: Ranks
+    kernel: str | None
+    stage: Stage
+
+    def of(self, model: LinearACE, structures: Sequence[LabeledStructure], title: str) -> ErrorTable:
+        mine = [structures[index] for index in self.ranks.share([len(structure) for structure in structures])]
+        return ErrorTable.merged(self.ranks.gather(evaluate(model, mine, self.stage(title, len(mine)), self.kernel)))
+
+
+def cross_validation(
+    plan: Plan, fits: Sequence[LinearFit], structures: Sequence[LabeledStructure], errors: SharedErrors
+) -> ErrorTable:
+    """Every structure as predicted by the fit without its fold."""
+    tables = []
+    for fold, fit in enumerate(fits):
+        held_out = chosen(structures, plan.parts == fold)
+        tables.append(errors.of(fit.model, held_out, f"fold {fold + 1} of {len(fits)}"))
+    return ErrorTable.merged(tables)
+
+
+def learning_curve(
+    plan: Plan,
+    fits: Sequence[LinearFit],
+    structures: Sequence[LabeledStructure],
+    held_out: Sequence[LabeledStructure],
+    errors: SharedErrors,
+) -> list[dict[str, Any]]:
+    """Errors on other structures, by the number of training structures: a row for each fit."""
+    rows = []
+    for subset, fit in zip(plan.subsets, fits, strict=True):
+        n = int(np.isin(plan.parts, [ALWAYS, *subset]).sum())
+        table = errors.of(fit.model, held_out, f"errors with {n} structures")
+        rows.append({"structures": n, "equations": fit.n_rows, **table.as_dict()[TOTAL]})
+    return rows

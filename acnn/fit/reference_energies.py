@@ -1,0 +1,65 @@
+"""E0 of a fit: given, of isolated atoms in the data, or by least squares over compositions."""
+
+from __future__ import annotations
+
+from acnn.basis.specification import BasisSpecification
+from acnn.data.dataset import Dataset
+from acnn.data.isolated_atoms import compositions_determine_energies, isolated_atom_energies, least_squares_energies
+from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
+
+
+def reference_energies(
+    settings: FitSettings, train: Dataset, specification: BasisSpecification, option: str = "--e0"
+) -> tuple[dict[str, float], str, list[str]]:
+    """E0 by element, where they come from, and a warning if they are a makeshift.
+
+    Args:
+        option: what the user writes before "Si=-0.8", for messages.
+    """
+    elements = specification.elements
+    given = explicit_energies(settings.e0) if settings.e0 is not None else None
+    if given is not None:
+        _require_all(given, elements, "e0 gives no energy for", option)
+        unused = sorted(set(given) - set(elements))
+        if unused:
+            raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
+        return {e: given[e] for e in elements}, "given", []
+    if settings.e0 == "lstsq":
+        return _least_squares(train, elements, "E0 comes from least squares", option)
+    isolated = isolated_atom_energies(train, specification.largest_cutoff)
+    missing = ", ".join(e for e in elements if e not in isolated)
+    if settings.e0 == "isolated":
+        _require_all(isolated, elements, "the training data hold no isolated atom of", option)
+    if missing:
+        there = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
+        beside = f" (those of {there} are not used)" if there else ""
+        why = f"no isolated atom of {missing}, so E0 of all elements{beside} comes from least squares"
+        return _least_squares(train, elements, why, option)
+    return {e: isolated[e] for e in elements}, "isolated atoms", []
+
+
+def _least_squares(
+    train: Dataset, elements: tuple[str, ...], why: str, option: str
+) -> tuple[dict[str, float], str, list[str]]:
+    if not any(structure.energy is not None for structure in train):
+        raise SettingsError(f"the training data hold no energies to find E0: give {option} {elements[0]}=0")
+    energies = least_squares_energies(train)
+    _require_all(energies, elements, "the training data hold no energy to find E0 of", option)
+    warning = (
+        f"{why} over compositions: energies are then relative to an average atom of the data, and bonds need not break "
+        f"toward the true free atom; give {option} {elements[0]}=… or add isolated-atom structures "
+        "(config_type=isolated_atom)"
+    )
+    if not compositions_determine_energies(train):
+        warning += (
+            f". The compositions of the data do not even tell E0 of {', '.join(elements)} apart: the split between "
+            "them is arbitrary, and energies of other compositions are meaningless"
+        )
+    return {e: energies[e] for e in elements}, "least squares", [warning]
+
+
+def _require_all(energies: dict[str, float], elements: tuple[str, ...], sentence: str, option: str) -> None:
+    missing = [e for e in elements if e not in energies]
+    if missing:
+        example = f"{option} {missing[0]}=…"
+        raise SettingsError(f"{sentence} {', '.join(missing)}: give {example} with an energy in eV for every element")

@@ -1,0 +1,12 @@
+"""``acnn report``: one page that says what a model is, how large its errors are, and where it can be trusted.
+
+The page is HTML with its figures inside: it needs no other file, no network and no scripts.
+"""
+
+from __future__ import annotations
+
+from acnn.report.compose import N_SECTIONS, report_page
+from acnn.report.drawing import require_matplotlib
+from acnn.report.measurement import Measurement, dataset_names, measure
+
+__all__ = ["N_SECTIONS", "Measurement", "dataset_names", "measure", "report_page", "require_matplotlib"]

@@ -1,0 +1,100 @@
+"""What the page says of the data: counts, distances, energies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from acnn.data.label_keys import used_keys
+from acnn.report.distances import Pair, element_pairs
+from acnn.report.drawing import Look
+from acnn.report.figures import energy_volume_figure, has_volumes
+from acnn.report.measurement import Measurement
+from acnn.report.model_sections import fitted_data
+from acnn.report.page import NOTHING, Section, figure, folded, number, paragraph, subheading, table
+from acnn.report.pair_figures import MOST_PAIR_PANELS, distance_figure
+
+MOST_OPEN_ROWS = 15
+"""Longer tables are folded."""
+
+
+def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
+    """What the fit used a file for, told by its hash."""
+    uses = [name for name, data in fitted_data(provenance).items() if data.get("sha256") == measurement.dataset.sha256]
+    if uses:
+        return ", ".join(uses)
+    return "no" if fitted_data(provenance) else "unknown"
+
+
+def data_section(measurements: list[Measurement], provenance: Mapping[str, Any]) -> Section:
+    """Counts of structures and labels of each set of data."""
+    parts = []
+    for measurement in measurements:
+        dataset = measurement.dataset
+        rows = [[str(cell) for cell in row] for row in dataset.summary()]
+        total = [sum(column) for column in list(zip(*dataset.summary(), strict=True))[1:]]
+        parts += [
+            subheading(f"{measurement.name} (in the fit: {role(measurement, provenance)})"),
+            paragraph(f"Labels: {used_keys(dataset.keys) or 'none'}. SHA-256 {dataset.sha256}."),
+            table(
+                ["config type", "structures", "atoms", "energies", "forces", "virials"],
+                [*rows, ["total", *map(str, total)]],
+                total=True,
+                caption="Structures, their atoms, and structures with each label",
+            ),
+        ]
+    return Section("data", "Data", "\n".join(parts))
+
+
+def energy_section(measurements: list[Measurement], types: Look) -> Section | None:
+    """Energies of the data against volume; None without energies."""
+    if not any(record.binding_energy is not None for m in measurements for record in m.records):
+        return None
+    caption = (
+        "Labels, relative to the energies E0 of the atoms. Each phase should lie on a smooth branch. Look for points "
+        "far off their branch (a calculation that did not converge, another setting), for gaps in volume that the "
+        "potential has to bridge, and for volumes only the test data have."
+    )
+    if any(has_volumes(m) for m in measurements):
+        caption += (
+            " Slabs lie at large volumes, for their cells hold vacuum; structures that are not periodic in three "
+        )
+        caption += "directions are left out."
+    body = types.legend() + figure(energy_volume_figure(measurements, types, "energies"), caption)
+    return Section("energies", "Energies of the data", body)
+
+
+def distance_section(measurements: list[Measurement], sets: Look) -> Section:
+    """Distances by pair of elements."""
+    caption = (
+        "Pairs of atoms over distance, divided by r² and scaled to the largest value; triangles mark the shortest "
+        "distance. Below it the potential extrapolates. Look for test data or a planned simulation that come closer "
+        "than the training data, for pairs of elements with no short distances, and for single pairs far too close."
+    )
+    if len(element_pairs(measurements[0].distances.elements)) > MOST_PAIR_PANELS:
+        caption += " A panel for each element holds the pairs with all its partners."
+    svg = distance_figure(measurements, sets, "distances")
+    body = (sets.legend() if len(measurements) > 1 else "") + figure(svg, caption) + _shortest_table(measurements)
+    return Section("distances", "Distances in the data", body)
+
+
+def shortest_distances(measurements: list[Measurement]) -> dict[Pair, float]:
+    """Shortest distance (Å) of each pair of elements in all data."""
+    found: dict[Pair, float] = {}
+    for measurement in measurements:
+        for pair, shortest in measurement.distances.shortest.items():
+            found[pair] = min(shortest.distance, found.get(pair, shortest.distance))
+    return found
+
+
+def _shortest_table(measurements: list[Measurement]) -> str:
+    rows = []
+    for pair in element_pairs(measurements[0].distances.elements):
+        for measurement in measurements:
+            shortest = measurement.distances.shortest.get(pair)
+            distance, name = shortest or (None, NOTHING)
+            rows.append(["–".join(pair), measurement.name, name, number(distance, 3)])
+    cutoff = measurements[0].distances.cutoff
+    caption = f"A dash where the data hold no such pair within the cutoff of {cutoff:g} Å."
+    found = table(["pair", "data", "structure", "shortest distance\nÅ"], rows, left=3, caption=caption)
+    return found if len(rows) <= MOST_OPEN_ROWS else folded(f"The shortest distances of all {len(rows)} rows", found)

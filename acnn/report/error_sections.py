@@ -1,0 +1,168 @@
+"""What the page says of the errors: tables, parity, residuals, the worst structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
+from acnn.report.data_sections import role
+from acnn.report.drawing import Look
+from acnn.report.figures import (
+    MOST_ROWS,
+    config_type_figure,
+    element_figure,
+    labeled_quantities,
+    parity_figure,
+)
+from acnn.report.measurement import Measurement, StructureRecord
+from acnn.report.page import NOTHING, Section, figure, number, paragraph, subheading, table
+
+WORST = 10
+DIGITS = {"energy": 3, "forces": 4, "virial": 3}
+MEASURES = ("mae", "rmse")
+
+PARITY_CAPTION = (
+    "Above, the model against the labels: points lie on the line where they agree. Below, model minus label. Look for "
+    "a config type off the line as a whole (a wrong E0, another setting of the calculations), for slopes, and for "
+    "single points far from all others."
+)
+SPREAD_CAPTION = (
+    "Model minus label: the thick bar holds the middle half of the errors, the thin one 90 % of them, the mark is the "
+    "median. Look for medians away from zero (a bias, which more weight on that kind can mend) and for bars much "
+    "longer than the others."
+)
+
+
+def overview_section(measurements: list[Measurement], provenance: Mapping[str, Any], findings: str) -> Section:
+    """One row of figures for each set of data, and what asks for attention (HTML)."""
+    headings = ["data", "in the fit", "structures", "atoms"]
+    headings += [f"{quantity} RMSE\n{UNITS[quantity]}" for quantity in QUANTITIES]
+    headings.append("largest force error\neV/Å")
+    rows = []
+    for measurement in measurements:
+        total = measurement.table.as_dict()[TOTAL]
+        worst = [r.largest_force_error for r in measurement.records if r.largest_force_error is not None]
+        counts = [str(len(measurement.dataset)), str(measurement.dataset.n_atoms)]
+        errors = [number(total[f"{quantity}_rmse"], DIGITS[quantity]) for quantity in QUANTITIES]
+        largest = number(max(worst, default=None), DIGITS["forces"])
+        rows.append([measurement.name, role(measurement, provenance), *counts, *errors, largest])
+    return Section("overview", "At a glance", table(headings, rows, left=2) + findings)
+
+
+def error_section(measurements: list[Measurement], types: Look) -> Section:
+    """Error table and parity plots of each set of data."""
+    parts = [
+        paragraph(
+            "Energies and virials per atom, the six components of virials and the three of forces one by one. MAE is "
+            "the mean absolute error, RMSE the root of the mean square, which outliers weigh on more."
+        ),
+        types.legend(),
+    ]
+    for index, measurement in enumerate(measurements):
+        parts += [subheading(measurement.name), error_table(measurement)]
+        if labeled_quantities(measurement.table):
+            parts.append(figure(parity_figure(measurement, types, f"parity{index}"), PARITY_CAPTION))
+        else:
+            parts.append(paragraph("These data have no labels to compare with."))
+    return Section("errors", "Errors", "\n".join(parts))
+
+
+def error_table(measurement: Measurement) -> str:
+    """MAE and RMSE by config type, as `acnn evaluate` prints them."""
+    summary = measurement.table.as_dict()
+    headings = ["config type", "structures"]
+    headings += [f"{q} {m.upper()}\n{UNITS[q]}" for q in QUANTITIES for m in MEASURES]
+    counts = {row.config_type: row.structures for row in measurement.dataset.summary()}
+    rows = []
+    for (config_type, row), known in zip(summary.items(), [*sorted(counts), TOTAL], strict=True):
+        count = len(measurement.dataset) if config_type == TOTAL else counts[known]
+        rows.append(
+            [config_type, str(count), *(number(row[f"{q}_{m}"], DIGITS[q]) for q in QUANTITIES for m in MEASURES)]
+        )
+    return table(headings, rows, total=True)
+
+
+def residual_section(measurements: list[Measurement]) -> Section:
+    """How errors spread over config types and elements."""
+    parts = []
+    for index, measurement in enumerate(measurements):
+        if not labeled_quantities(measurement.table):
+            continue
+        parts += [
+            subheading(f"{measurement.name}: by config type"),
+            figure(config_type_figure(measurement, f"types{index}"), SPREAD_CAPTION + _cut(measurement.table.parity)),
+        ]
+        if measurement.by_element:
+            caption = "Errors of force components by the element of the atom. Look for an element that is much worse "
+            caption += "than the others: it may need more functions, more data, or another radius."
+            parts += [
+                subheading(f"{measurement.name}: by element"),
+                _element_table(measurement),
+                figure(element_figure(measurement, f"elements{index}"), caption + _cut(measurement.by_element)),
+            ]
+    return Section("residuals", "Residuals", "\n".join(parts) or paragraph("There are no labels to compare with."))
+
+
+def _cut(rows: Mapping[str, object]) -> str:
+    return f" The {MOST_ROWS} with the largest errors of {len(rows)} are drawn." if len(rows) > MOST_ROWS else ""
+
+
+def _element_table(measurement: Measurement) -> str:
+    rows = []
+    for element in measurement.dataset.elements:
+        if element in measurement.by_element:
+            labels, predictions = measurement.by_element[element].arrays
+            errors = predictions - labels
+            rmse, size = float(np.sqrt((errors**2).mean())), float(np.sqrt((labels**2).mean()))
+            figures = [number(x, DIGITS["forces"]) for x in (float(np.abs(errors).mean()), rmse, size)]
+            share = f"{100 * rmse / size:.1f}" if size > 0 else NOTHING
+            rows.append([element, str(len(labels) // 3), *figures, share])
+    headings = ["element", "atoms with forces", "MAE\neV/Å", "RMSE\neV/Å", "size of the labels (RMS)\neV/Å"]
+    return table([*headings, "RMSE / size\n%"], rows)
+
+
+def worst_section(measurements: list[Measurement]) -> Section:
+    """The structures with the largest errors, by name."""
+    parts = [
+        paragraph(
+            "Names are file, place in it (the first is 0) and config type. Look here first for mistakes in the data: "
+            "a calculation that did not converge, a structure that does not belong, atoms too close. What is left "
+            "is what the potential cannot describe yet."
+        )
+    ]
+    for measurement in measurements:
+        by_energy = _worst(measurement, lambda r: None if r.energy_error is None else abs(r.energy_error))
+        by_force = _worst(measurement, lambda r: r.largest_force_error)
+        if by_energy:
+            parts += [subheading(f"{measurement.name}: by energy error"), _worst_table(by_energy)]
+        if by_force:
+            parts += [subheading(f"{measurement.name}: by the force error of an atom"), _worst_table(by_force)]
+        if not by_energy and not by_force:
+            parts.append(paragraph(f"{measurement.name} has neither energies nor forces."))
+    return Section("worst", f"The {WORST} worst structures", "\n".join(parts))
+
+
+def _worst(measurement: Measurement, size: Callable[[StructureRecord], float | None]) -> list[StructureRecord]:
+    measured = [(size(record), record) for record in measurement.records]
+    known = [(value, record) for value, record in measured if value is not None]
+    return [record for _, record in sorted(known, key=lambda pair: -pair[0])[:WORST]]
+
+
+def _worst_table(records: list[StructureRecord]) -> str:
+    headings = ["structure", "formula", "worst atom", "atoms", "energy error\nmeV/atom", "largest force error\neV/Å"]
+    rows = [
+        [
+            r.name,
+            r.formula,
+            r.worst_atom or NOTHING,
+            str(r.n_atoms),
+            number(r.energy_error, DIGITS["energy"]),
+            number(r.largest_force_error, DIGITS["forces"]),
+            number(r.force_rmse, DIGITS["forces"]),
+        ]
+        for r in records
+    ]
+    return table([*headings, "force RMSE\neV/Å"], rows, left=3)

@@ -1,0 +1,73 @@
+"""Errors of the network on the structures of a store, for validation after an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from acnn.conventions import MEV_PER_EV, VOIGT_COLUMNS, VOIGT_ROWS
+from acnn.models.network import NetworkACE
+from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.potential import PairGradients
+from acnn.train.batches import Batch, StructureStore, in_order
+
+QUANTITIES = ("energy", "forces", "virial")
+MEASURES = ("mae", "rmse")
+UNITS = {"energy": "meV/atom", "forces": "meV/Å", "virial": "meV/atom"}
+BATCH_ATOMS = 512
+
+Errors = dict[str, float | None]
+"""{energy_mae, energy_rmse, forces_mae, …} in meV/atom, meV/Å, meV/atom; None without labels."""
+
+
+def network_gradients(model: NetworkACE, batch: Batch, create_graph: bool = False) -> PairGradients:
+    """Energies (float64) and pair gradients of the part that is trained.
+
+    Args:
+        create_graph: keep what the gradient of a loss of them needs.
+    """
+    vectors = batch.graph.pair_vectors.detach().requires_grad_(True)
+    graph = batch.graph.with_pair_vectors(vectors)
+    energies = model.network_energies(graph)
+    (gradients,) = torch.autograd.grad(energies.sum(), vectors, create_graph=create_graph, materialize_grads=True)
+    if not create_graph:
+        return PairGradients(batch.graph, energies.detach().double(), gradients)
+    return PairGradients(graph, energies.double(), gradients)
+
+
+def network_errors(
+    model: NetworkACE, store: StructureStore, processes: Processes = ALONE, batch_atoms: int = BATCH_ATOMS
+) -> Errors:
+    """Over all structures that have neighbors; each process evaluates its share."""
+    sums = torch.zeros(3, 3, dtype=torch.float64, device=store.species.device)
+    for part in in_order(store, batch_atoms)[processes.rank :: processes.size]:
+        if len(part):
+            batch = store.batch(part)
+            sums += _sums(network_gradients(model, batch), batch)
+    table = processes.total(sums).tolist()
+    return {
+        f"{quantity}_{measure}": MEV_PER_EV * value if count else None
+        for quantity, (absolute, square, count) in zip(QUANTITIES, table, strict=True)
+        for measure, value in zip(MEASURES, (absolute / max(count, 1), (square / max(count, 1)) ** 0.5), strict=True)
+    }
+
+
+def _sums(found: PairGradients, batch: Batch) -> Tensor:
+    """Σ|Δ|, ΣΔ² and the number of labels for each quantity [3, 3]."""
+    labels = batch.labels
+    virials = (found.virials - labels.virials)[:, VOIGT_ROWS, VOIGT_COLUMNS]
+    errors = (
+        (found.energies - labels.energies) / labels.n_atoms,
+        found.forces - labels.forces,
+        virials / labels.n_atoms[:, None],
+    )
+    counting = (labels.energy_weights > 0, labels.force_weights > 0, labels.virial_weights > 0)
+    kept = [error.double()[counts] for error, counts in zip(errors, counting, strict=True)]
+    return torch.stack([torch.stack([e.abs().sum(), e.square().sum(), e.new_tensor(e.numel())]) for e in kept])
+
+
+def score(errors: Errors, weights: Mapping[str, float], measure: str) -> float:
+    """Σ_q weight_q · MAE_q (or RMSE_q), what a better model has less of; quantities without labels do not count."""
+    return sum(weight * (errors[f"{quantity}_{measure}"] or 0.0) for quantity, weight in weights.items())
