@@ -23,7 +23,7 @@ from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
 from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
 from acnn.failures import Failure, tell_traceback
-from acnn.fit.selection import Candidate
+from acnn.fit.candidates import Candidate
 
 console = Console()
 errors = Console(stderr=True)

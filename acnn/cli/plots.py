@@ -13,7 +13,7 @@ import numpy as np
 
 from acnn.evaluation.metrics import QUANTITIES, UNITS, ErrorTable
 from acnn.files import write_atomically
-from acnn.fit.selection import Candidate
+from acnn.fit.candidates import Candidate
 
 PER_UNIT = {"energy": "energy (eV/atom)", "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}
 IN_PLOT_UNIT = {"energy": 1e-3, "forces": 1.0, "virial": 1e-3}

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
@@ -19,6 +18,7 @@ from acnn.data.weights import DEFAULT, WeightTable
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_writable, write_atomically
+from acnn.fit.candidates import Budget, Candidate, candidate_cutoffs
 from acnn.fit.coverage import Pair
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
@@ -29,10 +29,10 @@ from acnn.fit.cross_validation import (
     plan_of,
 )
 from acnn.fit.doubts import coverage, label_warnings
-from acnn.fit.linear import LinearFit, chosen, fit_subsets
+from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.reference_energies import reference_energies
-from acnn.fit.selection import Budget, Candidate, candidate_cutoffs, select_basis
+from acnn.fit.selection import select_basis
 from acnn.fit.settings import FitSettings, SettingsError
 from acnn.io.model_file import require_own_model, save_model
 from acnn.models.noise import Noise
@@ -133,21 +133,27 @@ def run_fit(
     unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
     warnings += doubts + of_coverage
     on_data(datasets, warnings)
+    problem = LinearProblem(
+        specification,
+        energies,
+        settings.make_solver(),
+        settings.make_prior(),
+        settings.zbl,
+        settings.repulsion,
+        settings.kernel,
+    )
     candidates: list[Candidate] = []
     if settings.select:
-        candidates = _selected(settings, specification, structures, energies, stage, ranks)
+        candidates = _candidates(settings, problem, structures, stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
         unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
     plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed, specification.largest_cutoff)
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
-        (specification, energies, settings.make_solver(), settings.make_prior()),
+        replace(problem, specification=specification),
         structures,
         plan.parts,
         plan.subsets,
-        zbl=settings.zbl,
-        repulsion_weight=settings.repulsion,
-        kernel=settings.kernel,
         ranks=ranks,
         checkpoint=settings.checkpoint,
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
@@ -181,27 +187,17 @@ def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) ->
     fit.model.noise = None if precision is None else Noise(precision, weights)
 
 
-def _selected(
-    settings: FitSettings,
-    largest: BasisSpecification,
-    structures: list[LabeledStructure],
-    energies: dict[str, float],
-    stage: Stage,
-    ranks: Ranks,
+def _candidates(
+    settings: FitSettings, problem: LinearProblem, structures: list[LabeledStructure], stage: Stage, ranks: Ranks
 ) -> list[Candidate]:
     cutoffs = candidate_cutoffs(settings.cutoff, settings.select_cutoffs)
     return select_basis(
-        largest,
+        problem,
         cutoffs,
         structures,
-        energies,
-        settings.make_prior(),
         settings.select or "evidence",
         budget=Budget() if settings.budget is None else Budget.parse(settings.budget),
-        zbl=settings.zbl,
-        repulsion_weight=settings.repulsion,
         seed=settings.seed,
-        kernel=settings.kernel,
         ranks=ranks,
         advance=stage("candidate bases", len(cutoffs) * len(structures)),
     )

@@ -25,6 +25,36 @@ from acnn.solvers import Prior, Solution, Solver, StreamingQR
 
 
 @dataclass(frozen=True)
+class LinearProblem:
+    """What a fit minimizes, whatever the structures.
+
+    Attributes:
+        specification: the basis.
+        reference_energies: E0 in eV per element.
+        solver, prior: see `acnn.solvers`.
+        zbl: add fixed screened nuclear repulsion.
+        repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
+        kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
+    """
+
+    specification: BasisSpecification
+    reference_energies: Mapping[str, float]
+    solver: Solver
+    prior: Prior
+    zbl: bool = False
+    repulsion_weight: float = 0.0
+    kernel: str | None = None
+
+    def model(self) -> LinearACE:
+        """The model before the fit: all coefficients are zero."""
+        return LinearACE(self.specification, self.reference_energies, zbl=self.zbl)
+
+    def gamma(self, model: LinearACE) -> FloatArray:
+        """The diagonal of the prior [n_functions]."""
+        return self.prior([nl for _, nl in model.basis.labels()])
+
+
+@dataclass(frozen=True)
 class LinearFit:
     """A fitted model and how it came about.
 
@@ -60,41 +90,25 @@ def fit_linear(
     """Coefficients from energies, forces and virials.
 
     Args:
-        specification: the basis.
         structures: labels with their weights.
-        reference_energies: E0 in eV per element.
-        solver, prior: see `acnn.solvers.base` and `acnn.solvers.priors`.
-        zbl: add fixed screened nuclear repulsion.
-        repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
-        kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
         ranks: of an MPI job; all make the same call and get the same fit.
         checkpoint: file to keep the factor in. What it holds already is not assembled again.
         advance: called after each structure.
+
+    All else is as in `LinearProblem`.
     """
-    (fit,) = fit_subsets(
-        (specification, reference_energies, solver, prior),
-        structures,
-        np.zeros(len(structures), np.int64),
-        [[0]],
-        zbl=zbl,
-        repulsion_weight=repulsion_weight,
-        kernel=kernel,
-        ranks=ranks,
-        checkpoint=checkpoint,
-        advance=advance,
-    )
+    problem = LinearProblem(specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel)
+    parts = np.zeros(len(structures), np.int64)
+    (fit,) = fit_subsets(problem, structures, parts, [[0]], ranks=ranks, checkpoint=checkpoint, advance=advance)
     return fit
 
 
 def fit_subsets(
-    problem: tuple[BasisSpecification, Mapping[str, float], Solver, Prior],
+    problem: LinearProblem,
     structures: Sequence[LabeledStructure],
     parts: IntArray,
     subsets: Sequence[Sequence[int]],
     *,
-    zbl: bool = False,
-    repulsion_weight: float = 0.0,
-    kernel: str | None = None,
     ranks: Ranks = ALONE,
     checkpoint: Path | None = None,
     advance: Callable[[], None] = lambda: None,
@@ -102,18 +116,15 @@ def fit_subsets(
     """One fit for each subset of the parts of a data set; all equations are assembled and factored once.
 
     Args:
-        problem: basis, E0 in eV per element, solver and prior.
         parts: the part of each structure [n]; those of part -1 belong to every subset.
         subsets: lists of parts.
         checkpoint: for data in one part only.
-        advance: called after each structure.
 
     All else is as for `fit_linear`. The seconds of each fit are those of all.
     """
     start = time.perf_counter()
-    specification, reference_energies, solver, prior = problem
-    model = LinearACE(specification, reference_energies, zbl=zbl)
-    assemble = Assembler(model, kernel)
+    model = problem.model()
+    assemble = Assembler(model, problem.kernel)
     kept = _checkpoint(checkpoint, model)
     with kept.held(ranks) if kept else nullcontext():
         factors = {
@@ -124,13 +135,12 @@ def fit_subsets(
     assembly_seconds = time.perf_counter() - start
 
     def solve() -> list[tuple[Solution, int]]:
-        gamma = prior([nl for _, nl in model.basis.labels()])
-        repulsion = None
-        if repulsion_weight > 0:
+        gamma, repulsion = problem.gamma(model), None
+        if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
-            repulsion = repulsion_rows(model, assemble.rows, contacts, repulsion_weight, n_equations)
-        return [_solved(together(factors, subset), repulsion, solver, gamma, model) for subset in subsets]
+            repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
+        return [_solved(together(factors, subset), repulsion, problem.solver, gamma, model) for subset in subsets]
 
     solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
     seconds = time.perf_counter() - start

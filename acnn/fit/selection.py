@@ -14,169 +14,40 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
 import torch
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.basis.coupling import n_invariants
-from acnn.basis.specification import BasisSpecification, ElementOverride, grouped
+from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
+from acnn.fit.candidates import (
+    Budget,
+    Candidate,
+    at_cutoff,
+    columns_of,
+    covering,
+    smaller_bases,
+)
 from acnn.fit.contacts import CloseContacts
-from acnn.fit.linear import chosen, together
+from acnn.fit.linear import LinearProblem, chosen, together
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
 from acnn.graph import AtomicGraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.parallel.mpi import ALONE, Ranks
-from acnn.solvers import BLR, Prior, ReducedProblem, Solution, StreamingQR
+from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 
 CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
-DEGREE_STEP, LOWEST_DEGREE = 2.0, 4.0
-CUTOFF_FACTORS = (0.85, 1.0, 1.15)
 TIMED_ATOMS = 500
 """Least number of atoms on which the cost of a candidate is measured."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A basis and how it did.
-
-    Attributes:
-        n_functions: number of coefficients p.
-        residual: RMS of the weighted training residuals, in eV/Å where forces have weight one.
-        evidence: log evidence.
-        bic: Bayesian information criterion.
-        cv: RMS of the weighted residuals of held-out folds; None unless that is the criterion.
-        microseconds: per atom, energy and forces, on this machine with the threads of the fit.
-        on_front: no other candidate is both cheaper and better by the criterion.
-        is_chosen: the best by the criterion.
-    """
-
-    specification: BasisSpecification
-    n_functions: int
-    residual: float
-    evidence: float
-    bic: float
-    cv: float | None
-    microseconds: float
-    on_front: bool = False
-    is_chosen: bool = False
-
-    def score(self, criterion: str) -> float:
-        """To be small."""
-        value = getattr(self, criterion)
-        return -value if criterion == "evidence" else float(value)
-
-    def as_dict(self) -> dict[str, Any]:
-        spec = self.specification
-        values = {key: value for key, value in asdict(self).items() if key != "specification"}
-        return {"order": spec.order, "degree": spec.total_degree, "cutoff": spec.cutoff, **values}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Limits of a search: functions of a candidate, seconds of the whole search."""
-
-    functions: float = math.inf
-    seconds: float = math.inf
-
-    @classmethod
-    def parse(cls, text: str | float) -> Budget:
-        """ "500" functions, or "120s"."""
-        given = str(text).strip()
-        try:
-            number = float(given.removesuffix("s"))
-        except ValueError:
-            number = math.nan
-        if not number > 0:
-            raise ValueError(f"a budget is a number of functions, 500, or of seconds, 120s, not {text!r}")
-        return cls(seconds=number) if given.endswith("s") else cls(functions=number)
-
-
-def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tuple[float, ...]:
-    """Cutoffs in Å, the wanted one first: the search may end early."""
-    cutoffs = given or [round(factor * cutoff, 2) for factor in CUTOFF_FACTORS]
-    return tuple(sorted(set(cutoffs), key=lambda value: (abs(value - cutoff), value)))
-
-
-def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
-    """Bases of lower order and degree, in steps of two, and the largest itself; by number of functions."""
-    found: dict[tuple[float, ...], BasisSpecification] = {}
-    degrees = _of_orders(largest.total_degree, largest.order)
-    for order in range(1, largest.order + 1):
-        for steps in itertools.count():
-            lowered = _lowered(degrees[:order], steps)
-            found.setdefault(lowered, _smaller(largest, order, lowered, steps))
-            if lowered == _lowered(degrees[:order], steps + 1):
-                break
-    return sorted(found.values(), key=lambda spec: spec.n_functions)
-
-
-def _of_orders(degree: float | tuple[float, ...], order: int) -> tuple[float, ...]:
-    return degree if isinstance(degree, tuple) else (degree,) * order
-
-
-def _lowered(degrees: tuple[float, ...], steps: int) -> tuple[float, ...]:
-    """By so many steps, but not below the lowest one or what they are."""
-    return tuple(max(min(LOWEST_DEGREE, d), d - DEGREE_STEP * steps) for d in degrees)
-
-
-def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], steps: int) -> BasisSpecification:
-    """With these degrees; what elements have of their own is lowered by as much."""
-    overrides = {name: _smaller_override(own, spec.order, order, steps) for name, own in spec.overrides.items()}
-    degree = degrees[0] if len(set(degrees)) == 1 else degrees
-    return spec.model_copy(update={"order": order, "total_degree": degree, "overrides": overrides})
-
-
-def _smaller_override(own: ElementOverride, largest: int, order: int, steps: int) -> ElementOverride:
-    own_order = own.order or largest
-    changed: dict[str, object] = {"order": min(own.order, order) if own.order else None}
-    if own.total_degree is not None:
-        changed["total_degree"] = _lowered(_of_orders(own.total_degree, own_order)[: min(own_order, order)], steps)
-    return own.model_copy(update=changed)
-
-
-def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification:
-    """The smallest basis that holds all functions of these, which differ in orders and degrees."""
-    first, order = specifications[0], max(spec.order for spec in specifications)
-    degrees = _highest([_of_orders(spec.total_degree, spec.order) for spec in specifications])
-    overrides = {
-        name: ElementOverride(order=len(own), total_degree=own, wl=override.wl)
-        for name, override in first.overrides.items()
-        for own in [_highest([spec.degrees(name) for spec in specifications])]
-    }
-    return first.model_copy(update={"order": order, "total_degree": degrees, "overrides": overrides})
-
-
-def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    """Of each order."""
-    return tuple(max(d for d in of_order if d is not None) for of_order in itertools.zip_longest(*degrees))
-
-
-def column_keys(spec: BasisSpecification) -> list[tuple[Any, ...]]:
-    """What each column of a basis is: the same key, the same function."""
-    keys: list[tuple[Any, ...]] = []
-    for element in spec.elements:
-        for multiset in spec.multisets(element):
-            keys += [(element, multiset, k) for k in range(n_invariants(grouped(multiset)))]
-    for pair in itertools.combinations_with_replacement(spec.elements, 2):
-        keys += [(pair, n) for n in range(spec.n_pair_functions)]
-    return keys
-
-
-def columns_of(small: BasisSpecification, large: BasisSpecification) -> IntArray:
-    """Where the functions of a smaller basis are among those of a larger one."""
-    position = {key: column for column, key in enumerate(column_keys(large))}
-    return np.array([position[key] for key in column_keys(small)], dtype=np.int64)
 
 
 def restricted(problem: ReducedProblem, columns: IntArray) -> ReducedProblem:
@@ -197,46 +68,40 @@ def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray)
 
 
 def select_basis(
-    largest: BasisSpecification,
+    problem: LinearProblem,
     cutoffs: Sequence[float],
     structures: Sequence[LabeledStructure],
-    reference_energies: Mapping[str, float],
-    prior: Prior,
     criterion: str,
     *,
     budget: Budget | None = None,
-    zbl: bool = False,
-    repulsion_weight: float = 0.0,
     seed: int = 0,
-    kernel: str | None = None,
     ranks: Ranks = ALONE,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
     """All candidates with the chosen one marked; the smallest first.
 
     Args:
-        largest: the largest basis to consider; its cutoffs are replaced.
+        problem: with the largest basis to consider, whose cutoffs are replaced. λ of each candidate maximizes the
+            evidence, whatever the solver; rows of the repulsion are no data and count in no criterion but the evidence.
         cutoffs: of the candidates, Å; those that the budget does not reach are left out.
-        prior: of each candidate, whose λ maximizes the evidence.
         criterion: one of `CRITERIA`.
-        repulsion_weight: as in `fit_linear`; those rows are no data and count in no criterion but the evidence.
         advance: called after each structure, for each cutoff.
     """
     if criterion not in CRITERIA:
         raise ValueError(f"bases are chosen by {', '.join(CRITERIA)}, not {criterion!r}")
     budget, start = budget or Budget(), time.perf_counter()
-    affordable = [spec for spec in smaller_bases(largest) if spec.n_functions <= budget.functions]
+    bases = smaller_bases(problem.specification)
+    affordable = [spec for spec in bases if spec.n_functions <= budget.functions]
     if not affordable:
-        least = smaller_bases(largest)[0].n_functions
-        raise ValueError(f"no basis has at most {budget.functions:g} functions: the smallest has {least}")
-    assembled = covering(affordable)
-    require_memory(assembled, structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
-    contacts = CloseContacts.of(largest.elements, structures) if repulsion_weight > 0 else None
+        raise ValueError(
+            f"no basis has at most {budget.functions:g} functions: the smallest has {bases[0].n_functions}"
+        )
+    assembled = replace(problem, specification=covering(affordable))
+    require_memory(assembled.specification, structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
+    contacts = CloseContacts.of(assembled.specification.elements, structures) if problem.repulsion_weight > 0 else None
     found: list[Candidate] = []
     for cutoff in cutoffs:
-        search = _Search(
-            assembled, cutoff, reference_energies, prior, criterion, zbl, contacts, repulsion_weight, kernel
-        )
+        search = _Search(assembled, cutoff, criterion, contacts)
         factors = search.factors(structures, seed, ranks, advance)
         found += ranks.by_root(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
         if ranks.by_root(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
@@ -259,30 +124,13 @@ def marked(candidates: Iterable[Candidate], criterion: str) -> list[Candidate]:
 class _Search:
     """All candidates of one cutoff."""
 
-    def __init__(
-        self,
-        largest: BasisSpecification,
-        cutoff: float,
-        reference_energies: Mapping[str, float],
-        prior: Prior,
-        criterion: str,
-        zbl: bool,
-        contacts: CloseContacts | None,
-        repulsion_weight: float,
-        kernel: str | None,
-    ) -> None:
-        self.prior, self.criterion, self.cutoff, self.kernel = prior, criterion, cutoff, kernel
-        self.largest = self._at_cutoff(largest)
-        self.model = LinearACE(self.largest, reference_energies, zbl=zbl)
-        self.assemble = Assembler(self.model, kernel, keep_zero_rows=True)
-        self.gamma = prior([nl for _, nl in self.model.basis.labels()])
-        self.contacts, self.repulsion_weight = contacts, repulsion_weight
+    def __init__(self, problem: LinearProblem, cutoff: float, criterion: str, contacts: CloseContacts | None) -> None:
+        self.problem = replace(problem, specification=at_cutoff(problem.specification, cutoff))
+        self.cutoff, self.criterion, self.contacts = cutoff, criterion, contacts
+        self.model = self.problem.model()
+        self.assemble = Assembler(self.model, problem.kernel, keep_zero_rows=True)
+        self.gamma = problem.gamma(self.model)
         self.repulsion: tuple[FloatArray, FloatArray] | None = None
-
-    def _at_cutoff(self, spec: BasisSpecification) -> BasisSpecification:
-        ratio = self.cutoff / spec.cutoff
-        pair_cutoff = None if spec.pair_cutoff is None else ratio * spec.pair_cutoff
-        return spec.model_copy(update={"cutoff": self.cutoff, "pair_cutoff": pair_cutoff})
 
     def factors(
         self, structures: Sequence[LabeledStructure], seed: int, ranks: Ranks, advance: Callable[[], None]
@@ -305,13 +153,13 @@ class _Search:
         parts = [part for part in factors if part >= 0]
         data = together(factors, parts).result()
         if self.contacts is not None:
-            restraint = (self.contacts, self.repulsion_weight, data.n_rows)
-            self.repulsion = repulsion_rows(self.model, self.assemble.rows, *restraint)
+            weight = self.problem.repulsion_weight
+            self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
         graph = timing_graph(structures, self.model.cutoff)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}
         held_out = {part: factors[part].result() for part in training}
-        return [self._candidate(self._at_cutoff(s), data, training, held_out, graph) for s in specifications]
+        return [self._candidate(at_cutoff(s, self.cutoff), data, training, held_out, graph) for s in specifications]
 
     def _candidate(
         self,
@@ -321,7 +169,7 @@ class _Search:
         held_out: Mapping[int, ReducedProblem],
         graph: AtomicGraph,
     ) -> Candidate:
-        columns = columns_of(spec, self.largest)
+        columns = columns_of(spec, self.problem.specification)
         problem = restricted(data, columns)
         solution = self._solution(problem, columns)
         n, p = problem.n_rows, len(columns)
@@ -340,7 +188,7 @@ class _Search:
             evidence=float(solution.log_evidence or 0.0),
             bic=n * math.log(max(square, np.finfo(float).tiny) / n) + p * math.log(n),
             cv=cv,
-            microseconds=1e6 * seconds_per_atom(self._model(spec, solution), graph, self.kernel),
+            microseconds=1e6 * seconds_per_atom(self._model(spec, solution), graph, self.problem.kernel),
         )
 
     def _solution(self, problem: ReducedProblem, columns: IntArray) -> Solution:

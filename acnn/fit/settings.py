@@ -25,8 +25,8 @@ from acnn.basis.specification import (
 from acnn.basis.strict import Strict, unset
 from acnn.data.weights import WeightTable
 from acnn.data.yaml_text import load_yaml
+from acnn.fit.candidates import Budget
 from acnn.fit.messages import keys_at, nearest, sentences, shown
-from acnn.fit.selection import Budget
 from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, Prior, Solver
 from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior

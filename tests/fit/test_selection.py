@@ -15,22 +15,12 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
-from acnn.fit.linear import chosen, fit_linear
-from acnn.fit.selection import (
-    N_FOLDS,
-    Budget,
-    Candidate,
-    candidate_cutoffs,
-    columns_of,
-    covering,
-    marked,
-    restricted,
-    select_basis,
-    smaller_bases,
-)
+from acnn.fit.candidates import Budget, Candidate, candidate_cutoffs, columns_of, covering, smaller_bases
+from acnn.fit.linear import LinearProblem, chosen, fit_linear
+from acnn.fit.selection import N_FOLDS, marked, restricted, select_basis
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
-from acnn.solvers import BLR, AlgebraicPrior, StreamingQR
+from acnn.solvers import BLR, AlgebraicPrior, Prior, StreamingQR
 
 E0 = {"Al": -1.0, "Cu": -2.0}
 LARGEST = BasisSpecification(elements=("Al", "Cu"), order=3, total_degree=8, cutoff=4.5)
@@ -52,6 +42,10 @@ def crystal(seed: int) -> LabeledStructure:
     return LabeledStructure(atoms, energy, forces, None, "crystal", Weights(), f"#{seed}")
 
 
+def problem(prior: Prior) -> LinearProblem:
+    return LinearProblem(LARGEST, E0, BLR(), prior)
+
+
 @pytest.fixture(scope="module")
 def data() -> list[LabeledStructure]:
     return [crystal(seed) for seed in range(24)]
@@ -67,7 +61,7 @@ def test_functions_of_a_smaller_basis_are_columns_of_the_larger_one(small, data)
 @pytest.mark.parametrize("criterion", ["evidence", "cv"])
 def test_a_candidate_is_the_fit_it_stands_for(data, criterion):
     prior = AlgebraicPrior(3.0)
-    found = select_basis(LARGEST, [LARGEST.cutoff], data, E0, prior, criterion)
+    found = select_basis(problem(prior), [LARGEST.cutoff], data, criterion)
     candidate = found[len(found) // 2]
     fit = fit_linear(candidate.specification, data, E0, BLR(), prior)
     assert candidate.evidence == pytest.approx(fit.solution.log_evidence, rel=1e-8)
@@ -99,7 +93,7 @@ def cross_validated(specification: BasisSpecification, data: list[LabeledStructu
 
 
 def test_the_evidence_finds_the_order_of_the_data(data):
-    found = select_basis(LARGEST, [LARGEST.cutoff], data, E0, AlgebraicPrior(4.0), "bic")
+    found = select_basis(problem(AlgebraicPrior(4.0)), [LARGEST.cutoff], data, "bic")
     (best,) = [c for c in found if c.is_chosen]
     assert best.specification.order == 2
     assert best.specification.degrees("Al") == (6.0, 6.0)
@@ -128,16 +122,16 @@ def test_budgets():
 
 
 def test_a_budget_of_functions_bounds_every_candidate(data):
-    found = select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=60))
+    found = select_basis(problem(AlgebraicPrior()), [4.5], data[:6], "evidence", budget=Budget(functions=60))
     assert max(c.n_functions for c in found) <= 60
     with pytest.raises(ValueError, match="no basis has at most 2 functions"):
-        select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=2))
+        select_basis(problem(AlgebraicPrior()), [4.5], data[:6], "evidence", budget=Budget(functions=2))
 
 
 @pytest.mark.parametrize("most", [20, 70, 150])
 def test_a_budget_may_leave_out_the_bases_that_hold_all_others(data, most):
     """Order 2 of degree 8 is no part of order 3 of degree 6."""
-    found = select_basis(LARGEST, [4.5], data[:6], E0, AlgebraicPrior(), "evidence", budget=Budget(functions=most))
+    found = select_basis(problem(AlgebraicPrior()), [4.5], data[:6], "evidence", budget=Budget(functions=most))
     affordable = [spec.n_functions for spec in smaller_bases(LARGEST) if spec.n_functions <= most]
     assert sorted(c.n_functions for c in found) == affordable
 
@@ -168,7 +162,7 @@ def test_a_covering_basis_holds_all_and_no_more():
 def test_a_budget_of_time_leaves_out_cutoffs_but_the_wanted_one(data):
     cutoffs = candidate_cutoffs(4.5, [3.5, 4.5, 5.0])
     assert cutoffs[0] == 4.5
-    found = select_basis(LARGEST, cutoffs, data[:4], E0, AlgebraicPrior(), "evidence", budget=Budget(seconds=1e-3))
+    found = select_basis(problem(AlgebraicPrior()), cutoffs, data[:4], "evidence", budget=Budget(seconds=1e-3))
     assert {c.specification.cutoff for c in found} == {4.5}
 
 

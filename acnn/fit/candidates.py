@@ -1,0 +1,157 @@
+"""Smaller bases inside a large one, and what is known of each when one is chosen."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from acnn.arrays import IntArray
+from acnn.basis.coupling import n_invariants
+from acnn.basis.specification import BasisSpecification, ElementOverride, grouped
+
+DEGREE_STEP, LOWEST_DEGREE = 2.0, 4.0
+CUTOFF_FACTORS = (0.85, 1.0, 1.15)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A basis and how it did.
+
+    Attributes:
+        n_functions: number of coefficients p.
+        residual: RMS of the weighted training residuals, in eV/Å where forces have weight one.
+        evidence: log evidence.
+        bic: Bayesian information criterion.
+        cv: RMS of the weighted residuals of held-out folds; None unless that is the criterion.
+        microseconds: per atom, energy and forces, on this machine with the threads of the fit.
+        on_front: no other candidate is both cheaper and better by the criterion.
+        is_chosen: the best by the criterion.
+    """
+
+    specification: BasisSpecification
+    n_functions: int
+    residual: float
+    evidence: float
+    bic: float
+    cv: float | None
+    microseconds: float
+    on_front: bool = False
+    is_chosen: bool = False
+
+    def score(self, criterion: str) -> float:
+        """To be small."""
+        value = getattr(self, criterion)
+        return -value if criterion == "evidence" else float(value)
+
+    def as_dict(self) -> dict[str, Any]:
+        spec = self.specification
+        values = {key: value for key, value in asdict(self).items() if key != "specification"}
+        return {"order": spec.order, "degree": spec.total_degree, "cutoff": spec.cutoff, **values}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of a search: functions of a candidate, seconds of the whole search."""
+
+    functions: float = math.inf
+    seconds: float = math.inf
+
+    @classmethod
+    def parse(cls, text: str | float) -> Budget:
+        """ "500" functions, or "120s"."""
+        given = str(text).strip()
+        try:
+            number = float(given.removesuffix("s"))
+        except ValueError:
+            number = math.nan
+        if not number > 0:
+            raise ValueError(f"a budget is a number of functions, 500, or of seconds, 120s, not {text!r}")
+        return cls(seconds=number) if given.endswith("s") else cls(functions=number)
+
+
+def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tuple[float, ...]:
+    """Cutoffs in Å, the wanted one first: the search may end early."""
+    cutoffs = given or [round(factor * cutoff, 2) for factor in CUTOFF_FACTORS]
+    return tuple(sorted(set(cutoffs), key=lambda value: (abs(value - cutoff), value)))
+
+
+def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
+    """Bases of lower order and degree, in steps of two, and the largest itself; by number of functions."""
+    found: dict[tuple[float, ...], BasisSpecification] = {}
+    degrees = _of_orders(largest.total_degree, largest.order)
+    for order in range(1, largest.order + 1):
+        for steps in itertools.count():
+            lowered = _lowered(degrees[:order], steps)
+            found.setdefault(lowered, _smaller(largest, order, lowered, steps))
+            if lowered == _lowered(degrees[:order], steps + 1):
+                break
+    return sorted(found.values(), key=lambda spec: spec.n_functions)
+
+
+def _of_orders(degree: float | tuple[float, ...], order: int) -> tuple[float, ...]:
+    return degree if isinstance(degree, tuple) else (degree,) * order
+
+
+def _lowered(degrees: tuple[float, ...], steps: int) -> tuple[float, ...]:
+    """By so many steps, but not below the lowest one or what they are."""
+    return tuple(max(min(LOWEST_DEGREE, d), d - DEGREE_STEP * steps) for d in degrees)
+
+
+def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], steps: int) -> BasisSpecification:
+    """With these degrees; what elements have of their own is lowered by as much."""
+    overrides = {name: _smaller_override(own, spec.order, order, steps) for name, own in spec.overrides.items()}
+    degree = degrees[0] if len(set(degrees)) == 1 else degrees
+    return spec.model_copy(update={"order": order, "total_degree": degree, "overrides": overrides})
+
+
+def _smaller_override(own: ElementOverride, largest: int, order: int, steps: int) -> ElementOverride:
+    own_order = own.order or largest
+    changed: dict[str, object] = {"order": min(own.order, order) if own.order else None}
+    if own.total_degree is not None:
+        changed["total_degree"] = _lowered(_of_orders(own.total_degree, own_order)[: min(own_order, order)], steps)
+    return own.model_copy(update=changed)
+
+
+def at_cutoff(spec: BasisSpecification, cutoff: float) -> BasisSpecification:
+    """With another cutoff (Å); that of the pair functions keeps its ratio."""
+    pair_cutoff = None if spec.pair_cutoff is None else cutoff / spec.cutoff * spec.pair_cutoff
+    return spec.model_copy(update={"cutoff": cutoff, "pair_cutoff": pair_cutoff})
+
+
+def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification:
+    """The smallest basis that holds all functions of these, which differ in orders and degrees."""
+    first, order = specifications[0], max(spec.order for spec in specifications)
+    degrees = _highest([_of_orders(spec.total_degree, spec.order) for spec in specifications])
+    overrides = {
+        name: ElementOverride(order=len(own), total_degree=own, wl=override.wl)
+        for name, override in first.overrides.items()
+        for own in [_highest([spec.degrees(name) for spec in specifications])]
+    }
+    return first.model_copy(update={"order": order, "total_degree": degrees, "overrides": overrides})
+
+
+def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Of each order."""
+    return tuple(max(d for d in of_order if d is not None) for of_order in itertools.zip_longest(*degrees))
+
+
+def column_keys(spec: BasisSpecification) -> list[tuple[Any, ...]]:
+    """What each column of a basis is: the same key, the same function."""
+    keys: list[tuple[Any, ...]] = []
+    for element in spec.elements:
+        for multiset in spec.multisets(element):
+            keys += [(element, multiset, k) for k in range(n_invariants(grouped(multiset)))]
+    for pair in itertools.combinations_with_replacement(spec.elements, 2):
+        keys += [(pair, n) for n in range(spec.n_pair_functions)]
+    return keys
+
+
+def columns_of(small: BasisSpecification, large: BasisSpecification) -> IntArray:
+    """Where the functions of a smaller basis are among those of a larger one."""
+    position = {key: column for column, key in enumerate(column_keys(large))}
+    return np.array([position[key] for key in column_keys(small)], dtype=np.int64)
