@@ -24,7 +24,7 @@ from acnn.arrays import FloatArray
 from acnn.conventions import stress_from_virial, voigt_from_full
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
-from acnn.kernels.evaluator import uses_compiled_kernel
+from acnn.kernels.loading import uses_compiled_kernel
 from acnn.parallel.launchers import RANK_VARIABLES
 from acnn.potential import PairGradients, Potential
 from acnn.uncertainty.committee import has_committee, require_committee

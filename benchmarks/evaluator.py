@@ -49,7 +49,8 @@ from acnn import atomic_graph
 from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.io.yace import save_yace
-from acnn.kernels.evaluator import EnergyKernel, instruction_sets
+from acnn.kernels.energy import EnergyKernel
+from acnn.kernels.loading import instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.testing import relative_deviation
 

@@ -22,7 +22,7 @@ from evaluator_cases import CASES, RATTLE, SMALLER
 
 from acnn import atomic_graph
 from acnn.fit.job import peak_bytes
-from acnn.kernels.evaluator import EnergyKernel
+from acnn.kernels.energy import EnergyKernel
 from acnn.kernels.program import Program
 
 THREADS = (1, 2)

@@ -41,7 +41,7 @@ from evaluator_cases import CASES
 from numpy.typing import NDArray
 from rich.console import Console
 
-from acnn.kernels.evaluator import STAGES, EnergyKernel
+from acnn.kernels.energy import STAGES, EnergyKernel
 from acnn.kernels.features import COMPLEX_COMPLEX, COMPLEX_CONJUGATE, REAL_COMPLEX, REAL_REAL
 from acnn.kernels.program import Program
 

@@ -34,7 +34,7 @@ import lammps
 # isort: on
 import numpy as np
 
-import acnn.kernels.evaluator  # noqa: F401  (loads the compiled module)
+import acnn.kernels.loading  # noqa: F401  (loads the compiled module)
 import lammps_plugin
 from acnn.io.model_file import load_model
 

@@ -20,7 +20,7 @@ from fitting import add_arguments, print_rows, write_rows
 
 from acnn.graph import DTYPES, AtomicGraph
 from acnn.kernels.committee import MembersKernel, compile_members
-from acnn.kernels.evaluator import EnergyKernel
+from acnn.kernels.energy import EnergyKernel
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 

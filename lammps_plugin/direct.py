@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from acnn.arrays import BoolArray, FloatArray, IntArray
-from acnn.kernels.evaluator import n_threads
-from acnn.models.compiled import ModelKernel
+from acnn.kernels.compiled_kernel import PairArrays
+from acnn.kernels.loading import n_threads
+from acnn.kernels.potentials import ModelKernel
 
 
 class DirectEvaluation:
@@ -39,7 +40,8 @@ class DirectEvaluation:
         if self.dtype != vectors.dtype:
             vectors, written = vectors.astype(self.dtype), np.empty(gradients.shape, self.dtype)
         species = self.numbers[data.elems]
-        self.kernel.write(species, data.pair_i, data.pair_j, vectors, energies, written, threads_per_rank())
+        pairs = PairArrays(species, data.pair_i, data.pair_j, vectors)
+        self.kernel.write(pairs, energies, written, threads_per_rank())
         if written is not gradients:
             gradients[:] = written
         if counted is not None:

@@ -29,7 +29,7 @@ from acnn.arrays import BoolArray
 from acnn.failures import tell_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
-from acnn.kernels.evaluator import uses_compiled_kernel
+from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.levels import Model
 from acnn.parallel.launchers import end_job, told_ranks
 from acnn.potential import Potential

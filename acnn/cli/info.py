@@ -13,7 +13,7 @@ from rich.table import Table
 from acnn.cli.display import console, error_table, warn
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
-from acnn.kernels.evaluator import instruction_sets, n_threads, uses_compiled_kernel
+from acnn.kernels.loading import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE

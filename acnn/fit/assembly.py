@@ -21,8 +21,9 @@ from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
-from acnn.kernels.evaluator import BasisKernel, Rows, n_threads, uses_compiled_kernel
+from acnn.kernels.basis import BasisKernel, Rows
 from acnn.kernels.invariants import compile_basis
+from acnn.kernels.loading import n_threads, uses_compiled_kernel
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.neighbors import atomic_graph
 
@@ -34,7 +35,7 @@ RowSource = Callable[[AtomicGraph, bool], Rows]
 
 
 def row_source(basis: ACEBasis, kernel: str | None = None) -> RowSource:
-    """Rows by the compiled kernel or by torch (see `acnn.kernels.evaluator`)."""
+    """Rows by the compiled kernel or by torch (see `acnn.kernels.loading`)."""
     if uses_compiled_kernel(kernel):
         compiled = BasisKernel(compile_basis(basis))
         return lambda graph, gradients: kernel_rows(compiled, graph, gradients)

@@ -19,8 +19,10 @@ from torch import Tensor
 from acnn.arrays import FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import add_forces, element_errors, graph_arrays, load_engine, n_threads
+from acnn.kernels.compiled_kernel import CompiledKernel, PairArrays, element_errors
+from acnn.kernels.energy import add_forces
 from acnn.kernels.features import Features
+from acnn.kernels.loading import n_threads
 from acnn.kernels.program import (
     COMPLEX_TILE,
     REAL_TILE,
@@ -127,22 +129,14 @@ def _upper_half(pattern: scipy.sparse.csr_array, data: FloatArray) -> Arrays:
     }
 
 
-class MembersKernel:
-    """Energies and pair gradients of all members of a program (`compile_members`).
+class MembersKernel(CompiledKernel):
+    """Energies and pair gradients of all members of a program (`compile_members`)."""
 
-    Args:
-        program, instruction_set, threads: as for `acnn.kernels.evaluator.EnergyKernel`.
-    """
+    kind, made_by = "members", "compile_members"
 
     def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
-        if program.kind != "members":
-            raise ValueError(f"an {program.kind} program has no members: compile_members() makes one that has")
-        self.program, self.n_members = program, int(program.arrays["members"][0])
-        self.threads, self._requested = threads, instruction_set
-        self.instruction_set, self._engine = load_engine(program, instruction_set)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.program, self._requested, self.threads)
+        super().__init__(program, instruction_set, threads)
+        self.n_members = int(program.arrays["members"][0])
 
     def energies(self, graph: AtomicGraph) -> Tensor:
         """Site energies in eV [n_members, n_centers], float64."""
@@ -172,7 +166,7 @@ class MembersKernel:
     def _run(self, graph: AtomicGraph, gradients: NDArray[Any] | None) -> Tensor:
         energies = np.zeros((self.n_members, graph.n_centers))
         with element_errors(self.program.elements):
-            self._engine.members(*graph_arrays(graph), energies, gradients, n_threads(self.threads))
+            self._engine.members(*PairArrays.of(graph), energies, gradients, n_threads(self.threads))
         return torch.from_numpy(energies)
 
 

@@ -26,7 +26,8 @@ from torch.autograd.function import once_differentiable
 from acnn.arrays import FloatArray
 from acnn.basis.radial import INNER_WIDTH
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import element_errors, graph_arrays, load_engine, n_threads
+from acnn.kernels.compiled_kernel import CompiledKernel, PairArrays, element_errors
+from acnn.kernels.loading import n_threads
 from acnn.kernels.program import Program, legendre_constants, polynomial_recurrence, transform_row
 
 
@@ -96,28 +97,19 @@ def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:
     return alpha, beta, slope if m else slope / math.sqrt(2)
 
 
-class EmbeddingKernel:
+class EmbeddingKernel(CompiledKernel):
     """Descriptors by the program of an embedding (`compile_embedding`), and their derivatives.
-
-    Args:
-        program: what to execute.
-        instruction_set: one of `acnn.kernels.evaluator.instruction_sets`; None takes the best.
-        threads: see `acnn.kernels.evaluator.n_threads`.
 
     Attributes:
         n_descriptors: columns of D.
         n_theta: length of theta.
     """
 
-    def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
-        if program.kind != "embedding":
-            raise ValueError(f"an {program.kind} program has no embedding: compile_embedding() makes one that has")
-        self.program, self.threads, self._requested = program, threads, instruction_set
-        self.instruction_set, self._engine = load_engine(program, instruction_set, "Embedding")
-        self.n_descriptors, self.n_theta = int(self._engine.n_descriptors), int(self._engine.n_theta)
+    kind, made_by, engine = "embedding", "compile_embedding", "Embedding"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.program, self._requested, self.threads)
+    def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
+        super().__init__(program, instruction_set, threads)
+        self.n_descriptors, self.n_theta = int(self._engine.n_descriptors), int(self._engine.n_theta)
 
     def __call__(self, graph: AtomicGraph, theta: Tensor) -> Tensor:
         """D [n_centers, n_descriptors] in the dtype of the graph, differentiable with respect to theta and vectors."""
@@ -130,7 +122,7 @@ class EmbeddingKernel:
         """D [n_centers, n_descriptors]."""
         values = graph.pair_vectors.new_empty(graph.n_centers, self.n_descriptors)
         with element_errors(self.program.elements):
-            self._engine.values(*graph_arrays(graph), _array(theta, values), values.numpy(), n_threads(self.threads))
+            self._engine.values(*PairArrays.of(graph), _array(theta, values), values.numpy(), n_threads(self.threads))
         return values
 
     def vjp(
@@ -147,7 +139,7 @@ class EmbeddingKernel:
         self._require(adjoints, (graph.n_centers, self.n_descriptors), "adjoints")
         with element_errors(self.program.elements):
             self._engine.vjp(
-                *graph_arrays(graph),
+                *PairArrays.of(graph),
                 _array(theta, vectors),
                 _array(adjoints, vectors),
                 None if gradients is None else gradients.numpy(),
@@ -172,7 +164,7 @@ class EmbeddingKernel:
         self._require(directions, (graph.n_pairs, 3), "directions")
         with element_errors(self.program.elements):
             self._engine.dual(
-                *graph_arrays(graph),
+                *PairArrays.of(graph),
                 _array(theta, vectors),
                 _array(adjoints, vectors),
                 _array(directions, vectors),

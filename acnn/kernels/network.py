@@ -15,7 +15,8 @@ from torch import Tensor
 
 from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import KernelGradients, element_errors, load_engine, written_gradients
+from acnn.kernels.compiled_kernel import CompiledKernel, PairArrays, element_errors
+from acnn.kernels.energy import KernelGradients, written_gradients
 from acnn.kernels.program import Arrays, Program
 
 Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
@@ -55,59 +56,25 @@ def _joined(tensors: list[Tensor]) -> FloatArray:
     return np.concatenate([tensor.detach().cpu().double().numpy().ravel() for tensor in tensors])
 
 
-class NetworkKernel:
-    """Energies and pair gradients by the program of a network (`with_network`): to be used as an `EnergyKernel`.
+class NetworkKernel(CompiledKernel):
+    """Energies and pair gradients by the program of a network (`with_network`)."""
 
-    Args:
-        program: what to execute.
-        instruction_set: one of `acnn.kernels.evaluator.instruction_sets`; None takes the best.
-        threads: see `acnn.kernels.evaluator.n_threads`.
-    """
-
-    def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
-        if program.kind != "network":
-            raise ValueError(f"a program of kind {program.kind} has no network: with_network() makes one that has")
-        self.program, self.threads, self._requested = program, threads, instruction_set
-        self.instruction_set, self._engine = load_engine(program, instruction_set, "Network")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.program, self._requested, self.threads)
+    kind, made_by, engine = "network", "with_network", "Network"
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
         """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
         return written_gradients(graph, self.write, self.threads)
 
-    def write(
-        self,
-        species: NDArray[Any],
-        pair_i: NDArray[Any],
-        pair_j: NDArray[Any],
-        vectors: NDArray[Any],
-        energies: FloatArray,
-        gradients: NDArray[Any],
-        threads: int,
-    ) -> None:
-        """As `EnergyKernel.write`; pairs beyond the network's cutoff have no gradient."""
-        self._run(species, pair_i, pair_j, vectors, energies, gradients, False, threads)
+    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
+        """As `acnn.kernels.energy.EnergyKernel.write`; pairs beyond the network's cutoff have no gradient."""
+        self._run(pairs, energies, gradients, False, threads)
 
-    def add(
-        self,
-        species: NDArray[Any],
-        pair_i: NDArray[Any],
-        pair_j: NDArray[Any],
-        vectors: NDArray[Any],
-        energies: FloatArray,
-        gradients: NDArray[Any],
-        threads: int,
-    ) -> None:
+    def add(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
         """The same, added to the energies and gradients that are there already."""
-        self._run(species, pair_i, pair_j, vectors, energies, gradients, True, threads)
+        self._run(pairs, energies, gradients, True, threads)
 
-    def _run(self, *arguments: Any) -> None:
+    def _run(
+        self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], adding: bool, threads: int
+    ) -> None:
         with element_errors(self.program.elements):
-            self._engine.energies(*arguments)
-
-    @property
-    def workspace_bytes(self) -> int:
-        """Memory kept between evaluations."""
-        return int(self._engine.workspace_bytes)
+            self._engine.energies(*pairs, energies, gradients, adding, threads)

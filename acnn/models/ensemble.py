@@ -11,17 +11,13 @@ ensemble costs K times as much to train and to evaluate, and its mean is more ac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
-from acnn.kernels.evaluator import KernelGradients, written_gradients
-from acnn.models.compiled import CompiledPotential, ModelKernel
+from acnn.kernels.potentials import CompiledPotential, MeanKernel
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
@@ -63,38 +59,6 @@ class Ensemble(CompiledPotential):
     def energy_kernel(self) -> MeanKernel:
         """The compiled members."""
         return MeanKernel([member.energy_kernel() for member in self.models])
-
-
-class MeanKernel:
-    """The mean of several kernels: to be used as an `acnn.kernels.evaluator.EnergyKernel`."""
-
-    def __init__(self, kernels: Sequence[ModelKernel]) -> None:
-        self.kernels = list(kernels)
-
-    def __call__(self, graph: AtomicGraph) -> KernelGradients:
-        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
-        return written_gradients(graph, self.write)
-
-    def write(
-        self,
-        species: NDArray[Any],
-        pair_i: NDArray[Any],
-        pair_j: NDArray[Any],
-        vectors: NDArray[Any],
-        energies: FloatArray,
-        gradients: NDArray[Any],
-        threads: int,
-    ) -> None:
-        """As `EnergyKernel.write`."""
-        first, *others = self.kernels
-        first.write(species, pair_i, pair_j, vectors, energies, gradients, threads)
-        of_one = np.empty_like(energies), np.empty_like(gradients)
-        for kernel in others:
-            kernel.write(species, pair_i, pair_j, vectors, *of_one, threads)
-            energies += of_one[0]
-            gradients += of_one[1]
-        energies /= len(self.kernels)
-        gradients /= len(self.kernels)
 
 
 def _require_alike(members: Sequence[LinearACE | NetworkACE]) -> None:

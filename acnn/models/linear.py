@@ -14,9 +14,9 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
 from acnn.kernels.committee import MembersKernel, compile_members
-from acnn.kernels.evaluator import EnergyKernel
+from acnn.kernels.energy import EnergyKernel
+from acnn.kernels.potentials import CompiledPotential
 from acnn.kernels.program import Program, compile_energy
-from acnn.models.compiled import CompiledPotential
 from acnn.models.fixed_terms import ZBL, ReferenceEnergies, zbl_reach
 from acnn.models.noise import Noise
 from acnn.potential import Potential

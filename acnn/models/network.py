@@ -16,14 +16,13 @@ from torch import Tensor
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
-from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
+from acnn.kernels.loading import runs_on, uses_compiled_kernel
 from acnn.kernels.network import NetworkKernel, with_network
+from acnn.kernels.potentials import CompiledPotential, SumKernel
 from acnn.kernels.program import Program
-from acnn.models.compiled import CompiledPotential
 from acnn.models.embedding import TRANSFORM, Embedding
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
-from acnn.models.network_kernel import SumKernel
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
 from acnn.models.readout import FittingNetwork, unbounded

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from acnn.graph import batch
-from acnn.kernels.evaluator import KernelGradients, instruction_sets, n_threads
+from acnn.kernels.energy import KernelGradients
+from acnn.kernels.loading import instruction_sets, n_threads
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 

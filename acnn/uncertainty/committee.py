@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from acnn.graph import AtomicGraph, subgraph
-from acnn.kernels.evaluator import runs_on, uses_compiled_kernel
+from acnn.kernels.loading import runs_on, uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.models.linear import LinearACE

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from acnn.basis.radial import pair_bond_length
-from acnn.kernels.evaluator import KernelGradients
+from acnn.kernels.energy import KernelGradients
 from acnn.models.ensemble import Ensemble
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.network import NetworkACE, NetworkPart

@@ -15,7 +15,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
-from acnn.kernels.evaluator import instruction_sets
+from acnn.kernels.loading import instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.solvers import QR, IdentityPrior
 

@@ -18,8 +18,9 @@ from acnn.basis.ace import UnsupportedElementError
 from acnn.basis.derivatives import BasisDerivatives
 from acnn.fit.assembly import kernel_rows, structure_rows
 from acnn.graph import batch
-from acnn.kernels.evaluator import BasisKernel, instruction_sets
+from acnn.kernels.basis import BasisKernel
 from acnn.kernels.invariants import compile_basis
+from acnn.kernels.loading import instruction_sets
 from acnn.neighbors import atomic_graph
 from acnn.testing import example_structures, random_model
 
@@ -316,7 +317,7 @@ def test_bad_pairs(kernel, graph):
 
 
 def test_programs_of_the_other_kind(model_of):
-    with pytest.raises(ValueError, match="an energy program has no basis functions"):
+    with pytest.raises(ValueError, match="kind energy is not one of kind basis, such as compile_basis"):
         BasisKernel(model_of().program())
 
 

@@ -9,8 +9,10 @@ import torch
 from acnn.basis.derivatives import BasisDerivatives
 from acnn.basis.specification import ElementOverride
 from acnn.fit.assembly import kernel_rows, structure_rows
-from acnn.kernels.evaluator import BasisKernel, EnergyKernel, instruction_sets
+from acnn.kernels.basis import BasisKernel
+from acnn.kernels.energy import EnergyKernel
 from acnn.kernels.invariants import compile_basis, value_program
+from acnn.kernels.loading import instruction_sets
 from acnn.kernels.program import Program
 from acnn.neighbors import atomic_graph
 from acnn.testing import example_structures, random_model

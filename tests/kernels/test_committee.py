@@ -14,7 +14,7 @@ from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
 from acnn.kernels import committee
 from acnn.kernels.committee import MembersKernel, compile_members
-from acnn.kernels.evaluator import instruction_sets
+from acnn.kernels.loading import instruction_sets
 from acnn.kernels.program import Program
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
@@ -137,7 +137,7 @@ def test_programs_and_kernels_can_be_stored(model_of, star_of):
 
 
 def test_a_program_of_another_kind_is_refused(model_of):
-    with pytest.raises(ValueError, match="an energy program has no members"):
+    with pytest.raises(ValueError, match="kind energy is not one of kind members, such as compile_members"):
         MembersKernel(model_of().program())
 
 

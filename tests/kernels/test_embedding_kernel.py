@@ -13,7 +13,7 @@ from ase.data import atomic_numbers
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
 from acnn.kernels.embedding import EmbeddingKernel
-from acnn.kernels.evaluator import instruction_sets
+from acnn.kernels.loading import instruction_sets
 from acnn.models.embedding import Embedding
 from acnn.models.network import embedding_program
 from acnn.models.network_specification import NetworkSpecification

@@ -11,7 +11,8 @@ import torch
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
-from acnn.kernels.evaluator import graph_arrays, instruction_sets
+from acnn.kernels.compiled_kernel import PairArrays
+from acnn.kernels.loading import instruction_sets
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.program import Program
 from acnn.models.network import NetworkACE, embedding_program
@@ -147,13 +148,13 @@ def test_pairs_beyond_the_cutoff_have_no_gradient(case):
 @pytest.mark.parametrize("index", [np.int64, np.int32])
 def test_adding_leaves_what_is_there(case, dtype, index):
     kernel, graph = case
-    species, pair_i, pair_j, vectors = graph_arrays(graph.to(dtype=dtype))
+    species, pair_i, pair_j, vectors = PairArrays.of(graph.to(dtype=dtype))
     indices = [array.astype(index) for array in (species, pair_i, pair_j)]
     rng = np.random.default_rng(0)
     there = rng.normal(size=graph.n_centers), rng.normal(size=vectors.shape).astype(vectors.dtype)
     written, added = [np.full_like(part, np.nan) for part in there], [part.copy() for part in there]
-    kernel.write(*indices, vectors, *written, 1)
-    kernel.add(*indices, vectors, *added, 1)
+    kernel.write(PairArrays(*indices, vectors), *written, 1)
+    kernel.add(PairArrays(*indices, vectors), *added, 1)
     for one, before, sum_ in zip(written, there, added, strict=True):
         assert np.array_equal(before + one, sum_)
     assert np.array_equal(written[0], kernel(graph.to(dtype=dtype)).site_energies.numpy())
@@ -190,7 +191,7 @@ def test_programs_that_do_not_fit_are_refused(case, network_of):
     network = network_of()
     embedding, theta = embedding_program(network.embedding), network.embedding.theta()
     fitting, bounds = [network.fitting.layers(z) for z in range(3)], network.fitting.bounds
-    with pytest.raises(ValueError, match="kind embedding has no network"):
+    with pytest.raises(ValueError, match="kind embedding is not one of kind network, such as with_network"):
         NetworkKernel(embedding)
     with pytest.raises(ValueError, match="kind network has no embedding"):
         with_network(kernel.program, theta, fitting, bounds)

@@ -22,16 +22,11 @@ from acnn.fit import assembly
 from acnn.fit.assembly import Assembler
 from acnn.fit.linear import fit_linear
 from acnn.io.model_file import save_model
-from acnn.kernels import evaluator
-from acnn.kernels.evaluator import (
-    BasisKernel,
-    EnergyKernel,
-    KernelGradients,
-    instruction_sets,
-    n_threads,
-    uses_compiled_kernel,
-)
+from acnn.kernels import loading
+from acnn.kernels.basis import BasisKernel
+from acnn.kernels.energy import EnergyKernel, KernelGradients
 from acnn.kernels.invariants import compile_basis
+from acnn.kernels.loading import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models.linear import FixedTerms, LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients
@@ -55,8 +50,8 @@ def _nothing_in_the_environment(monkeypatch):
 @pytest.fixture
 def uncompiled(monkeypatch):
     """As where no compiler was there."""
-    monkeypatch.setattr(evaluator, "_kernel", None)
-    monkeypatch.setattr(evaluator, "_warned", False)
+    monkeypatch.setattr(loading, "_kernel", None)
+    monkeypatch.setattr(loading, "_warned", False)
 
 
 @pytest.fixture
@@ -388,7 +383,7 @@ def test_kernels_cannot_be_made(model):
 def test_a_model_evaluated_by_the_kernel_can_be_loaded_where_there_is_none(model, graph, monkeypatch):
     expected = model.pair_gradients(graph, "cpu")
     stored = pickle.dumps(model)
-    monkeypatch.setattr(evaluator, "_kernel", None)
+    monkeypatch.setattr(loading, "_kernel", None)
     found = pickle.loads(stored).pair_gradients(graph, "torch")
     torch.testing.assert_close(found.pair_gradients, expected.pair_gradients)
 
@@ -419,7 +414,7 @@ def test_what_was_pickled_can_be_loaded_on_an_older_processor(model, graph, monk
         pytest.skip("this processor runs a single instruction set")
     expected = model.pair_gradients(graph, "cpu")
     stored = pickle.dumps(model if of_model else EnergyKernel(model.program()))
-    monkeypatch.setattr(evaluator, "_kernel", OlderProcessor(evaluator._kernel))
+    monkeypatch.setattr(loading, "_kernel", OlderProcessor(loading._kernel))
     twin = pickle.loads(stored)
     found = twin.pair_gradients(graph, "cpu") if of_model else twin(graph)
     torch.testing.assert_close(found.pair_gradients, expected.pair_gradients)

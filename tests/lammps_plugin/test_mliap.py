@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from acnn.cli.main import app
 from acnn.io import model_file
 from acnn.io.model_file import ModelFileError, model_to_bytes, save_model
-from acnn.kernels.evaluator import EnergyKernel, instruction_sets, uses_compiled_kernel
+from acnn.kernels.energy import EnergyKernel
+from acnn.kernels.loading import instruction_sets, uses_compiled_kernel
 from acnn.models.linear import LinearACE
 from acnn.potential import Potential
 from acnn.testing import (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acnn.kernels.evaluator import instruction_sets
+from acnn.kernels.loading import instruction_sets
 from acnn.models.ensemble import Ensemble
 from acnn.models.levels import Model
 from acnn.testing import REDUCTION_TOLERANCE, evaluate, example_structures, random_network, relative_deviation

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from acnn.kernels.evaluator import KernelGradients, uses_compiled_kernel
+from acnn.kernels.energy import KernelGradients
+from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE

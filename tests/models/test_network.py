@@ -13,7 +13,9 @@ import torch
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import batch
-from acnn.kernels.evaluator import KernelGradients, uses_compiled_kernel
+from acnn.kernels.compiled_kernel import PairArrays
+from acnn.kernels.energy import KernelGradients
+from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_facts import network_facts
 from acnn.models.network_specification import NetworkSpecification
@@ -221,7 +223,7 @@ def test_the_kernel_takes_narrow_indices(attention, dtype):
     species, pair_i, pair_j = (t.int().numpy() for t in (graph.species, graph.pair_i, graph.pair_j))
     energies, gradients = np.empty(graph.n_centers), np.empty((graph.n_pairs, 3), expected.pair_gradients.numpy().dtype)
     kernel = attention.energy_kernel()
-    kernel.write(species, pair_i, pair_j, graph.pair_vectors.numpy(), energies, gradients, 1)
+    kernel.write(PairArrays(species, pair_i, pair_j, graph.pair_vectors.numpy()), energies, gradients, 1)
     assert np.array_equal(energies, expected.site_energies.numpy())
     assert np.array_equal(gradients, expected.pair_gradients.numpy())
 

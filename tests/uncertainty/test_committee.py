@@ -15,7 +15,7 @@ import acnn
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import batch
 from acnn.io.model_file import ModelFileError, load_model, model_to_bytes, read_header, save_model
-from acnn.kernels.evaluator import instruction_sets
+from acnn.kernels.loading import instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.models.noise import Noise
 from acnn.neighbors import atomic_graph

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from acnn.kernels.evaluator import EnergyKernel, uses_compiled_kernel
+from acnn.kernels.energy import EnergyKernel
+from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
 from acnn.models.network import NetworkPart
 from acnn.potential import PairGradients, Potential

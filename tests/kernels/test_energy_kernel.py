@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import AtomicGraph, batch
-from acnn.kernels.evaluator import STAGES, EnergyKernel, instruction_sets, runs_on
+from acnn.kernels.energy import STAGES, EnergyKernel
 from acnn.kernels.invariants import compile_basis
+from acnn.kernels.loading import instruction_sets, runs_on
 from acnn.kernels.program import Program
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
@@ -533,7 +534,7 @@ def test_a_sensible_number_of_threads(model, graph, threads):
 
 
 def test_programs_of_the_other_kind(model, graph):
-    with pytest.raises(ValueError, match="not an energy program"):
+    with pytest.raises(ValueError, match="kind basis is not one of kind energy, such as compile_energy"):
         EnergyKernel(compile_basis(model.basis))(graph)
 
 

@@ -1,0 +1,105 @@
+"""The compiled module, where it was built, and when an evaluation runs in it.
+
+``ACNN_KERNEL`` or an argument chooses: ``cpu``, the compiled kernel; ``torch``, the definition of the model; ``auto``,
+the kernel wherever it can run (the default). ``ACNN_NUM_THREADS`` sets its threads (default: torch's). Results do not
+depend on the number of threads, bit by bit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from acnn.graph import AtomicGraph
+from acnn.kernels.program import Program
+from acnn.potential import chosen_kernel
+from acnn.threads import MOST_THREADS, require_sensible, threads_of_torch
+
+_warned = False
+
+
+def _import_kernel() -> ModuleType | None:
+    try:
+        return importlib.import_module("acnn.kernels._kernel")
+    except ImportError:  # installed without a compiler
+        return None
+
+
+_kernel = _import_kernel()
+
+
+def instruction_sets() -> list[str]:
+    """What the compiled kernel can run here, best first; empty where it was not compiled."""
+    return [] if _kernel is None else list(_kernel.instruction_sets())
+
+
+def uses_compiled_kernel(requested: str | None = None) -> bool:
+    """Whether an evaluation on the CPU runs in the compiled kernel.
+
+    Args:
+        requested: see `acnn.potential.chosen_kernel`.
+    """
+    name = chosen_kernel(requested)
+    if name == "torch":
+        return False
+    if _kernel is None:
+        if name == "cpu":
+            raise ValueError(
+                f"{'kernel' if requested else 'ACNN_KERNEL'} asks for the compiled kernel, and this acnn was installed "
+                "without one: install a C++ compiler and reinstall acnn, or choose torch"
+            )
+        _warn_once()
+        return False
+    return True
+
+
+def _warn_once() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "acnn was installed without its compiled kernel and evaluates models with torch, some fifty times slower: "
+            "install a C++ compiler and reinstall acnn (ACNN_KERNEL=torch silences this)",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def n_threads(requested: int | None = None) -> int:
+    """Threads of an evaluation: the argument, else ``ACNN_NUM_THREADS``, else torch's setting."""
+    if requested is not None:
+        return require_sensible(requested, "threads")
+    text = os.environ.get("ACNN_NUM_THREADS")
+    if not text:
+        return threads_of_torch()
+    if not text.isdecimal():
+        raise ValueError(f"ACNN_NUM_THREADS is a number of threads from 1 to {MOST_THREADS}, not {text!r}")
+    return require_sensible(int(text), "ACNN_NUM_THREADS")
+
+
+def runs_on(graph: AtomicGraph) -> bool:
+    """Whether the kernel can take this graph: on the CPU, in single or double precision."""
+    vectors = graph.pair_vectors
+    return vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
+
+
+def load_engine(program: Program, instruction_set: str | None, engine: str = "Engine") -> tuple[str, Any]:
+    """The instruction set, by default the best of this processor, and the program loaded for it.
+
+    Args:
+        engine: class of the compiled module that executes this kind of program.
+    """
+    name = instruction_set or [*instruction_sets(), ""][0]
+    return name, getattr(compiled_module(), engine)(program.arrays, name)
+
+
+def compiled_module() -> ModuleType:
+    """The compiled kernel (`_kernel.pyi`); ValueError where it was not compiled."""
+    if _kernel is None:
+        raise ValueError("this acnn was installed without its compiled kernel")
+    return _kernel

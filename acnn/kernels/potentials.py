@@ -1,0 +1,78 @@
+"""Potentials that the compiled kernel evaluates on the CPU, and kernels made of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acnn.arrays import FloatArray
+from acnn.graph import AtomicGraph
+from acnn.kernels.compiled_kernel import PairArrays
+from acnn.kernels.energy import EnergyKernel, KernelGradients, written_gradients
+from acnn.kernels.loading import runs_on, uses_compiled_kernel
+from acnn.kernels.network import NetworkKernel
+from acnn.potential import PairGradients, Potential
+
+
+class ModelKernel(Protocol):
+    """What evaluates a model on the CPU: `acnn.kernels.energy.EnergyKernel`, and what has its interface."""
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients: ...
+
+    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None: ...
+
+
+class CompiledPotential(Potential):
+    """A potential with a compiled form; subclasses implement `energy_kernel`."""
+
+    def energy_kernel(self) -> ModelKernel:
+        """The compiled model, as its coefficients and weights are now."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its compiled form is")
+
+    def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
+        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
+        if not runs_on(graph):
+            return super().compiled_gradients(graph, kernel)
+        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
+
+
+class SumKernel:
+    """A network model: the energy program of its linear part writes, the network adds."""
+
+    def __init__(self, linear: EnergyKernel, network: NetworkKernel) -> None:
+        self.linear, self.network = linear, network
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        return written_gradients(graph, self.write, self.linear.threads)
+
+    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
+        """As `acnn.kernels.energy.EnergyKernel.write`."""
+        self.linear.write(pairs, energies, gradients, threads)
+        self.network.add(pairs, energies, gradients, threads)
+
+
+class MeanKernel:
+    """The mean of several kernels."""
+
+    def __init__(self, kernels: Sequence[ModelKernel]) -> None:
+        self.kernels = list(kernels)
+
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        return written_gradients(graph, self.write)
+
+    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
+        """As `acnn.kernels.energy.EnergyKernel.write`."""
+        first, *others = self.kernels
+        first.write(pairs, energies, gradients, threads)
+        of_one = np.empty_like(energies), np.empty_like(gradients)
+        for kernel in others:
+            kernel.write(pairs, *of_one, threads)
+            energies += of_one[0]
+            gradients += of_one[1]
+        energies /= len(self.kernels)
+        gradients /= len(self.kernels)
