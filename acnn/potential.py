@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,13 @@ class PairGradients:
         return zeros.index_add(0, self.graph.pair_i, halves).index_add(0, self.graph.pair_j, halves)
 
 
+class Description(NamedTuple):
+    """Facts of a potential in words: a title, and names with values."""
+
+    title: str
+    rows: list[tuple[str, str]]
+
+
 class Potential(nn.Module):
     """A strictly local potential: site energies are functions of the vectors to neighbors inside the cutoff.
 
@@ -82,6 +89,11 @@ class Potential(nn.Module):
     cutoff: float
     takes_longer_pairs: bool = False
     """Pairs beyond the cutoff may stand in its graphs: they change nothing, and leaving them in is faster."""
+    has_committee: bool = False
+    """Whether it can say how uncertain it is: see `acnn.uncertainty.committee`."""
+    noise: Any = None
+    """What a fit assumed of its labels, an `acnn.models.noise.Noise`; None where that is not known."""
+    how_to_get_a_committee: str = "train it with several seeds, and use acnn ensemble"
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500
 
@@ -92,6 +104,45 @@ class Potential(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         survive_forks()
         super().__setstate__(state)
+
+    @property
+    def model_type(self) -> str:
+        """The name of its type, which models have in their files."""
+        return type(self).__name__
+
+    def members(self) -> list[Any]:
+        """The potentials of an ensemble; of others, the potential itself."""
+        return [self]
+
+    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+        """What each member of the committee finds beyond the model: see `acnn.uncertainty.committee.Deviations`.
+
+        Args:
+            forces: find forces and virials too.
+
+        Returns:
+            Site energies in eV [n_members, n_centers]; with forces, these in eV/Å [n_members, n_atoms, 3] and virials
+            in eV [n_members, n_structures, 3, 3].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no committee")
+
+    def network_part(self) -> Potential | None:
+        """What a network adds to a linear part, which must fade out at its own cutoff; None where there is none."""
+        return None
+
+    @property
+    def reference_energies(self) -> dict[str, float]:
+        """E0 in eV by element; empty where the potential states none."""
+        return {}
+
+    def summary(self) -> dict[str, str]:
+        """The facts that tell its size, by name."""
+        return {}
+
+    def describe(self) -> list[Description]:
+        """All facts, and those of its parts."""
+        rows = [("elements", ", ".join(self.elements)), ("cutoff (Å)", f"{self.cutoff:g}")]
+        return [Description(type(self).__name__, rows)]
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.

@@ -27,7 +27,7 @@ from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.parallel.launchers import RANK_VARIABLES
 from acnn.potential import PairGradients, Potential
-from acnn.uncertainty.committee import has_committee, require_committee
+from acnn.uncertainty.committee import require_committee
 from acnn.verlet import VerletList, _equal
 from ase_calculator.committee import COMMITTEE_PROPERTIES, committee_results
 
@@ -120,7 +120,7 @@ class ACNNCalculator(BaseCalculator):
 
     def get_property(self, name: str, atoms: ase.Atoms | None = None, allow_calculation: bool = True) -> Any:
         """As ASE's, also of `COMMITTEE_PROPERTIES` where the model has a committee."""
-        if name not in COMMITTEE or not has_committee(self.potential):
+        if name not in COMMITTEE or not self.potential.has_committee:
             return super().get_property(name, atoms, allow_calculation)
         known = super().get_property("energy", atoms, allow_calculation) is not None
         if name not in self.results and not (known and allow_calculation):

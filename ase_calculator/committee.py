@@ -22,7 +22,7 @@ from torch import Tensor
 
 from acnn.arrays import FloatArray
 from acnn.conventions import stress_from_virial, voigt_from_full
-from acnn.models.levels import Model
+from acnn.models import Model
 from acnn.potential import PairGradients, Potential
 from acnn.uncertainty.committee import committee_deviations
 

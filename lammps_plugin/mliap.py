@@ -30,7 +30,7 @@ from acnn.failures import tell_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
-from acnn.models.levels import Model
+from acnn.models import Model
 from acnn.parallel.launchers import end_job, told_ranks
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank

@@ -12,9 +12,8 @@ from rich.markup import escape
 from acnn.cli.display import console
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header, require_own_model, save_model
+from acnn.models import Model
 from acnn.models.ensemble import Ensemble
-from acnn.models.linear import LinearACE
-from acnn.models.network import NetworkACE
 from acnn.wording import counted
 
 
@@ -38,8 +37,8 @@ def ensemble(
     console.print(escape(f"wrote {output}: {counted(len(members), 'member')}"), highlight=False, soft_wrap=True)
 
 
-def _member(path: Path) -> LinearACE | NetworkACE:
+def _member(path: Path) -> Model:
     model = load_model(path)
-    if isinstance(model, Ensemble):
+    if len(model.members()) > 1:
         raise ValueError(f"{path.name} is an ensemble already: name the files of its members")
     return model

@@ -15,8 +15,7 @@ from acnn.cli.numbers import number
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
-from acnn.models.levels import Model
-from acnn.models.linear import LinearACE
+from acnn.models import Model
 from acnn.outputs import require_new
 
 
@@ -116,8 +115,6 @@ def _require_usable_name(to: Format, path: Path) -> None:
 
 
 def _write_yace(potential: Model, path: Path, options: dict[str, Any]) -> None:
-    if not isinstance(potential, LinearACE):
-        raise ValueError(f"the .yace format holds linear models, and this is of kind {potential.level}: use --to mliap")
     report = save_yace(potential, path, **options)
     for limit in report.limits:
         warn(limit)

@@ -21,7 +21,6 @@ from acnn.cli.plots import has_matplotlib, learning_plot, selection_plot
 from acnn.cli.settings import PRINT_ALL, described, printing
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.settings import FitSettings, read_settings
-from acnn.models.linear_facts import functions_told
 from acnn.parallel.mpi import job_ranks
 
 
@@ -111,7 +110,7 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     memory = f", peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB" if metrics["peak_bytes"] else ""
     energies = ", ".join(f"{e} {value:.6g} eV" for e, value in report.reference_energies.items())
     console.print(
-        f"{functions_told(report.fit.model)} basis functions, {metrics['n_equations']} equations; "
+        f"{report.fit.model.summary()['basis functions']} basis functions, {metrics['n_equations']} equations; "
         f"solver {metrics['solver']}, λ = {metrics['regularization']:.3g}, "
         f"{metrics['effective_parameters']:.1f} effective parameters\n"
         f"E0 ({report.e0_source}): {energies}\n"

@@ -33,7 +33,7 @@ def tell_start(start: Start, trainer: Trainer) -> None:
     parameters = sum(p.numel() for p in trainer.parameters)
     lines = [
         *start.notes,
-        f"{model.level}: {model.embedding.n_invariants} invariants, {parameters} parameters, {s.precision} on "
+        f"{model.model_type}: {model.embedding.n_invariants} invariants, {parameters} parameters, {s.precision} on "
         f"{store.species.device}",
         f"{counted(len(store), 'structure')}, {counted(int(store.atoms.sum()), 'atom')}, "
         f"{counted(int(store.pairs.sum()), 'pair')}; "

@@ -1,8 +1,8 @@
 """Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn" and a checksum. Never a pickle.
 
 The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
-the tensors hold coefficients, the weights of a network and, where there is one, the committee: `acnn.io.model_parts`
-says which kind has what. "noise" in the header is what the fit assumed of the labels (an older acnn loads such a file
+the tensors hold coefficients, the weights of a network and, where there is one, the committee: `Model.to_parts` of each
+type says what. "noise" in the header is what the fit assumed of the labels (an older acnn loads such a file
 without them, and refuses kinds it does not know). The basis is rebuilt from its specification; the probe, the energy of
 a small fixed cluster, makes sure that what was rebuilt is what was saved.
 """
@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from safetensors.torch import load, save
 
 from acnn.files import write_atomically
-from acnn.io.model_parts import KEYS, build, describe, plain
-from acnn.models.levels import Model
+from acnn.models import MODEL_TYPES, Model
+from acnn.models.model import is_stored_like, model_of, stored_parts
 from acnn.neighbors import graph_from_pairs
 from acnn.potential import Potential
 from acnn.recognition import MODEL, recognized
@@ -55,22 +55,23 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _parse(_content(Path(path)), str(path))[0]
 
 
-def require_own_model(path: Path, kinds: Sequence[str], overwrite: bool) -> None:
+def require_own_model(path: Path, model_types: Sequence[str], overwrite: bool) -> None:
     """A command run again replaces the model it made, and nothing else that has the name of its output.
 
     Raises:
-        FileExistsError: it is no model of these kinds, and nobody said that it may be replaced.
+        FileExistsError: it is no model of these types, and nobody said that it may be replaced.
     """
     if overwrite or not path.is_file():
         return
     try:
-        kind = read_header(path)["kind"]
+        found = read_header(path)["model_type"]
     except ModelFileError:
-        kind = None
-    if kind not in kinds:
-        what = "no model of acnn" if kind is None else f"a model of kind {kind}"
+        found = None
+    if found not in model_types:
+        what = "no model of acnn" if found is None else f"a model of the type {found}"
         raise FileExistsError(
-            f"{path} is there already, and is {what}, not {' or '.join(kinds)}: choose another name, or --overwrite"
+            f"{path} is there already, and is {what}, not {' or '.join(model_types)}: choose another name, or "
+            "--overwrite"
         )
 
 
@@ -78,13 +79,11 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
     """The content of a model file."""
     if not isinstance(model, Model):
         raise TypeError(f"a {type(model).__name__} has no model file format")
-    model = plain(model)
-    own, tensors = describe(model)
+    own, tensors = stored_parts(model)
     header = {
         "format_version": FORMAT_VERSION,
-        "kind": model.level,
         **own,
-        "probe_energy": probe_energy(model),
+        "probe_energy": probe_energy(model if is_stored_like(model) else model_of(own, tensors)),
         "provenance": dict(provenance or {}),
     }
     return b"".join(sealed(save, tensors, "acnn", header))
@@ -94,7 +93,7 @@ def model_from_bytes(content: bytes, name: str) -> Model:
     """The model in the content of a model file; ``name`` is for error messages."""
     header, tensors = _parse(content, name)
     try:
-        model = build(header["kind"], header, tensors)
+        model = model_of(header, tensors)
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
         raise ModelFileError(f"{name}: damaged, its specification cannot be used: {reasons}") from error
@@ -149,11 +148,11 @@ def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
             f"{name}: written in format {version}, this acnn reads format {FORMAT_VERSION}: a newer acnn wrote it, "
             "upgrade acnn"
         )
-    if "kind" in header and str(header["kind"]) not in KEYS:
-        raise ModelFileError(
-            f"{name}: holds a {header['kind']!r} model, this version of acnn reads {', '.join(map(repr, KEYS))} ones"
-        )
-    needed = KEYS[header.get("kind", "linear")]
-    missing = [key for key in ("kind", *needed, "probe_energy", "provenance") if key not in header]
+    model_type = str(header.get("model_type"))
+    if "model_type" in header and model_type not in MODEL_TYPES:
+        known = ", ".join(map(repr, MODEL_TYPES))
+        raise ModelFileError(f"{name}: holds a {model_type!r} model, this version of acnn reads {known} ones")
+    needed = MODEL_TYPES[model_type].header_keys if model_type in MODEL_TYPES else ()
+    missing = [key for key in ("model_type", *needed, "probe_energy", "provenance") if key not in header]
     if missing:
         raise ModelFileError(f"{name}: the header has no {', '.join(missing)}: the file is damaged")

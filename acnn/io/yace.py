@@ -22,7 +22,8 @@ from acnn.basis.ace import ElementBasis
 from acnn.basis.products import DensityTable
 from acnn.files import write_atomically
 from acnn.io.yace_radial import Bond, BondFit, SlopeErrors, fit_radial, largest
-from acnn.models.linear import LinearACE
+from acnn.models.linear import LinearACE, require_linear
+from acnn.potential import Potential
 
 SHORTEST_DISTANCE = 0.5
 """Bond lengths; the functions of one neighbor are exact from here on."""
@@ -81,7 +82,7 @@ class YaceReport:
 
 
 def save_yace(
-    model: LinearACE,
+    model: Potential,
     path: str | os.PathLike[str],
     shortest: float = SHORTEST_DISTANCE,
     spline_step: float = SPLINE_STEP,
@@ -95,8 +96,7 @@ def save_yace(
         tolerance: slopes of radial functions may be off by this (eV/Å; relative for R_n) where fewer radial functions
             do for it; 0: no more than the splines' are.
     """
-    if not isinstance(model, LinearACE):
-        raise TypeError(f"a {type(model).__name__} is not linear: the .yace format holds linear models only")
+    model = require_linear(model, "the model", "use --to mliap, the .yace format holds linear models only")
     if not 0 < shortest < 1:
         raise ValueError(f"the shortest distance must be between 0 and 1 bond lengths, not {shortest:g}")
     if not 0 < spline_step <= 0.1:

@@ -10,62 +10,108 @@ ensemble costs K times as much to train and to evaluate, and its mean is more ac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.potentials import CompiledPotential, MeanKernel
+from acnn.kernels.potentials import MeanKernel
 from acnn.models.fixed_terms import ReferenceEnergies
-from acnn.models.linear import LinearACE
-from acnn.models.network import NetworkACE
+from acnn.models.model import Header, Model, Tensors, model_of, register
+from acnn.potential import Description
 
 
-class Ensemble(CompiledPotential):
+@register("ensemble")
+class Ensemble(Model):
     """The mean of its members.
 
     Args:
-        members: two models or more of the same elements.
+        members: two models or more of the same elements, none of them an ensemble.
     """
 
-    level = "ensemble"
+    model_type = "ensemble"
+    header_keys = ("members",)
+    has_committee = True
     noise = None
-    takes_longer_pairs = True
 
-    def __init__(self, members: Sequence[LinearACE | NetworkACE]) -> None:
+    def __init__(self, members: Sequence[Model]) -> None:
         super().__init__()
         _require_alike(members)
-        self.members = nn.ModuleList(members)
+        self._members = nn.ModuleList(members)
         self.elements = members[0].elements
         self.cutoff = max(member.cutoff for member in members)
 
-    @property
-    def models(self) -> list[LinearACE | NetworkACE]:
-        """The members."""
-        return list(self.members)  # type: ignore[arg-type]
+    def members(self) -> list[Model]:
+        """The models."""
+        return list(self._members)  # type: ignore[arg-type]
 
     @property
     def e0(self) -> ReferenceEnergies:
         """The mean over the members: E0 by least squares depends a little on the data."""
-        every = [member.e0.energies for member in self.models]
+        every = [member.reference_energies for member in self.members()]
         return ReferenceEnergies(self.elements, {e: float(np.mean([of[e] for of in every])) for e in self.elements})
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
-        return torch.stack([member.site_energies(graph) for member in self.models]).mean(dim=0)
+        return torch.stack([member.site_energies(graph) for member in self.members()]).mean(dim=0)
 
     def energy_kernel(self) -> MeanKernel:
         """The compiled members."""
-        return MeanKernel([member.energy_kernel() for member in self.models])
+        return MeanKernel([member.energy_kernel() for member in self.members()])
+
+    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+        """Every member, without the floor at which its energies level off, less the mean of these."""
+        found = [member.without_floor().pair_gradients(graph, kernel) for member in self.members()]
+        parts = [(one.site_energies, one.forces, one.virials) if forces else (one.site_energies,) for one in found]
+        stacked = [torch.stack(part) for part in zip(*parts, strict=True)]
+        return tuple(part - part.mean(dim=0) for part in stacked)
+
+    def to_parts(self) -> tuple[Header, Tensors]:
+        """What each member has, its tensors with "0.", "1.", … before their names."""
+        parts = [(member.model_type, *member.to_parts()) for member in self.members()]
+        members = [{"model_type": name, **header} for name, header, _ in parts]
+        return {"members": members}, {f"{k}.{name}": t for k, part in enumerate(parts) for name, t in part[2].items()}
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> Ensemble:
+        """The model of a header and tensors."""
+        members = header["members"]
+        parts: list[Tensors] = [{} for _ in members]
+        for name, value in tensors.items():
+            k, of_member = name.split(".", 1)
+            if int(k) >= len(members):
+                raise ValueError(f"a tensor {name} and {len(members)} members")
+            parts[int(k)][of_member] = value
+        return cls([model_of(one, part) for one, part in zip(members, parts, strict=True)])
+
+    def summary(self) -> dict[str, str]:
+        """How many members."""
+        return {"ensemble of": str(len(self._members))}
+
+    def describe(self) -> list[Description]:
+        """The members, the first one in full."""
+        members = self.members()
+        rows = [
+            ("prediction", "the mean of the members; their spread is the uncertainty"),
+            ("model types", ", ".join(member.model_type for member in members)),
+        ]
+        first, *parts = members[0].describe()
+        title = f"ensemble of {len(members)}"
+        return [
+            Description(title, rows),
+            Description(f"first member: {first.title}", first.rows),
+            *(Description(f"{part.title} of the first member", part.rows) for part in parts),
+        ]
 
 
-def _require_alike(members: Sequence[LinearACE | NetworkACE]) -> None:
+def _require_alike(members: Sequence[Model]) -> None:
     if len(members) < 2:
         raise ValueError(f"an ensemble has two members or more, not {len(members)}")
     for member in members:
-        if not isinstance(member, LinearACE | NetworkACE):
+        if not isinstance(member, Model) or isinstance(member, Ensemble):
             raise ValueError(f"a {type(member).__name__} cannot be a member of an ensemble")
         if member.elements != members[0].elements:
             other, first = (", ".join(of.elements) for of in (member, members[0]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,20 @@ from torch import Tensor, nn
 from acnn.arrays import BoolArray, FloatArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
-from acnn.graph import AtomicGraph
+from acnn.graph import AtomicGraph, subgraph
 from acnn.kernels.committee import MembersKernel, compile_members
 from acnn.kernels.energy import EnergyKernel
-from acnn.kernels.potentials import CompiledPotential
+from acnn.kernels.loading import runs_on, uses_compiled_kernel
 from acnn.kernels.program import Program, compile_energy
 from acnn.models.fixed_terms import ZBL, ReferenceEnergies, zbl_reach
+from acnn.models.model import Header, Model, Tensors, register
 from acnn.models.noise import Noise
-from acnn.potential import Potential
+from acnn.potential import Description, Potential
+from acnn.wording import counted
 
 
-class LinearACE(CompiledPotential):
+@register("linear")
+class LinearACE(Model):
     """A potential linear in its coefficients.
 
     Args:
@@ -36,8 +41,9 @@ class LinearACE(CompiledPotential):
         noise: what the fit assumed of its labels, None where that is not known.
     """
 
-    level = "linear"
-    takes_longer_pairs = True
+    model_type = "linear"
+    header_keys = ("specification", "reference_energies", "zbl")
+    how_to_get_a_committee = "fit it with acnn fit --committee 16"
     committee: Tensor | None
 
     def __init__(
@@ -52,7 +58,7 @@ class LinearACE(CompiledPotential):
         self.basis = basis if isinstance(basis, ACEBasis) else ACEBasis(basis)
         self.elements = self.basis.elements
         self.cutoff = max(self.basis.specification.largest_cutoff, zbl_reach(self.elements) if zbl else 0.0)
-        self.e0 = ReferenceEnergies(self.elements, reference_energies)
+        self._e0 = ReferenceEnergies(self.elements, reference_energies)
         self.zbl = ZBL() if zbl else None
         if coefficients is None:
             coefficients = torch.zeros(self.basis.n_functions, dtype=torch.float64)
@@ -64,6 +70,16 @@ class LinearACE(CompiledPotential):
         self.noise: Noise | None = None
         self._compiled: tuple[FloatArray, EnergyKernel] | None = None
         self._compiled_deviations: tuple[Tensor, MembersKernel] | None = None
+
+    @property
+    def e0(self) -> ReferenceEnergies:
+        """The energies of isolated atoms."""
+        return self._e0
+
+    @property
+    def has_committee(self) -> bool:  # type: ignore[override]
+        """Whether the fit left one."""
+        return self.committee is not None
 
     def set_committee(self, committee: Tensor | None) -> None:
         """Take samples of the coefficients in eV [n_members, n_functions]; None takes them away."""
@@ -82,14 +98,14 @@ class LinearACE(CompiledPotential):
     def member(self, index: int) -> LinearACE:
         """The model with the coefficients of one member of the committee."""
         if self.committee is None:
-            raise ValueError("this model has no committee: fit it with acnn fit --committee 16")
+            raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
         one = LinearACE(self.basis, self.e0.energies, self.committee[index], self.zbl is not None)
         return one.to(self.coefficients.device)
 
     def deviations(self) -> Tensor:
         """Coefficients of the members less those of the model, δc in eV [n_members, n_functions]."""
         if self.committee is None:
-            raise ValueError("this model has no committee: fit it with acnn fit --committee 16")
+            raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
         return self.committee - self.coefficients.detach()
 
     def deviations_kernel(self) -> MembersKernel:
@@ -98,6 +114,30 @@ class LinearACE(CompiledPotential):
         if self._compiled_deviations is None or not torch.equal(self._compiled_deviations[0], found):
             self._compiled_deviations = (found, MembersKernel(compile_members(self.basis, found.numpy())))
         return self._compiled_deviations[1]
+
+    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+        """By the program of all members, or by torch: their deviations as such, to which E0 costs no digits."""
+        if runs_on(graph) and uses_compiled_kernel(kernel):
+            members = self.deviations_kernel()
+            return members.sums(graph) if forces else (members.energies(graph),)
+        return self._committee_by_torch(graph) if forces else (self._committee_energies_by_torch(graph),)
+
+    def _committee_energies_by_torch(self, graph: AtomicGraph) -> Tensor:
+        """δc·B, the basis once for all members."""
+        deviations = self.deviations()
+        energies = graph.pair_vectors.new_zeros(len(deviations), graph.n_centers, dtype=torch.float64)
+        for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):
+            energies[:, centers] = deviations.double() @ self.basis(subgraph(graph, centers, pairs)).double()
+        return energies
+
+    def _committee_by_torch(self, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """One model after the other: what the kernel is compared with, and what runs on other devices."""
+        nothing = dict.fromkeys(self.elements, 0.0)
+        models = [LinearACE(self.basis, nothing, deviation).to(deviation.device) for deviation in self.deviations()]
+        found = [one.pair_gradients(graph, "torch") for one in models]
+        parts = [(one.site_energies, one.forces, one.virials) for one in found]
+        energies, forces, virials = (torch.stack(part) for part in zip(*parts, strict=True))
+        return energies, forces, virials
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
@@ -125,6 +165,70 @@ class LinearACE(CompiledPotential):
         coefficients = self.coefficients.detach().cpu().double().numpy()
         return compile_energy(self.basis, coefficients, energies, zbl_reach(self.elements) if self.zbl else None)
 
+    def to_parts(self) -> tuple[Header, Tensors]:
+        """Specification, E0 and noise; coefficients and committee."""
+        header: Header = {
+            "specification": self.basis.specification.model_dump(mode="json"),
+            "reference_energies": self.e0.energies,
+            "zbl": self.zbl is not None,
+        }
+        if self.noise is not None:
+            header["noise"] = self.noise.as_dict()
+        committee = {} if self.committee is None else {"committee": self.committee}
+        return header, {"coefficients": self.coefficients, **committee}
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> LinearACE:
+        """The model of a header and tensors."""
+        specification = BasisSpecification.model_validate(header["specification"])
+        parts = (tensors["coefficients"], header["zbl"], tensors.get("committee"))
+        model = cls(specification, header["reference_energies"], *parts)
+        model.noise = Noise.from_dict(header["noise"]) if "noise" in header else None
+        return model
+
+    def summary(self) -> dict[str, str]:
+        """How many functions there are, and how many of them a fit kept."""
+        n_kept, n_functions = int(self.kept.sum()), self.basis.n_functions
+        return {"basis functions": _kept_of(n_kept, n_functions) if n_kept else str(n_functions)}
+
+    def describe(self) -> list[Description]:
+        """Basis, E0, functions by center and order, committee."""
+        specification = self.basis.specification
+        rows = [
+            ("elements", ", ".join(self.elements)),
+            ("E0 (eV)", ", ".join(f"{element} {value:.6f}" for element, value in self.e0.energies.items())),
+            ("cutoff (Å)", f"{self.cutoff:g}"),
+        ]
+        for element in self.elements:
+            degrees = ", ".join(f"{degree:g}" for degree in specification.degrees(element))
+            rows.append((f"total degree of orders 1… ({element})", degrees))
+        rows += [
+            ("weight of the angular degree w_L", f"{specification.wl:g}"),
+            ("formulation", specification.formulation),
+            ("ZBL repulsion", "yes" if self.zbl is not None else "no"),
+            *self.summary().items(),
+            *self._functions_by_kind(),
+        ]
+        if self.committee is not None:
+            noise = "" if self.noise is None else ", and the noise of the labels"
+            rows.append(("committee", f"{counted(len(self.committee), 'member')}{noise} (acnn evaluate --uncertainty)"))
+        return [Description("linear ACE", rows)]
+
+    def describe_program(self) -> list[tuple[str, str]]:
+        """Products of densities, and terms of the quadratic form, for each element."""
+        rows, arrays = [], self.program().arrays
+        for z, element in enumerate(self.elements):
+            terms = sum(np.count_nonzero(arrays[f"{z}.{form}.coefficients"]) for form in ("complex", "real"))
+            rows.append((f"  program of {element}", f"{len(arrays[f'{z}.products'])} products, {terms} terms"))
+        return rows
+
+    def _functions_by_kind(self) -> Iterator[tuple[str, str]]:
+        labels = [(kind, len(channels)) for kind, channels in self.basis.labels()]
+        counts, kept = Counter(labels), Counter(itertools.compress(labels, self.kept))
+        for (kind, order), count in sorted(counts.items()):
+            told = _kept_of(kept[kind, order], count) if any(self.kept) else str(count)
+            yield "  pairs" if kind == "pair" else f"  centered on {kind}", f"{told} of order {order}"
+
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
         return self.__dict__ | {"_compiled": None, "_compiled_deviations": None}
@@ -142,6 +246,21 @@ class LinearACE(CompiledPotential):
         radial, kind = self.basis.pair_embedding(graph)
         table = torch.stack([self.coefficients[c] for c in self.basis.pair_columns.values()]).to(radial.dtype)
         return zeros.index_add(0, graph.pair_i, 0.5 * (radial * table[kind]).sum(dim=1).double())
+
+
+def require_linear(model: Potential, name: str, otherwise: str) -> LinearACE:
+    """A model that is linear.
+
+    Raises:
+        ValueError: it is not; the arguments name it and say what to do.
+    """
+    if not isinstance(model, LinearACE):
+        raise ValueError(f"{name} is a model of the type {model.model_type}, not a linear one: {otherwise}")
+    return model
+
+
+def _kept_of(kept: int, count: int) -> str:
+    return str(count) if kept == count else f"{kept} kept of {count}"
 
 
 class FixedTerms(Potential):

@@ -7,12 +7,13 @@ The linear part (E0, pair part, ZBL, c·B) is fixed: the network learns the rest
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
@@ -23,12 +24,15 @@ from acnn.kernels.program import Program
 from acnn.models.embedding import TRANSFORM, Embedding
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
+from acnn.models.model import Header, Model, Tensors, register
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
 from acnn.models.readout import FittingNetwork, unbounded
+from acnn.potential import Description, Potential
 
 
-class NetworkACE(CompiledPotential):
+@register("network", "attention")
+class NetworkACE(Model):
     """A linear ACE with a network on top.
 
     Args:
@@ -37,8 +41,8 @@ class NetworkACE(CompiledPotential):
         seed: of the initial weights.
     """
 
+    header_keys = (*LinearACE.header_keys, "network")
     noise: Noise | None = None
-    takes_longer_pairs = True
 
     def __init__(self, specification: NetworkSpecification, linear: LinearACE, seed: int = 0) -> None:
         super().__init__()
@@ -59,8 +63,8 @@ class NetworkACE(CompiledPotential):
         self._free: tuple[list[Tensor], NetworkACE] | None = None
 
     @property
-    def level(self) -> str:
-        """What the model is called: "attention" with attention layers, else "network"."""
+    def model_type(self) -> str:
+        """ "attention" with attention layers, else "network"."""
         return "attention" if self.specification.layers else "network"
 
     @property
@@ -86,6 +90,55 @@ class NetworkACE(CompiledPotential):
         with torch.no_grad():
             for name, value in weights.items():
                 own[name].copy_(value)
+
+    def to_parts(self) -> tuple[Header, Tensors]:
+        """Those of the linear part, the specification of the network, and weights by their names in the module."""
+        header, tensors = self.linear.to_parts()
+        return header | {"network": self.specification.model_dump(mode="json")}, tensors | self.weights()
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> NetworkACE:
+        """The model of a header and tensors."""
+        specification = NetworkSpecification.model_validate(header["network"])
+        model = cls(specification, LinearACE.from_parts(header, tensors))
+        model.set_weights({name: value for name, value in tensors.items() if "." in name})
+        return model
+
+    def summary(self) -> dict[str, str]:
+        """Type and number of parameters."""
+        n_linear = self.linear.summary()["basis functions"]
+        return {"model type": self.model_type, "parameters": f"{n_parameters(self)} and {n_linear} linear"}
+
+    def describe(self) -> list[Description]:
+        """The network, and its linear part."""
+        s, parts = self.specification, {"embedding": self.embedding, "fitting network": self.fitting}
+        elements = "each pair of its own" if s.mixed_elements is None else f"{s.mixed_elements} channels shared by all"
+        layers = f"{s.layers} of {s.heads} heads{' that see products' * s.products}" if s.layers else "none"
+        rows = [
+            ("model type", self.model_type),
+            ("elements", ", ".join(self.elements)),
+            ("cutoff of the network (Å)", f"{s.cutoff:g}"),
+            ("attention layers", layers),
+            ("channels, l ≤", f"{s.channels}, {s.l_max}"),
+            ("radial polynomials", f"{s.radial_functions}, smoothness {s.smoothness:g}"),
+            ("radial functions of elements", elements),
+            ("invariants", f"{self.embedding.n_invariants}, of order 1 … {s.order}"),
+            ("fitting network", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
+            ("inner cutoffs (Å)", ", ".join(f"{pair} {r:.3g}" for pair, r in s.inner_cutoffs.items()) or "none"),
+            ("energies level off below (eV)", self._floor()),
+            ("parameters", str(n_parameters(self))),
+            *((f"  {name}", str(n_parameters(part))) for name, part in parts.items()),
+        ]
+        (linear,) = self.linear.describe()
+        return [Description(f"{self.model_type} on linear ACE", rows), Description("linear part", linear.rows)]
+
+    def _floor(self) -> str:
+        low = zip(self.elements, self.fitting.bounds[:, 0].tolist(), strict=True)
+        return ", ".join(f"{element} {energy:.3g}" for element, energy in low if math.isfinite(energy)) or "nowhere"
+
+    def network_part(self) -> NetworkPart:
+        """What the network adds to the linear part."""
+        return NetworkPart(self)
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
         """e_i in eV [n_centers], float64."""
@@ -192,6 +245,23 @@ def embedding_program(embedding: Embedding) -> Program:
         products=embedding.products.cpu().numpy(),
         product_coefficients=embedding.product_coefficients.cpu().double().numpy(),
     )
+
+
+def require_network(model: Potential, name: str, otherwise: str = "give one of acnn train") -> NetworkACE:
+    """A model that has a network.
+
+    Raises:
+        ValueError: it has none; the arguments name it and say what to do.
+    """
+    if not isinstance(model, NetworkACE):
+        raise ValueError(f"{name} is a model of the type {model.model_type}, not a network or attention: {otherwise}")
+    return model
+
+
+def n_parameters(part: nn.Module) -> int:
+    """That training determines; of a whole model, without its linear part."""
+    parts = [part.embedding, part.fitting] if isinstance(part, NetworkACE) else [part]
+    return sum(parameter.numel() for one in parts for parameter in one.parameters())
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from acnn.data.weights import DEFAULT, WeightTable
 
@@ -26,6 +28,16 @@ class Noise:
     def __post_init__(self) -> None:
         if not 0 < self.precision < math.inf:
             raise ValueError(f"the precision of the noise is a positive number, not {self.precision}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a model file keeps it."""
+        weights = {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()}
+        return {"precision": self.precision, "weights": weights}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Noise:
+        """That of a model file."""
+        return cls(float(values["precision"]), WeightTable.from_mapping(values["weights"]))
 
     def energy_std(self, n_atoms: int, config_type: str = DEFAULT) -> float:
         """Of the energy of a cell, eV."""

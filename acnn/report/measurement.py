@@ -15,12 +15,10 @@ from acnn.evaluation.metrics import ErrorTable, Parity
 from acnn.evaluation.progress import Stage, silent
 from acnn.graph import AtomicGraph
 from acnn.models.fixed_terms import ReferenceEnergies
-from acnn.models.levels import Model
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 from acnn.report.distances import Distances
 from acnn.uncertainty.calibration import Predicted, predict
-from acnn.uncertainty.committee import has_committee
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _measured(measurement: Measurement, potential: Potential, kernel: str | None
         graph = atomic_graph(structure.atoms, potential.cutoff)
         _add(measurement, potential, structure, graph, potential.pair_gradients(graph, kernel))
         advance()
-    if isinstance(potential, Model) and has_committee(potential):
+    if potential.has_committee:
         advance = stage(f"committee on {measurement.name}", len(measurement.dataset))
         measurement.predicted = predict(potential, measurement.dataset, advance, kernel)
     return measurement

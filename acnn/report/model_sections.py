@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from acnn.models.ensemble import Ensemble
-from acnn.models.fixed_terms import ReferenceEnergies
-from acnn.models.linear import LinearACE
-from acnn.models.linear_facts import functions_told, linear_facts
-from acnn.models.network import NetworkACE
-from acnn.models.network_facts import n_parameters, network_facts
 from acnn.potential import Potential
 from acnn.report.page import Section, paragraph, subheading, table
 
@@ -53,9 +47,9 @@ def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Sectio
 def header_facts(potential: Potential, provenance: Mapping[str, Any]) -> dict[str, str]:
     """The most important facts, by their names."""
     facts = {"elements": ", ".join(potential.elements)}
-    facts |= _size(potential)
+    facts |= potential.summary()
     facts["cutoff"] = f"{potential.cutoff:g} Å"
-    energies = _reference_energies(potential)
+    energies = potential.reference_energies
     if energies:
         source = f" ({_text(provenance['e0_source'])})" if provenance.get("e0_source") else ""
         facts["E0"] = ", ".join(f"{element} {energy:.3f} eV" for element, energy in energies.items()) + source
@@ -72,54 +66,9 @@ def fitted_data(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _model_rows(potential: Potential) -> list[list[str]]:
-    rows = [["elements", ", ".join(potential.elements)], ["cutoff", f"{potential.cutoff:g} Å"]]
-    energies = _reference_energies(potential)
-    if energies:
-        rows.append(["E0", ", ".join(f"{element} {energy:.6f} eV" for element, energy in energies.items())])
-    return rows + _rows_of_kind(potential)
-
-
-def _size(potential: Potential) -> dict[str, str]:
-    if isinstance(potential, LinearACE):
-        return {"basis functions": functions_told(potential)}
-    if isinstance(potential, NetworkACE):
-        count = n_parameters(potential.embedding) + n_parameters(potential.fitting)
-        return {
-            "level": potential.level,
-            "parameters": f"{count} and {_size(potential.linear)['basis functions']} linear",
-        }
-    return {"ensemble of": str(len(potential.models))} if isinstance(potential, Ensemble) else {}
-
-
-def _rows_of_kind(potential: Potential) -> list[list[str]]:
-    if isinstance(potential, LinearACE):
-        return _basis_rows(potential)
-    if isinstance(potential, NetworkACE):
-        rows = [[name.strip(), value] for name, value in network_facts(potential) if name != "elements"]
-        return rows + [[f"linear part: {name}", value] for name, value in _basis_rows(potential.linear)]
-    if isinstance(potential, Ensemble):
-        return [["members", str(len(potential.models))], *_rows_of_kind(potential.models[0])]
-    return []
-
-
-def _reference_energies(potential: Potential) -> dict[str, float]:
-    """E0 in eV by element; empty where the potential states none."""
-    reference = getattr(potential, "e0", None)
-    return reference.energies if isinstance(reference, ReferenceEnergies) else {}
-
-
-def _basis_rows(model: LinearACE) -> list[list[str]]:
-    specification = model.basis.specification
-    rows = [
-        [f"total degree of orders 1… ({element})", ", ".join(f"{d:g}" for d in specification.degrees(element))]
-        for element in model.elements
-    ]
-    rows += [
-        ["weight of the angular degree", f"{specification.wl:g}"],
-        ["formulation", specification.formulation],
-        ["ZBL repulsion", "yes" if model.zbl is not None else "no"],
-    ]
-    return rows + [[name.strip(), value] for name, value in linear_facts(model)]
+    first, *parts = potential.describe()
+    rows = [["", first.title], *([name.strip(), value] for name, value in first.rows)]
+    return rows + [[f"{part.title}: {name.strip()}", value] for part in parts for name, value in part.rows]
 
 
 def _data_table(data: Mapping[str, Mapping[str, Any]]) -> str:

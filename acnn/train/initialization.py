@@ -20,7 +20,7 @@ from acnn.fit.memory import require_memory
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model
-from acnn.models.linear import LinearACE
+from acnn.models.linear import LinearACE, require_linear
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
 from acnn.train.batches import Batch, StructureStore
@@ -91,14 +91,7 @@ def inner_cutoffs(specification: NetworkSpecification, train: Dataset, new: Sequ
 def read_linear(settings: TrainSettings) -> LinearACE:
     """The linear model of a file."""
     path = str(settings.linear)
-    linear = load_model(path)
-    if isinstance(linear, NetworkACE):
-        raise SettingsError(
-            f"{path} is a model of level {linear.level}, not a linear one: train it further with 'from', or give one "
-            "of acnn fit"
-        )
-    if not isinstance(linear, LinearACE):
-        raise SettingsError(f"{path} is an ensemble, not a linear model: give one of acnn fit")
+    linear = require_linear(load_model(path), path, "give one of acnn fit, or train a network further with 'from'")
     if settings.data.e0 is not None:
         raise SettingsError(f"E0 is that of {path}: leave out data.e0")
     if settings.model.elements and settings.model.elements != linear.elements:

@@ -22,7 +22,7 @@ from acnn.fit.job import left_out_notes, require_elements
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, require_own_model, save_model
 from acnn.locks import locked
-from acnn.models.network import NetworkACE
+from acnn.models.network import NetworkACE, require_network
 from acnn.outputs import require_summaries
 from acnn.parallel.torch_processes import ALONE, Processes
 from acnn.train.average import replaced
@@ -78,7 +78,7 @@ class TrainReport:
     def metrics(self) -> dict[str, Any]:
         """What ``--json`` writes: meV/atom, eV/Å, seconds."""
         return {
-            "level": self.model.level,
+            "level": self.model.model_type,
             "n_parameters": self.n_parameters,
             "n_basis": self.model.linear.basis.n_functions,
             "n_kept": int(self.model.linear.kept.sum()),
@@ -151,7 +151,7 @@ def _trained(
         watcher.on_start(start, trainer)
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if processes.is_root:
-            report.model = _network(load_model(output.model), str(output.model))
+            report.model = require_network(load_model(output.model), str(output.model))
             for name, dataset in datasets.items():
                 advance = watcher.stage(f"errors on {name}", len(dataset))
                 report.errors[name] = evaluate(report.model, dataset.structures, advance)
@@ -232,7 +232,7 @@ def _start(
 ) -> Start:
     if found is not None:
         name = str(settings.output.checkpoint_file)
-        model = _network(model_from_bytes(found.model, name), name)
+        model = require_network(model_from_bytes(found.model, name), name)
         return Start(model, False, [*found.notes, f"resumed after epoch {found.course.epoch}"], found.warnings)
     make = new_model if settings.start is None else continued_model
     return make(settings, datasets["train"], settings.model.elements or datasets["train"].elements, stage)
@@ -241,12 +241,6 @@ def _start(
 def _known(settings: TrainSettings) -> tuple[str, ...]:
     """Elements of the model that training goes on from."""
     return () if settings.start is None else tuple(read_header(settings.start)["specification"]["elements"])
-
-
-def _network(model: object, name: str) -> NetworkACE:
-    if not isinstance(model, NetworkACE):
-        raise ValueError(f"{name} is not a network or attention model")
-    return model
 
 
 def _trainer(

@@ -32,9 +32,8 @@ from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
-from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
-from acnn.models.network import NetworkACE, NetworkPart
+from acnn.models.network import NetworkACE, NetworkPart, require_network
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.parallel.mpi import ALONE
@@ -74,15 +73,8 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
 
 def read_network(path: str) -> NetworkACE:
     """The model of ``from``."""
-    model = load_model(path)
-    if isinstance(model, LinearACE):
-        raise SettingsError(f"{path} is a linear model: give it as 'linear', not as 'from'")
-    if isinstance(model, Ensemble):
-        raise SettingsError(
-            f"{path} is an ensemble of {len(model.models)} models: give the file of one member, or train a new model "
-            "on what acnn distill makes of it"
-        )
-    return model
+    instead = "give a linear model as 'linear'; of an ensemble one member, or a new model what acnn distill makes of it"
+    return require_network(load_model(path), path, instead)
 
 
 def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[str] = ()) -> NetworkACE:

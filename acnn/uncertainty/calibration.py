@@ -16,8 +16,8 @@ import scipy.stats
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV, voigt_from_full
 from acnn.data.dataset import LabeledStructure
-from acnn.models.levels import Model
 from acnn.neighbors import atomic_graph
+from acnn.potential import Potential
 from acnn.uncertainty.committee import committee_deviations
 
 NOTHING_TO_PREDICT = 1e-6
@@ -131,7 +131,7 @@ class Predicted:
 
 
 def predict(
-    model: Model,
+    model: Potential,
     structures: Iterable[LabeledStructure],
     advance: Callable[[], None] = lambda: None,
     kernel: str | None = None,
@@ -151,7 +151,7 @@ def predict(
     return {quantity: Predicted(*np.concatenate(found, axis=1)) for quantity, found in rows.items() if found}
 
 
-def _rows(model: Model, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
+def _rows(model: Potential, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
     """Error, epistemic and aleatoric standard deviation [3, n] of the quantities with labels."""
     graph = atomic_graph(structure.atoms, model.cutoff)
     found = model.pair_gradients(graph, kernel)

@@ -15,19 +15,13 @@ Deviations from the mean are evaluated as such: neither E0 nor the energy itself
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from acnn.graph import AtomicGraph, subgraph
-from acnn.kernels.loading import runs_on, uses_compiled_kernel
-from acnn.models.ensemble import Ensemble
-from acnn.models.levels import Model
-from acnn.models.linear import LinearACE
-from acnn.models.network import NetworkACE
+from acnn.graph import AtomicGraph
+from acnn.kernels.loading import runs_on
 from acnn.potential import Potential
 
 
@@ -89,24 +83,17 @@ def _asked(values: Tensor | None) -> Tensor:
     return values
 
 
-def has_committee(potential: Potential) -> bool:
-    """Whether a potential can tell how uncertain it is."""
-    return isinstance(potential, Ensemble) or (isinstance(potential, LinearACE) and potential.committee is not None)
-
-
 def require_committee(potential: Potential) -> None:
     """
     Raises:
         ValueError: the potential has no committee; the sentence says how to get one.
     """
-    if not has_committee(potential):
-        linear = isinstance(potential, LinearACE)
-        how = "fit it with acnn fit --committee 16" if linear else "train it with several seeds, and use acnn ensemble"
-        raise ValueError(f"this model has no committee: {how}")
+    if not potential.has_committee:
+        raise ValueError(f"this model has no committee: {potential.how_to_get_a_committee}")
 
 
 def committee_deviations(
-    model: Model, graph: AtomicGraph, kernel: str | None = None, forces: bool = True
+    model: Potential, graph: AtomicGraph, kernel: str | None = None, forces: bool = True
 ) -> Deviations:
     """What the members of a model's committee find beyond the model itself.
 
@@ -124,47 +111,7 @@ def committee_deviations(
         raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
     require_committee(model)
     with torch.no_grad():
-        found: tuple[Tensor, ...]
-        if not isinstance(model, LinearACE):
-            found = _of_members(model, graph, kernel, forces)
-        elif runs_on(graph) and uses_compiled_kernel(kernel):
-            members = model.deviations_kernel()
-            found = members.sums(graph) if forces else (members.energies(graph),)
-        else:
-            found = _by_torch(model, graph) if forces else (_energies_by_torch(model, graph),)
-    site_energies, *others = found
+        site_energies, *others = model.committee_of(graph, kernel, forces)
     centers = graph.structure[: graph.n_centers]
     zeros = site_energies.new_zeros(len(site_energies), graph.n_structures)
     return Deviations(site_energies, zeros.index_add(1, centers, site_energies), *others)
-
-
-def _of_members(model: Model, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
-    """Site energies, and forces and virials if they are asked for, of every member of an ensemble less their mean."""
-    every = cast("Ensemble", model).models
-    members = [member.without_floor() if isinstance(member, NetworkACE) else member for member in every]
-    found = [member.pair_gradients(graph, kernel) for member in members]
-    parts = [(one.site_energies, one.forces, one.virials) if forces else (one.site_energies,) for one in found]
-    stacked = [torch.stack(part) for part in zip(*parts, strict=True)]
-    return tuple(part - part.mean(dim=0) for part in stacked)
-
-
-def _energies_by_torch(model: LinearACE, graph: AtomicGraph) -> Tensor:
-    """δc·B, the basis once for all members."""
-    deviations = model.deviations()
-    energies = graph.pair_vectors.new_zeros(len(deviations), graph.n_centers, dtype=torch.float64)
-    for centers, pairs in graph.center_chunks(model.max_pairs_per_chunk, model.max_centers_per_chunk):
-        energies[:, centers] = deviations.double() @ model.basis(subgraph(graph, centers, pairs)).double()
-    return energies
-
-
-def _by_torch(model: LinearACE, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
-    """One model after the other: what the kernel is compared with, and what runs on other devices."""
-    found = [one.pair_gradients(graph, "torch") for one in _deviating_models(model)]
-    parts = [(one.site_energies, one.forces, one.virials) for one in found]
-    energies, forces, virials = (torch.stack(part) for part in zip(*parts, strict=True))
-    return energies, forces, virials
-
-
-def _deviating_models(model: LinearACE) -> Iterator[LinearACE]:
-    for deviation in model.deviations():
-        yield LinearACE(model.basis, dict.fromkeys(model.elements, 0.0), deviation).to(deviation.device)

@@ -12,9 +12,7 @@ import torch
 
 from acnn.basis.radial import pair_bond_length
 from acnn.kernels.energy import KernelGradients
-from acnn.models.ensemble import Ensemble
 from acnn.models.fixed_terms import ReferenceEnergies
-from acnn.models.network import NetworkACE, NetworkPart
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.testing import (
@@ -159,8 +157,8 @@ def _smoothness(potential: Potential) -> list[CheckResult]:
 
 def _network_smoothness(potential: Potential) -> list[CheckResult]:
     """The network of a model, or those of an ensemble, alone, each at its own cutoff."""
-    members = potential.models if isinstance(potential, Ensemble) else [potential]
-    networks = {k: NetworkPart(member) for k, member in enumerate(members, 1) if isinstance(member, NetworkACE)}
+    members = potential.members()
+    networks = {k: part for k, member in enumerate(members, 1) if (part := member.network_part()) is not None}
     if not networks:
         return []
     jumps = {

@@ -11,7 +11,6 @@ from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
 from acnn.models.noise import Noise
 from acnn.testing import random_model, random_network
-from acnn.uncertainty.committee import has_committee
 
 ELEMENTS = ("Si", "C")
 KINDS = ("linear", "committee", "network", "attention", "linear ensemble", "network ensemble")
@@ -38,7 +37,7 @@ def models():
         "network ensemble": Ensemble([random_network(ELEMENTS, seed) for seed in (1, 2)]),
     }
     assert tuple(made) == KINDS
-    assert [has_committee(model) for model in made.values()] == [False, True, False, False, True, True]
+    assert [model.has_committee for model in made.values()] == [False, True, False, False, True, True]
     return made
 
 

@@ -14,7 +14,7 @@ import torch
 from acnn.data.weights import Weights, WeightTable
 from acnn.models.noise import Noise
 from acnn.testing import FLOAT32_FORCE_TOLERANCE, evaluate, example_structures, relative_deviation
-from acnn.uncertainty.committee import committee_deviations, has_committee
+from acnn.uncertainty.committee import committee_deviations
 from ase_calculator import ACNNCalculator
 from ase_calculator.calculator import _on_device
 
@@ -52,7 +52,7 @@ def used(model, kernel=None):
 def everything(calculator):
     """By an evaluation of its own."""
     names = ("energy", "energies", "forces", "stress", "stresses")
-    names += COMMITTEE if has_committee(calculator.potential) else ()
+    names += COMMITTEE if calculator.potential.has_committee else ()
     moved = ATOMS.copy()
     moved.positions[0, 0] += 0.1
     return {name: calculator.get_property(name, moved) for name in names}

@@ -97,7 +97,7 @@ def test_the_committee_of_an_ensemble(kernel):
     atoms.calc = calculator
     energy, forces, stress = atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
     found = calculator.results
-    members = [ACNNCalculator(member) for member in model.models]
+    members = [ACNNCalculator(member) for member in model.members()]
     for name, of_mean in (("energy", energy), ("forces", forces), ("stress", stress)):
         of_members = np.array([one.get_property(name, atoms) for one in members])
         plural = {"energy": "committee_energies"}.get(name, f"committee_{name}")

@@ -68,9 +68,9 @@ def test_info(folder, level):
     done = run("info", folder / f"{level}.acnn")
     assert done.exit_code == 0, done.output
     model = load_model(folder / f"{level}.acnn")
-    network = model.models[0] if isinstance(model, Ensemble) else model
+    network = model.members()[0] if isinstance(model, Ensemble) else model
     parts = [sum(p.numel() for p in part.parameters()) for part in (network.embedding, network.fitting)]
-    words = [network.level, str(network.embedding.n_invariants), *map(str, [sum(parts), *parts]), "linear part"]
+    words = [network.model_type, str(network.embedding.n_invariants), *map(str, [sum(parts), *parts]), "linear part"]
     for word in [
         *words,
         "E0 (eV)",
@@ -116,7 +116,8 @@ def test_report(folder, tmp_path, level):
     assert done.exit_code == 0, done.output
     page = out.read_text(encoding="utf-8")
     assert "energies and forces" in page
-    assert "linear part: basis functions" in page
+    part = "linear part of the first member" if level == "ensemble" else "linear part"
+    assert f"{part}: basis functions" in page
     assert ('id="uncertainty"' in page) == (level == "ensemble")
 
 
@@ -130,14 +131,14 @@ def test_export_to_mliap(folder, tmp_path, level, dtype):
     loaded = torch.load(out, weights_only=False)
     assert isinstance(loaded, UnifiedPotential)
     assert loaded.dtype == dtype
-    assert loaded.potential.level == level
+    assert loaded.potential.model_type == level
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_export_to_yace_is_refused(folder, tmp_path, level):
     done = run("export", folder / f"{level}.acnn", "--to", "yace", "-o", tmp_path / "m.yace")
     assert done.exit_code == 2
-    assert f"holds linear models, and this is of kind {level}: use --to mliap" in done.output
+    assert f"of the type {level}, not a linear one: use --to mliap" in done.output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,6 +182,6 @@ def test_what_cannot_be_joined(folder, tmp_path, files, says):
 def test_members_predict_what_they_did_alone(folder):
     model = load_model(folder / "ensemble.acnn")
     graph = atomic_graph(random_crystal(["Si", "C"], 9), model.cutoff)
-    for name, member in zip(("attention", "seed1", "seed2"), model.models, strict=True):
+    for name, member in zip(("attention", "seed1", "seed2"), model.members(), strict=True):
         alone = load_model(folder / f"{name}.acnn").pair_gradients(graph)
         assert np.array_equal(member.pair_gradients(graph).forces.numpy(), alone.forces.numpy())

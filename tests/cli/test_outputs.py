@@ -92,7 +92,7 @@ def test_inputs_are_not_replaced_even_on_demand(command, folder):
 def test_on_demand_it_is_replaced(folder):
     done = run("ensemble", "linear.acnn", "network.acnn", "-o", "nothing.acnn", "--overwrite")
     assert done.exit_code == 0, done.output
-    assert len(load_model(folder / "nothing.acnn").models) == 2
+    assert len(load_model(folder / "nothing.acnn").members()) == 2
     flags = ("--calculator", "ase.calculators.emt:EMT", "--overwrite")
     assert run("label", "train.xyz", "-o", "precious.xyz", *flags).exit_code == 0
     assert len(ase.io.read("precious.xyz", ":")) == 4
@@ -106,7 +106,7 @@ def test_what_a_command_has_made_it_replaces_unasked(folder):
         assert load_model("linear.acnn").basis.specification.total_degree == degree
     done = run("ensemble", "linear.acnn", "network.acnn", "-o", "ensemble.acnn")
     assert done.exit_code == 0, done.output
-    assert [member.level for member in load_model("ensemble.acnn").models] == ["linear", "attention"]
+    assert [member.model_type for member in load_model("ensemble.acnn").members()] == ["linear", "attention"]
 
 
 def test_standard_output_takes_what_is_written_once(folder):

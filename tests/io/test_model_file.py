@@ -223,7 +223,7 @@ def test_a_newer_format_asks_for_an_upgrade(saved):
 
 
 def test_another_kind_of_model_is_refused(saved):
-    tamper(saved, lambda header: header.update(kind="network"))
+    tamper(saved, lambda header: header.update(model_type="network"))
     assert_refused(saved, "network")
 
 
@@ -254,7 +254,7 @@ def test_a_changed_specification_is_noticed(saved):
     assert_refused(saved, "the rebuilt model gives")
 
 
-@pytest.mark.parametrize("key", ["kind", "specification", "reference_energies", "zbl", "probe_energy"])
+@pytest.mark.parametrize("key", ["model_type", "specification", "reference_energies", "zbl", "probe_energy"])
 def test_a_header_without_one_of_its_entries_is_refused(saved, key):
     tamper(saved, lambda header: header.pop(key))
     assert_refused(saved)

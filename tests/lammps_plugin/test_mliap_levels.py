@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from acnn.kernels.loading import instruction_sets
+from acnn.models import Model
 from acnn.models.ensemble import Ensemble
-from acnn.models.levels import Model
 from acnn.testing import REDUCTION_TOLERANCE, evaluate, example_structures, random_network, relative_deviation
 from lammps_plugin.mliap import UnifiedPotential
 from lammps_plugin.shell import save_unified
@@ -92,7 +92,11 @@ def test_a_file_gives_back_the_potential(model, tmp_path, name):
     save_unified(model, tmp_path / name, "float32")
     load = (lambda p: torch.load(p, weights_only=False)) if name == "m.pt" else (lambda p: pickle.loads(p.read_bytes()))
     loaded = load(tmp_path / name)
-    assert (loaded.dtype, loaded.potential.level, loaded.rcutfac) == ("float32", model.level, 0.5 * model.cutoff)
+    assert (loaded.dtype, loaded.potential.model_type, loaded.rcutfac) == (
+        "float32",
+        model.model_type,
+        0.5 * model.cutoff,
+    )
     atoms = STRUCTURES["alloy"]
     single, double = (PlainData(atoms, model.cutoff, loaded.element_types) for _ in range(2))
     loaded.compute_forces(single)

@@ -60,7 +60,7 @@ def test_e0_is_the_mean_over_the_members(ensemble, members):
     shifted = Ensemble([members[2], other_e0(members[2])])
     assert shifted.e0.energies["Si"] == pytest.approx(members[2].e0.energies["Si"] + 0.05)
     assert ensemble.elements == ("C", "Si")
-    assert ensemble.level == "ensemble"
+    assert ensemble.model_type == "ensemble"
 
 
 def other_e0(model: LinearACE) -> LinearACE:

@@ -17,7 +17,6 @@ from acnn.kernels.compiled_kernel import PairArrays
 from acnn.kernels.energy import KernelGradients
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.network import NetworkACE, NetworkPart
-from acnn.models.network_facts import network_facts
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.testing import (
@@ -291,11 +290,11 @@ def test_many_energies_are_below_the_floor_in_these_tests():
 
 
 def test_what_holds_beyond_the_data_is_told():
-    free = dict(network_facts(random_network(["Si", "C"])))
+    free = dict(random_network(["Si", "C"]).describe()[0].rows)
     assert (free["inner cutoffs (Å)"], free["energies level off below (eV)"]) == ("none", "nowhere")
     network = random_network(["Si", "C"], inner_cutoffs={"Si-C": 1.5})
     network.fitting.bounds.copy_(torch.tensor(BOUNDS))
-    told = dict(network_facts(network))
+    told = dict(network.describe()[0].rows)
     assert told["inner cutoffs (Å)"] == "Si-C 1.5"
     assert told["energies level off below (eV)"] == "C -0.01, Si -0.05"
 
@@ -366,9 +365,9 @@ def test_weights_of_another_network_are_refused(attention):
 
 
 def test_the_level_is_told_by_the_layers(attention):
-    assert attention.level == "attention"
-    assert random_network(["Si"], layers=0).level == "network"
-    assert attention.linear.level == "linear"
+    assert attention.model_type == "attention"
+    assert random_network(["Si"], layers=0).model_type == "network"
+    assert attention.linear.model_type == "linear"
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

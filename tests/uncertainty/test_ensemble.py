@@ -29,7 +29,7 @@ def ensemble() -> Ensemble:
 def test_deviations_are_those_of_the_members_from_their_mean(ensemble, kernel):
     graph = batch([atomic_graph(atoms, ensemble.cutoff) for atoms in example_structures().values()])
     found = committee_deviations(ensemble, graph, kernel)
-    members = [member.pair_gradients(graph, kernel) for member in ensemble.models]
+    members = [member.pair_gradients(graph, kernel) for member in ensemble.members()]
     mean = ensemble.pair_gradients(graph, kernel)
     for quantity in ("energies", "site_energies", "forces", "virials"):
         expected = torch.stack([getattr(one, quantity) for one in members]) - getattr(mean, quantity)
@@ -48,14 +48,14 @@ def test_members_spread_as_if_they_had_no_floor(ensemble, kernel):
     graph = atomic_graph(random_crystal(["Si", "C"]), ensemble.cutoff)
     free, levelled = copy.deepcopy(ensemble), copy.deepcopy(ensemble)
     expected = committee_deviations(free, graph, kernel)
-    for member in levelled.models:
+    for member in levelled.members():
         member.fitting.bounds.copy_(torch.tensor([-1e-6, 1e-6]))
-    calm = torch.stack([member.pair_gradients(graph, kernel).forces for member in levelled.models])
+    calm = torch.stack([member.pair_gradients(graph, kernel).forces for member in levelled.members()])
     for _ in range(2):
         found = committee_deviations(levelled, graph, kernel)
         assert torch.equal(found.forces, expected.forces)
         assert torch.equal(found.energies, expected.energies)
-        for member in (*levelled.models, *free.models):  # changed weights are noticed
+        for member in (*levelled.members(), *free.members()):  # changed weights are noticed
             member.fitting.scale.mul_(1.5)
         expected = committee_deviations(free, graph, kernel)
     assert found.forces_std.mean() > 1.1 * spread(calm - calm.mean(dim=0)).mean()

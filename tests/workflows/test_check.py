@@ -11,7 +11,7 @@ import torch
 from acnn.kernels.energy import EnergyKernel
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
-from acnn.models.network import NetworkPart
+from acnn.models.network import NetworkACE, NetworkPart
 from acnn.potential import PairGradients, Potential
 from acnn.testing import example_structures, random_crystal, random_model, random_network
 from acnn.workflows import check_model
@@ -151,7 +151,7 @@ def test_networks_of_an_ensemble_are_checked_alone(linear, monkeypatch):
     alone = [r for r in check_model(members[1], structures) if r.name.startswith("network")]
     assert [r.name for r in of_networks()] == [r.name for r in alone]
     assert failures(of_networks()) == set()
-    monkeypatch.setattr("acnn.workflows.check.NetworkPart", SteppingNetwork)
+    monkeypatch.setattr(NetworkACE, "network_part", lambda model: SteppingNetwork(model))
     (failed,) = [result for result in of_networks() if not result.passed]
     assert failed.name == "network: energy at its cutoff"
     assert failed.figure == pytest.approx(2e-4, rel=1e-3)  # seen from both ends of the pair

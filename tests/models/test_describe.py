@@ -8,7 +8,6 @@ import torch
 from acnn.basis.specification import BasisSpecification
 from acnn.data.weights import WeightTable
 from acnn.models.linear import LinearACE
-from acnn.models.linear_facts import functions_told, linear_facts
 from acnn.models.noise import Noise
 from acnn.wording import counted
 
@@ -21,15 +20,19 @@ def model(kept: list[int]) -> LinearACE:
     return LinearACE(SPECIFICATION, {"Cu": 0.0}, coefficients)
 
 
+def facts_of(model):
+    return dict(model.describe()[0].rows)
+
+
 def test_functions_of_coefficient_zero_are_told() -> None:
     n = SPECIFICATION.n_functions
     dropped = model([0, 2, n - 1])
-    assert functions_told(dropped) == f"3 kept of {n}"
-    facts = dict(linear_facts(dropped))
+    assert dropped.summary()["basis functions"] == f"3 kept of {n}"
+    facts = facts_of(dropped)
     assert facts["  centered on Cu"] == f"2 kept of {n - 4} of order 2"
     assert facts["  pairs"] == "1 kept of 4 of order 1"
-    assert functions_told(model(list(range(n)))) == str(n)
-    assert functions_told(model([])) == str(n)  # not fitted
+    assert model(list(range(n))).summary()["basis functions"] == str(n)
+    assert model([]).summary()["basis functions"] == str(n)  # not fitted
 
 
 def test_the_committee_is_told_and_keeps_what_it_uses() -> None:
@@ -39,10 +42,8 @@ def test_the_committee_is_told_and_keeps_what_it_uses() -> None:
     one.set_committee(committee)
     one.noise = Noise(1.0, WeightTable())
     assert np.flatnonzero(one.kept).tolist() == [0, 1]
-    assert (
-        dict(linear_facts(one))["committee"] == "16 members, and the noise of the labels (acnn evaluate --uncertainty)"
-    )
-    assert "committee" not in dict(linear_facts(model([0])))
+    assert facts_of(one)["committee"] == "16 members, and the noise of the labels (acnn evaluate --uncertainty)"
+    assert "committee" not in facts_of(model([0]))
 
 
 def test_one_thing_is_no_things() -> None:
