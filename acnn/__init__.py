@@ -1,7 +1,7 @@
 """Machine-learned interatomic potentials: fit linear ACE models to quantum-mechanical data and run them.
 
     data = acnn.read_dataset("train.xyz")
-    specification = acnn.BasisSpecification(elements=data.elements, order=3, total_degree=12)
+    specification = acnn.BasisSpecification(elements=data.elements, order=3, degree=12)
     fit = acnn.fit_linear(specification, data.structures, {"Si": -158.54}, acnn.BLR(), acnn.AlgebraicPrior())
     acnn.save_model(fit.model, "si.acnn")
 

@@ -92,7 +92,7 @@ def random_model(elements: Sequence[str], seed: int = 0, **specification: Any) -
     Args:
         specification: fields of `BasisSpecification`; by default order 3, total degree 6, cutoff 4.5 Å.
     """
-    settings = {"order": 3, "total_degree": 6.0, "cutoff": 4.5} | specification
+    settings = {"order": 3, "degree": 6.0, "cutoff": 4.5} | specification
     energies = {element: -1.0 - 0.5 * z for z, element in enumerate(sorted(set(elements)))}
     model = LinearACE(BasisSpecification(elements=tuple(elements), **settings), energies)
     rng = np.random.default_rng(seed)

@@ -213,7 +213,7 @@ def element_rows(arguments: argparse.Namespace) -> Any:
     print(f"25 elements: validation RMSE {errors['energy_rmse']:.2f} meV/atom, {errors['forces_rmse']:.3f} eV/Å")
     for n in (1, 2, 4, 8, 16, 25):
         elements = tuple(every[:n])
-        basis = BasisSpecification(elements=elements, order=1, total_degree=1, pair_degree=0, cutoff=5.0)
+        basis = BasisSpecification(elements=elements, order=1, degree=1, pair_degree=0, cutoff=5.0)
         linear = LinearACE(basis, dict.fromkeys(elements, 0.0))
         model = NetworkACE(NetworkSpecification(elements=elements, cutoff=5.0), linear)
         crystal = bulk("Cu", "fcc", a=3.7, cubic=True) * (5, 5, 5)

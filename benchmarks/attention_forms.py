@@ -57,7 +57,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     train = read_dataset(arguments.data / "Si_train.xyz")
     test = read_dataset(arguments.data / "Si_test.xyz")
-    specification = BasisSpecification(elements=("Si",), order=3, total_degree=(10, 10, 8), wl=1, cutoff=5.0)
+    specification = BasisSpecification(elements=("Si",), order=3, degree=(10, 10, 8), wl=1, cutoff=5.0)
     os.environ["ACNN_KERNEL"] = "auto"
     linear = fit_linear(
         specification, train.structures, least_squares_energies(train), BLR(), AlgebraicPrior(), repulsion_weight=0.3

@@ -85,11 +85,11 @@ def _rattled(atoms: Atoms) -> Atoms:
 
 
 CASES = {
-    "AlSi10": Case(("Al", "Si"), {"order": 2, "total_degree": 7.0, "cutoff": 5.5}, aluminium_silicon, 9, 4),
-    "CsPbBr3": Case(("Cs", "Pb", "Br"), {"order": 2, "total_degree": 12.0, "cutoff": 5.5}, perovskite, 8, 4),
-    "C-H-O": Case(("C", "H", "O"), {"order": 3, "total_degree": 12.0, "cutoff": 5.5}, organic, 3, 2),
-    "Si": Case(("Si",), {"order": 4, "total_degree": 20.0, "cutoff": 6.0}, silicon, 6, 3),
+    "AlSi10": Case(("Al", "Si"), {"order": 2, "degree": 7.0, "cutoff": 5.5}, aluminium_silicon, 9, 4),
+    "CsPbBr3": Case(("Cs", "Pb", "Br"), {"order": 2, "degree": 12.0, "cutoff": 5.5}, perovskite, 8, 4),
+    "C-H-O": Case(("C", "H", "O"), {"order": 3, "degree": 12.0, "cutoff": 5.5}, organic, 3, 2),
+    "Si": Case(("Si",), {"order": 4, "degree": 20.0, "cutoff": 6.0}, silicon, 6, 3),
 }
 
-SMALLER = Case(("Si",), {"order": 3, "total_degree": 14.0, "cutoff": 5.5}, silicon, 6, 3)
+SMALLER = Case(("Si",), {"order": 3, "degree": 14.0, "cutoff": 5.5}, silicon, 6, 3)
 """For large cells: 383 functions."""

@@ -41,8 +41,8 @@ from fitting import print_rows, write_rows
 from acnn.io.model_file import save_model
 
 MODELS = {
-    "order 2": Case(("Si",), {"order": 2, "total_degree": 12.0, "cutoff": 5.5}, silicon, 6, 3),
-    "order 3": Case(("Si",), {"order": 3, "total_degree": 12.0, "cutoff": 5.5}, silicon, 6, 3),
+    "order 2": Case(("Si",), {"order": 2, "degree": 12.0, "cutoff": 5.5}, silicon, 6, 3),
+    "order 3": Case(("Si",), {"order": 3, "degree": 12.0, "cutoff": 5.5}, silicon, 6, 3),
     "order 4": CASES["Si"],
 }
 TYPICAL = "order 3"

@@ -28,8 +28,8 @@ ROUNDS = 9
 
 
 def models() -> dict[str, Potential]:
-    lge = random_model(SILICON, seed=1, order=4, total_degree=(20, 20, 14, 10), wl=1, cutoff=5.5)
-    small = random_model(SILICON, seed=1, order=3, total_degree=(10, 10, 8), wl=1, cutoff=5.0)
+    lge = random_model(SILICON, seed=1, order=4, degree=(20, 20, 14, 10), wl=1, cutoff=5.5)
+    small = random_model(SILICON, seed=1, order=3, degree=(10, 10, 8), wl=1, cutoff=5.0)
     found: dict[str, Potential] = {"linear lge": lge, "linear of 100 functions": small}
     for cutoff in (5.0, 6.0):
         for layers, name in ((0, "network"), (1, "attention"), (2, "two attention layers")):

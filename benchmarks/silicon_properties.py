@@ -109,7 +109,7 @@ def fit(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 def prior_fits(scratch: Path) -> PriorFits:
     """The same basis, data and weights."""
-    specification = acnn.BasisSpecification(elements=("Si",), order=ORDER, total_degree=DEGREES, wl=WL, cutoff=CUTOFF)
+    specification = acnn.BasisSpecification(elements=("Si",), order=ORDER, degree=DEGREES, wl=WL, cutoff=CUTOFF)
     entries = {name: acnn.Weights(of["E"], of["F"], of["V"]) for name, of in WEIGHTS.items()}
     train = acnn.read_dataset(scratch / "train.xyz", weights=acnn.WeightTable(entries))
     return PriorFits(specification, train, scratch / "equations.factor")

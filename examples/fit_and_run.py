@@ -34,7 +34,7 @@ train, test = (acnn.read_dataset(folder / f"{name}.xyz") for name in ("train", "
 specification = acnn.BasisSpecification(
     elements=train.elements,
     order=2 if quick else 3,
-    total_degree=6 if quick else 9,
+    degree=6 if quick else 9,
     cutoff=6.0,
 )
 fit = acnn.fit_linear(

@@ -188,7 +188,7 @@ def test_forces_are_central_differences_of_the_energy(model):
 
 
 def repulsive_model() -> LinearACE:
-    model = LinearACE(BasisSpecification(elements=("Cu",), order=1, total_degree=3, cutoff=4.5), {"Cu": 0.0})
+    model = LinearACE(BasisSpecification(elements=("Cu",), order=1, degree=3, cutoff=4.5), {"Cu": 0.0})
     coefficients = torch.zeros_like(model.coefficients)
     coefficients[model.basis.pair_columns[0, 0].start] = 1.0
     model.coefficients.data = coefficients
@@ -243,7 +243,7 @@ def test_chunks_bound_the_number_of_centers_too():
 
 
 def test_pairs_out_of_order_are_told():
-    model = random_model(["Si"], order=2, total_degree=4)
+    model = random_model(["Si"], order=2, degree=4)
     graph = atomic_graph(example_structures()["bulk"], model.cutoff)
     flipped = replace(
         graph, pair_i=graph.pair_i.flip(0), pair_j=graph.pair_j.flip(0), pair_vectors=graph.pair_vectors.flip(0)

@@ -199,7 +199,7 @@ def test_random_models_depend_on_the_seed_alone():
 
 
 def test_random_models_take_a_specification():
-    model = random_model(["Si"], order=2, total_degree=8, cutoff=3.7, pair_degree=0)
+    model = random_model(["Si"], order=2, degree=8, cutoff=3.7, pair_degree=0)
     assert (model.cutoff, model.basis.specification.order, model.basis.pair_columns) == (3.7, 2, {})
     assert torch.isfinite(model.coefficients).all()
 

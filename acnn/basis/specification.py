@@ -49,7 +49,7 @@ class ElementOverride(Strict):
     """Settings of one center element that differ from the model's."""
 
     order: Order | None = None
-    total_degree: Degrees | None = None
+    degree: Degrees | None = None
     wl: AngularWeight | None = None
 
 
@@ -59,7 +59,7 @@ class BasisSpecification(Strict):
     Attributes:
         elements: chemical symbols, by ascending atomic number.
         order: highest correlation order ν (body order - 1), 1 … 5.
-        total_degree: bound on Σ(n + w_L l), one number or one per order.
+        degree: bound on Σ(n + w_L l), one number or one per order.
         wl: weight w_L of the angular degree.
         cutoff: r_cut of the many-body part in Å.
         pair_cutoff: r_cut of the pair part in Å (default: the same).
@@ -76,7 +76,7 @@ class BasisSpecification(Strict):
 
     elements: tuple[str, ...]
     order: Order = 3
-    total_degree: Degrees = 12.0
+    degree: Degrees = 12.0
     wl: AngularWeight = 1.5
     cutoff: Cutoff = 5.5
     pair_cutoff: Cutoff | None = None
@@ -129,7 +129,7 @@ class BasisSpecification(Strict):
             if mirrored != name and mirrored in self.bond_lengths:
                 raise ValueError(f"bond_lengths give {name!r} and {mirrored!r}: keep one of them")
 
-    def setting(self, element: str, name: Literal["order", "total_degree", "wl"]) -> object:
+    def setting(self, element: str, name: Literal["order", "degree", "wl"]) -> object:
         override = self.overrides.get(element)
         value = getattr(override, name) if override else None
         return getattr(self, name) if value is None else value
@@ -137,7 +137,7 @@ class BasisSpecification(Strict):
     def degrees(self, element: str) -> tuple[float, ...]:
         """Total degree of each order 1 … ν for a center element."""
         order = int(self.setting(element, "order"))  # type: ignore[call-overload]
-        degree = self.setting(element, "total_degree")
+        degree = self.setting(element, "degree")
         degrees = degree if isinstance(degree, tuple) else (float(degree),) * order  # type: ignore[arg-type]
         if len(degrees) != order:
             raise ValueError(f"{element}: order {order} needs {order} total degrees, got {len(degrees)}")

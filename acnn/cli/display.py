@@ -127,7 +127,7 @@ def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
     for name in ("r_cut\nÅ", "ν", "degree", "func-\ntions", "RMS", "log\nevidence", "BIC", "CV", "µs/\natom", ""):
         table.add_column(name, justify="right", no_wrap=name != "degree")
     for c in candidates:
-        degree = c.specification.total_degree
+        degree = c.specification.degree
         degrees = ", ".join(f"{d:g}" for d in degree) if isinstance(degree, tuple) else f"{degree:g}"
         mark = "chosen" if c.is_chosen else "front" if c.on_front else ""
         cells = [f"{c.specification.cutoff:g}", str(c.specification.order), degrees, str(c.n_functions)]

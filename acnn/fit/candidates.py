@@ -51,7 +51,7 @@ class Candidate:
     def as_dict(self) -> dict[str, Any]:
         spec = self.specification
         values = {key: value for key, value in asdict(self).items() if key != "specification"}
-        return {"order": spec.order, "degree": spec.total_degree, "cutoff": spec.cutoff, **values}
+        return {"order": spec.order, "degree": spec.degree, "cutoff": spec.cutoff, **values}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tu
 def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
     """Bases of lower order and degree, in steps of two, and the largest itself; by number of functions."""
     found: dict[tuple[float, ...], BasisSpecification] = {}
-    degrees = _of_orders(largest.total_degree, largest.order)
+    degrees = _of_orders(largest.degree, largest.order)
     for order in range(1, largest.order + 1):
         for steps in itertools.count():
             lowered = _lowered(degrees[:order], steps)
@@ -106,14 +106,14 @@ def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], s
     """With these degrees; what elements have of their own is lowered by as much."""
     overrides = {name: _smaller_override(own, spec.order, order, steps) for name, own in spec.overrides.items()}
     degree = degrees[0] if len(set(degrees)) == 1 else degrees
-    return spec.model_copy(update={"order": order, "total_degree": degree, "overrides": overrides})
+    return spec.model_copy(update={"order": order, "degree": degree, "overrides": overrides})
 
 
 def _smaller_override(own: ElementOverride, largest: int, order: int, steps: int) -> ElementOverride:
     own_order = own.order or largest
     changed: dict[str, object] = {"order": min(own.order, order) if own.order else None}
-    if own.total_degree is not None:
-        changed["total_degree"] = _lowered(_of_orders(own.total_degree, own_order)[: min(own_order, order)], steps)
+    if own.degree is not None:
+        changed["degree"] = _lowered(_of_orders(own.degree, own_order)[: min(own_order, order)], steps)
     return own.model_copy(update=changed)
 
 
@@ -126,13 +126,13 @@ def at_cutoff(spec: BasisSpecification, cutoff: float) -> BasisSpecification:
 def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification:
     """The smallest basis that holds all functions of these, which differ in orders and degrees."""
     first, order = specifications[0], max(spec.order for spec in specifications)
-    degrees = _highest([_of_orders(spec.total_degree, spec.order) for spec in specifications])
+    degrees = _highest([_of_orders(spec.degree, spec.order) for spec in specifications])
     overrides = {
-        name: ElementOverride(order=len(own), total_degree=own, wl=override.wl)
+        name: ElementOverride(order=len(own), degree=own, wl=override.wl)
         for name, override in first.overrides.items()
         for own in [_highest([spec.degrees(name) for spec in specifications])]
     }
-    return first.model_copy(update={"order": order, "total_degree": degrees, "overrides": overrides})
+    return first.model_copy(update={"order": order, "degree": degrees, "overrides": overrides})
 
 
 def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

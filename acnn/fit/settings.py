@@ -298,10 +298,10 @@ class FitSettings(Strict):
     def specification(self, elements: tuple[str, ...]) -> BasisSpecification:
         values = {name: getattr(self, name) for name in BasisSpecification.model_fields if hasattr(self, name)} | {
             "elements": elements,
-            "total_degree": self.degree,
+            "degree": self.degree,
             "bond_lengths": transform_lengths(elements, self.cutoff) | self.bond_lengths,
             "overrides": {
-                element: ElementOverride(order=o.order, total_degree=o.degree, wl=o.wl)
+                element: ElementOverride(order=o.order, degree=o.degree, wl=o.wl)
                 for element, o in self.overrides.items()
             },
         }

@@ -195,7 +195,7 @@ def _model(
     elements = tuple(dict.fromkeys(symbol for s in structures for symbol in s.atoms.symbols))
     cutoff = min(cutoff, LONGEST_CUTOFF)
     for order, degree in SIZES:
-        shape = {"elements": elements, "order": order, "total_degree": degree, "cutoff": cutoff}
+        shape = {"elements": elements, "order": order, "degree": degree, "cutoff": cutoff}
         lengths = {"bond_lengths": transform_lengths(elements, cutoff)}
         specification = BasisSpecification.model_validate(shape | lengths)
         if specification.n_functions <= MOST_FUNCTIONS:

@@ -105,7 +105,7 @@ def without_functions(
     """E0 and screened nuclear repulsion alone: with many elements, some pairs of them are hardly in the data, and a fit
     would make something up for these."""
     cutoff = settings.model.cutoff
-    least = {"elements": elements, "order": 1, "total_degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
+    least = {"elements": elements, "order": 1, "degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
     specification = BasisSpecification.model_validate(least)
     energies, source, warnings = reference_energies(settings.linear_fit(cutoff), train, specification, E0_OPTION)
     note = f"linear part: none, but E0 from {source} and nuclear repulsion (ZBL)"

@@ -33,7 +33,7 @@ def silicon(quick: bool) -> acnn.BasisSpecification:
     Path("train.xyz").replace("silicon.xyz")
     Path("test.xyz").unlink()
     Path("Si.sw").write_text(f"Si Si Si {' '.join(map(repr, SILICON_PARAMETERS.values()))}\n")
-    return acnn.BasisSpecification(elements=("Si",), order=3, total_degree=10 if quick else 13, cutoff=4.0)
+    return acnn.BasisSpecification(elements=("Si",), order=3, degree=10 if quick else 13, cutoff=4.0)
 
 
 def alloy(quick: bool) -> acnn.BasisSpecification:
@@ -41,7 +41,7 @@ def alloy(quick: bool) -> acnn.BasisSpecification:
     write_copper_aluminum(Path())  # the short set holds too few alloys for dynamics
     Path("train.xyz").replace("alloy.xyz")
     Path("test.xyz").unlink()
-    return acnn.BasisSpecification(elements=("Cu", "Al"), order=3, total_degree=7 if quick else 9, cutoff=6.0)
+    return acnn.BasisSpecification(elements=("Cu", "Al"), order=3, degree=7 if quick else 9, cutoff=6.0)
 
 
 def water(quick: bool) -> acnn.BasisSpecification:
@@ -57,7 +57,7 @@ def water(quick: bool) -> acnn.BasisSpecification:
     return acnn.BasisSpecification(
         elements=("O", "H"),
         order=3,
-        total_degree=(10, 10, 6) if quick else (12, 12, 9),
+        degree=(10, 10, 6) if quick else (12, 12, 9),
         cutoff=4.5,
         pair_cutoff=6.0,
         pair_degree=12 if quick else 18,

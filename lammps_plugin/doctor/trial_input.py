@@ -35,7 +35,7 @@ def structures() -> dict[str, ase.Atoms]:
 
 def model() -> LinearACE:
     """Of silicon, with random coefficients."""
-    return random_model(["Si"], order=3, total_degree=5.0, cutoff=4.5)
+    return random_model(["Si"], order=3, degree=5.0, cutoff=4.5)
 
 
 # --- what LAMMPS loads ------------------------------------------------------------------------------------------------

@@ -154,15 +154,15 @@ def dense_basis(basis: ACEBasis, symbols: list[str], vectors: np.ndarray) -> np.
 
 
 DENSE = [
-    pytest.param({**ONE_ELEMENT, "order": 1, "total_degree": 9}, 5, id="one element, order 1"),
-    pytest.param({**ONE_ELEMENT, "order": 2, "total_degree": 9, "wl": 1.0}, 5, id="one element, order 2"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 9, "wl": 1.0}, 5, id="one element, order 3"),
-    pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 8, "wl": 1.0}, 4, id="one element, order 4"),
-    pytest.param({**ONE_ELEMENT, "order": 5, "total_degree": 7, "wl": 0.8}, 3, id="one element, order 5"),
-    pytest.param({**TWO_ELEMENTS, "order": 2, "total_degree": 7, "wl": 1.0}, 5, id="two elements, order 2"),
-    pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": (7, 6, 6)}, 4, id="two elements, order 3"),
+    pytest.param({**ONE_ELEMENT, "order": 1, "degree": 9}, 5, id="one element, order 1"),
+    pytest.param({**ONE_ELEMENT, "order": 2, "degree": 9, "wl": 1.0}, 5, id="one element, order 2"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 9, "wl": 1.0}, 5, id="one element, order 3"),
+    pytest.param({**ONE_ELEMENT, "order": 4, "degree": 8, "wl": 1.0}, 4, id="one element, order 4"),
+    pytest.param({**ONE_ELEMENT, "order": 5, "degree": 7, "wl": 0.8}, 3, id="one element, order 5"),
+    pytest.param({**TWO_ELEMENTS, "order": 2, "degree": 7, "wl": 1.0}, 5, id="two elements, order 2"),
+    pytest.param({**TWO_ELEMENTS, "order": 3, "degree": (7, 6, 6)}, 4, id="two elements, order 3"),
     pytest.param(
-        {**TWO_ELEMENTS, "order": 4, "total_degree": 6, "wl": 0.9, "pair_cutoff": 4.0}, 4, id="two elements, order 4"
+        {**TWO_ELEMENTS, "order": 4, "degree": 6, "wl": 0.9, "pair_cutoff": 4.0}, 4, id="two elements, order 4"
     ),
 ]
 
@@ -183,10 +183,10 @@ def test_basis_is_the_sum_over_all_tuples_of_neighbors(settings, n_neighbors):
 # --- pure2b -----------------------------------------------------------------------------------------------------------
 
 PURE = [
-    pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 10, "wl": 1.0}, id="one element"),
-    pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": 7, "wl": 1.0}, id="two elements"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 9, "jacobi": (1.0, 0.5)}, id="Jacobi polynomials"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 9, "transform": (1.0, 4.0)}, id="another transform"),
+    pytest.param({**ONE_ELEMENT, "order": 4, "degree": 10, "wl": 1.0}, id="one element"),
+    pytest.param({**TWO_ELEMENTS, "order": 3, "degree": 7, "wl": 1.0}, id="two elements"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 9, "jacobi": (1.0, 0.5)}, id="Jacobi polynomials"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 9, "transform": (1.0, 4.0)}, id="another transform"),
 ]
 
 
@@ -230,7 +230,7 @@ def test_purification_subtracts_the_single_neighbor_values(settings):
 def test_purification_does_not_depend_on_the_bond_length_of_another_pair():
     """Each pair of elements has its own p_m; with unequal bond lengths a mix-up would leave a dimer energy."""
     basis = basis_of(
-        elements=("H", "O", "Cu"), order=2, total_degree=6, cutoff=4.0, bond_lengths={"H-O": 0.96, "Cu-O": 1.9}
+        elements=("H", "O", "Cu"), order=2, degree=6, cutoff=4.0, bond_lengths={"H-O": 0.96, "Cu-O": 1.9}
     )
     columns = many_body_columns(basis)
     for center, neighbor in itertools.product(basis.elements, repeat=2):
@@ -241,8 +241,8 @@ def test_purification_does_not_depend_on_the_bond_length_of_another_pair():
 # --- symmetry ---------------------------------------------------------------------------------------------------------
 
 SYMMETRIC = [
-    pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 9, "wl": 1.0}, "Si7", id="one element"),
-    pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": 7}, "Al4Ti3", id="two elements"),
+    pytest.param({**ONE_ELEMENT, "order": 4, "degree": 9, "wl": 1.0}, "Si7", id="one element"),
+    pytest.param({**TWO_ELEMENTS, "order": 3, "degree": 7}, "Al4Ti3", id="two elements"),
 ]
 
 
@@ -265,7 +265,7 @@ def test_invariance_under_rotation_reflection_translation_permutation(settings, 
 
 
 def test_the_species_of_neighbors_matter():
-    basis = basis_of(**TWO_ELEMENTS, order=2, total_degree=6)
+    basis = basis_of(**TWO_ELEMENTS, order=2, degree=6)
     vectors = random_vectors(2, seed=5)
     one = basis(star(["Al", "Al", "Ti"], vectors))[:, 0]
     other = basis(star(["Al", "Ti", "Al"], vectors))[:, 0]
@@ -274,7 +274,7 @@ def test_the_species_of_neighbors_matter():
 
 
 def test_functions_of_other_center_elements_are_zero():
-    basis = basis_of(**TWO_ELEMENTS, order=3, total_degree=6)
+    basis = basis_of(**TWO_ELEMENTS, order=3, degree=6)
     values = basis(atomic_graph(cluster("Al3Ti3", seed=4), 5.2))
     al, ti = (values[block.columns] for block in basis.by_element)
     assert not al[:, 3:].any()
@@ -284,11 +284,11 @@ def test_functions_of_other_center_elements_are_zero():
 
 
 def test_center_elements_may_differ_in_order_and_degree():
-    override = {"Ti": ElementOverride(order=3, total_degree=6.0)}
-    mixed = basis_of(**TWO_ELEMENTS, order=2, total_degree=5, pair_degree=4, overrides=override)
+    override = {"Ti": ElementOverride(order=3, degree=6.0)}
+    mixed = basis_of(**TWO_ELEMENTS, order=2, degree=5, pair_degree=4, overrides=override)
     graph = atomic_graph(cluster("Al3Ti3", seed=4), 5.2)
     for element, order, degree in [("Al", 2, 5), ("Ti", 3, 6)]:
-        alone = basis_of(**TWO_ELEMENTS, order=order, total_degree=degree, pair_degree=4)
+        alone = basis_of(**TWO_ELEMENTS, order=order, degree=degree, pair_degree=4)
         z = mixed.elements.index(element)
         expected = alone(graph)[alone.by_element[z].columns]
         np.testing.assert_allclose(mixed(graph)[mixed.by_element[z].columns], expected, atol=1e-13)
@@ -310,7 +310,7 @@ def test_there_is_a_label_for_every_column(settings, symbols):
 
 
 def test_basis_of_a_center_does_not_depend_on_the_rest_of_the_graph():
-    basis = basis_of(**TWO_ELEMENTS, order=3, total_degree=6)
+    basis = basis_of(**TWO_ELEMENTS, order=3, degree=6)
     graph = atomic_graph(bulk("Al", cubic=True).repeat((2, 1, 1)), 5.2)
     graph = AtomicGraph(
         torch.tensor([13, 22] * 4), graph.pair_i, graph.pair_j, graph.pair_vectors, graph.structure, 1, 8
@@ -325,7 +325,7 @@ def test_basis_of_a_center_does_not_depend_on_the_rest_of_the_graph():
 
 
 def test_order_of_the_pairs_of_a_center_does_not_matter():
-    basis = basis_of(**TWO_ELEMENTS, order=3, total_degree=6)
+    basis = basis_of(**TWO_ELEMENTS, order=3, degree=6)
     vectors, symbols = random_vectors(6, seed=7), ["Al", "Ti", "Al", "Al", "Ti", "Ti"]
     order = [4, 2, 0, 5, 1, 3]
     first = basis(star(["Ti", *symbols], vectors))
@@ -348,7 +348,7 @@ def test_isolated_atoms_give_zero(settings, symbols, formulation):
 
 
 def test_pairs_beyond_the_cutoff_do_not_count():
-    basis = basis_of(**TWO_ELEMENTS, order=3, total_degree=6, pair_cutoff=4.0)
+    basis = basis_of(**TWO_ELEMENTS, order=3, degree=6, pair_cutoff=4.0)
     atoms = cluster("Al4Ti4", seed=8, size=6.0)
     near, far = atomic_graph(atoms, 5.2), atomic_graph(atoms, 9.0)
     assert far.n_pairs > near.n_pairs
@@ -368,7 +368,7 @@ def test_single_precision_is_close_to_double(settings, symbols):
 
 
 def test_an_unknown_element_is_named():
-    basis = basis_of(**TWO_ELEMENTS, order=2, total_degree=5)
+    basis = basis_of(**TWO_ELEMENTS, order=2, degree=5)
     for symbols in ("OTi", "AlSi", "AlPb"):
         foreign = next(s for s in ase.Atoms(symbols).symbols if s not in basis.elements)
         graph = atomic_graph(ase.Atoms(symbols, positions=[[0, 0, 0], [0, 0, 2.2]]), 5.2)
@@ -379,8 +379,8 @@ def test_an_unknown_element_is_named():
 # --- derivatives ------------------------------------------------------------------------------------------------------
 
 DIFFERENTIABLE = [
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 6, "wl": 1.0}, "Si3", id="one element"),
-    pytest.param({**TWO_ELEMENTS, "order": 2, "total_degree": 5}, "Al2Ti", id="two elements"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 6, "wl": 1.0}, "Si3", id="one element"),
+    pytest.param({**TWO_ELEMENTS, "order": 2, "degree": 5}, "Al2Ti", id="two elements"),
 ]
 
 
@@ -450,9 +450,9 @@ def graphs_of(elements: tuple[str, ...]) -> Iterator[AtomicGraph]:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 8, "wl": 1.0}, id="one element"),
-        pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": 6, "pair_cutoff": 4.0}, id="two elements"),
-        pytest.param({**TWO_ELEMENTS, "order": 2, "total_degree": 5, "pair_degree": 0}, id="no pair basis"),
+        pytest.param({**ONE_ELEMENT, "order": 3, "degree": 8, "wl": 1.0}, id="one element"),
+        pytest.param({**TWO_ELEMENTS, "order": 3, "degree": 6, "pair_cutoff": 4.0}, id="two elements"),
+        pytest.param({**TWO_ELEMENTS, "order": 2, "degree": 5, "pair_degree": 0}, id="no pair basis"),
     ],
 )
 def test_analytic_derivatives_are_those_of_autograd(settings, formulation, chunk_bytes, monkeypatch):
@@ -468,7 +468,7 @@ def test_analytic_derivatives_are_those_of_autograd(settings, formulation, chunk
 
 
 def test_analytic_derivatives_against_finite_differences():
-    basis = basis_of(**TWO_ELEMENTS, order=3, total_degree=6)
+    basis = basis_of(**TWO_ELEMENTS, order=3, degree=6)
     graph = atomic_graph(cluster("Al3Ti2", seed=13), 5.2)
     jacobian, _ = analytic_jacobian(basis, graph)
     direction = np.random.default_rng(3).normal(size=graph.pair_vectors.shape)

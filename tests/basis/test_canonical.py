@@ -177,16 +177,16 @@ def over_different_neighbors(multiset: Multiset, function, n_neighbors: int) -> 
 
 
 DENSE = [
-    pytest.param({**ONE_ELEMENT, "order": 2, "total_degree": 9, "wl": 1.0}, 6, id="one element, order 2"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 9, "wl": 1.0}, 6, id="one element, order 3"),
-    pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 8, "wl": 1.0}, 5, id="one element, order 4"),
-    pytest.param({**ONE_ELEMENT, "order": 5, "total_degree": 7, "wl": 0.8}, 6, id="one element, order 5"),
-    pytest.param({**TWO_ELEMENTS, "order": 2, "total_degree": 7, "wl": 1.0}, 5, id="two elements, order 2"),
-    pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": (7, 6, 6)}, 5, id="two elements, order 3"),
-    pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": (2, 3, 7), "wl": 1.0}, 5, id="more degree for order 3"),
-    pytest.param({**TWO_ELEMENTS, "order": 4, "total_degree": 6, "wl": 0.9}, 5, id="two elements, order 4"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 8, "jacobi": (1.0, 0.5)}, 5, id="Jacobi polynomials"),
-    pytest.param({**ONE_ELEMENT, "order": 3, "total_degree": 6, "pair_degree": 0}, 5, id="no pair basis"),
+    pytest.param({**ONE_ELEMENT, "order": 2, "degree": 9, "wl": 1.0}, 6, id="one element, order 2"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 9, "wl": 1.0}, 6, id="one element, order 3"),
+    pytest.param({**ONE_ELEMENT, "order": 4, "degree": 8, "wl": 1.0}, 5, id="one element, order 4"),
+    pytest.param({**ONE_ELEMENT, "order": 5, "degree": 7, "wl": 0.8}, 6, id="one element, order 5"),
+    pytest.param({**TWO_ELEMENTS, "order": 2, "degree": 7, "wl": 1.0}, 5, id="two elements, order 2"),
+    pytest.param({**TWO_ELEMENTS, "order": 3, "degree": (7, 6, 6)}, 5, id="two elements, order 3"),
+    pytest.param({**TWO_ELEMENTS, "order": 3, "degree": (2, 3, 7), "wl": 1.0}, 5, id="more degree for order 3"),
+    pytest.param({**TWO_ELEMENTS, "order": 4, "degree": 6, "wl": 0.9}, 5, id="two elements, order 4"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 8, "jacobi": (1.0, 0.5)}, 5, id="Jacobi polynomials"),
+    pytest.param({**ONE_ELEMENT, "order": 3, "degree": 6, "pair_degree": 0}, 5, id="no pair basis"),
 ]
 
 
@@ -208,19 +208,19 @@ def test_functions_are_sums_over_different_neighbors(settings, n_neighbors):
 
 
 CLUSTERS = [
-    pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 9, "wl": 1.0}, id="one element"),
-    pytest.param({**TWO_ELEMENTS, "order": 4, "total_degree": 6, "wl": 1.0}, id="two elements"),
-    pytest.param({**THREE_ELEMENTS, "order": 3, "total_degree": 5}, id="three elements"),
+    pytest.param({**ONE_ELEMENT, "order": 4, "degree": 9, "wl": 1.0}, id="one element"),
+    pytest.param({**TWO_ELEMENTS, "order": 4, "degree": 6, "wl": 1.0}, id="two elements"),
+    pytest.param({**THREE_ELEMENTS, "order": 3, "degree": 5}, id="three elements"),
     pytest.param(
         {
             **TWO_ELEMENTS,
             "order": 2,
-            "total_degree": 6,
-            "overrides": {"Ti": ElementOverride(order=3, total_degree=6.0)},
+            "degree": 6,
+            "overrides": {"Ti": ElementOverride(order=3, degree=6.0)},
         },
         id="orders that differ",
     ),
-    pytest.param({**ONE_ELEMENT, "order": 5, "total_degree": 8}, id="order 5"),
+    pytest.param({**ONE_ELEMENT, "order": 5, "degree": 8}, id="order 5"),
 ]
 
 
@@ -268,14 +268,14 @@ def test_plain_products_do_not_vanish(settings):
 
 def test_the_functions_are_those_of_pure2b():
     """Of the same channels, in the same columns: priors and labels do not change."""
-    settings = {**TWO_ELEMENTS, "order": 3, "total_degree": 6}
+    settings = {**TWO_ELEMENTS, "order": 3, "degree": 6}
     assert basis_of(**settings).labels() == basis_of("pure2b", **settings).labels()
     assert basis_of(**settings).specification.n_functions == basis_of(**settings).n_functions
 
 
 def test_order_two_is_pure2b():
     """Two neighbors are different or the same: there is nothing else to take away."""
-    settings = {**TWO_ELEMENTS, "order": 2, "total_degree": 7}
+    settings = {**TWO_ELEMENTS, "order": 2, "degree": 7}
     symbols, vectors = ["Al", "Al", "Ti", "Ti", "Al"], random_vectors(4, seed=2)
     found, expected = (values(basis_of(f, **settings), symbols, vectors) for f in ("canonical", "pure2b"))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
@@ -284,8 +284,8 @@ def test_order_two_is_pure2b():
 def test_the_span_is_that_of_plain_products():
     """Purification takes away functions of lower order and higher degree: with those in the basis the spans agree."""
     settings = {**ONE_ELEMENT, "order": 3, "wl": 1.5, "pair_degree": 0}
-    pure = basis_of(**settings, total_degree=(13.0, 10.0, 7.0))
-    plain = basis_of("self_interacting", **settings, total_degree=(13.0, 10.0, 7.0))
+    pure = basis_of(**settings, degree=(13.0, 10.0, 7.0))
+    plain = basis_of("self_interacting", **settings, degree=(13.0, 10.0, 7.0))
     environments = [random_vectors(8, seed) for seed in range(3 * pure.n_functions)]
     a, b = (np.array([values(s, ["Si"] * 9, v) for v in environments]) for s in (pure, plain))
     a, b = a / np.linalg.norm(a, axis=0), b / np.linalg.norm(b, axis=0)
@@ -300,8 +300,8 @@ def test_the_span_is_that_of_plain_products():
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({**ONE_ELEMENT, "order": 4, "total_degree": 8, "wl": 1.0}, id="one element"),
-        pytest.param({**TWO_ELEMENTS, "order": 3, "total_degree": 7, "wl": 1.0}, id="two elements"),
+        pytest.param({**ONE_ELEMENT, "order": 4, "degree": 8, "wl": 1.0}, id="one element"),
+        pytest.param({**TWO_ELEMENTS, "order": 3, "degree": 7, "wl": 1.0}, id="two elements"),
     ],
 )
 def test_invariance(settings):
@@ -319,7 +319,7 @@ def test_invariance(settings):
 
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_analytic_derivatives_are_those_of_autograd(order):
-    basis = basis_of(**TWO_ELEMENTS, order=order, total_degree=5.5)
+    basis = basis_of(**TWO_ELEMENTS, order=order, degree=5.5)
     graph = star(["Al", "Al", "Ti", "Ti", "Al", "Al"], random_vectors(5, seed=order))
     found = np.zeros((basis.n_functions, graph.n_pairs, 3))
     for part in BasisDerivatives(basis)(graph):
@@ -348,7 +348,7 @@ def test_invariances_of_a_model(name):
 @pytest.mark.parametrize("order", [2, 3, 4, 5])
 def test_products_of_the_highest_order_stay(order):
     """Purification changes coefficients of lower products; those have at most 3 more in degree per factor less."""
-    settings = {**ONE_ELEMENT, "order": order, "total_degree": order + 4.0}
+    settings = {**ONE_ELEMENT, "order": order, "degree": order + 4.0}
     pure, plain = basis_of(**settings), basis_of("self_interacting", **settings)
     l_max = max(l for _, nl in plain.labels() for _, l in nl)
     assert pure.l_max == l_max

@@ -14,12 +14,12 @@ from acnn.basis.coupling import m_counts, m_multisets, n_invariants
 from acnn.basis.specification import BasisSpecification, grouped
 
 BASES = [
-    {"elements": ("Si",), "order": 3, "total_degree": 12.0, "wl": 1.0},
-    {"elements": ("Si",), "order": 4, "total_degree": 13.5, "wl": 1.5, "formulation": "canonical"},
-    {"elements": ("Si",), "order": 5, "total_degree": 9.0, "wl": 0.5, "formulation": "self_interacting"},
-    {"elements": ("Si",), "order": 4, "total_degree": 9.0, "wl": 30.0, "pair_degree": 0},
-    {"elements": ("C", "H", "O"), "order": 3, "total_degree": (9.0, 8.0, 7.0), "wl": 1.37},
-    {"elements": ("Al", "Cu"), "total_degree": 8.0, "overrides": {"Al": {"order": 2, "total_degree": 6, "wl": 1.0}}},
+    {"elements": ("Si",), "order": 3, "degree": 12.0, "wl": 1.0},
+    {"elements": ("Si",), "order": 4, "degree": 13.5, "wl": 1.5, "formulation": "canonical"},
+    {"elements": ("Si",), "order": 5, "degree": 9.0, "wl": 0.5, "formulation": "self_interacting"},
+    {"elements": ("Si",), "order": 4, "degree": 9.0, "wl": 30.0, "pair_degree": 0},
+    {"elements": ("C", "H", "O"), "order": 3, "degree": (9.0, 8.0, 7.0), "wl": 1.37},
+    {"elements": ("Al", "Cu"), "degree": 8.0, "overrides": {"Al": {"order": 2, "degree": 6, "wl": 1.0}}},
 ]
 
 
@@ -40,8 +40,8 @@ def test_counts_of_m(l: int, copies: int) -> None:
 
 def test_the_paper_s_silicon_and_far_larger_bases_are_counted_at_once() -> None:
     start = time.process_time()
-    assert BasisSpecification(elements=("Si",), order=4, total_degree=26).n_functions == 32_307
-    assert BasisSpecification(elements=("Si",), order=5, total_degree=26).n_functions == 87_640
+    assert BasisSpecification(elements=("Si",), order=4, degree=26).n_functions == 32_307
+    assert BasisSpecification(elements=("Si",), order=5, degree=26).n_functions == 87_640
     everything = many_body_size(94, dict.fromkeys(range(1, 6), 100.0), 1.5)
     assert everything.functions > MOST_FUNCTIONS
     assert np.isfinite(everything.products)

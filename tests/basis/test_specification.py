@@ -72,7 +72,7 @@ def has_invariant(multiset: Multiset) -> bool:
 @pytest.mark.parametrize(("order", "degree", "wl", "n_b", "n_aa"), COUNTS)
 def test_number_of_invariants(order, degree, wl, n_b, n_aa):
     specification = BasisSpecification(
-        elements=("Si",), order=order, total_degree=degree, wl=wl, formulation="self_interacting"
+        elements=("Si",), order=order, degree=degree, wl=wl, formulation="self_interacting"
     )
     assert n_functions(specification) == n_b
     # J₊ maps the products with Σm = 0 onto those with Σm = 1, so the invariants are what is left over.
@@ -106,13 +106,13 @@ def test_the_counting_agrees_with_a_list():
 
 @pytest.mark.parametrize(("order", "degree", "wl", "n_b", "n_aa"), COUNTS[:4])
 def test_pure2b_moves_the_pair_functions_to_their_own_basis(order, degree, wl, n_b, n_aa):
-    specification = BasisSpecification(elements=("Si",), order=order, total_degree=degree, wl=wl)
+    specification = BasisSpecification(elements=("Si",), order=order, degree=degree, wl=wl)
     assert min(map(len, specification.multisets("Si"))) == 2
     assert n_functions(specification) + specification.n_pair_functions == n_b
 
 
 def test_pure2b_without_a_pair_basis_keeps_order_one():
-    specification = BasisSpecification(elements=("Si",), order=2, total_degree=8, pair_degree=0)
+    specification = BasisSpecification(elements=("Si",), order=2, degree=8, pair_degree=0)
     assert specification.multisets("Si")[:8] == [(Channel(0, n, 0),) for n in range(1, 9)]
 
 
@@ -131,7 +131,7 @@ def test_pure2b_without_a_pair_basis_keeps_order_one():
 @pytest.mark.parametrize("formulation", ["pure2b", "self_interacting"])
 def test_selection_is_everything_within_the_degree(elements, degrees, wl, formulation):
     specification = BasisSpecification(
-        elements=elements, order=len(degrees), total_degree=degrees, wl=wl, formulation=formulation
+        elements=elements, order=len(degrees), degree=degrees, wl=wl, formulation=formulation
     )
     expected = brute_force_multisets(len(elements), degrees, wl, 2 if formulation == "pure2b" else 1)
     for element in elements:
@@ -148,18 +148,18 @@ def test_grouped_counts_the_copies_of_each_channel():
 
 
 def test_one_number_is_the_degree_of_every_order():
-    one = BasisSpecification(elements=("Si",), order=3, total_degree=7)
-    each = BasisSpecification(elements=("Si",), order=3, total_degree=(7, 7, 7))
+    one = BasisSpecification(elements=("Si",), order=3, degree=7)
+    each = BasisSpecification(elements=("Si",), order=3, degree=(7, 7, 7))
     assert one.multisets("Si") == each.multisets("Si")
 
 
 def test_overrides_change_their_element_only():
-    plain = BasisSpecification(elements=("Al", "Ti"), order=2, total_degree=6)
+    plain = BasisSpecification(elements=("Al", "Ti"), order=2, degree=6)
     changed = BasisSpecification(
         elements=("Al", "Ti"),
         order=2,
-        total_degree=6,
-        overrides={"Ti": ElementOverride(order=3, total_degree=(7, 6, 5), wl=1.0)},
+        degree=6,
+        overrides={"Ti": ElementOverride(order=3, degree=(7, 6, 5), wl=1.0)},
     )
     assert changed.multisets("Al") == plain.multisets("Al")
     assert set(changed.multisets("Ti")) == brute_force_multisets(2, (7.0, 6.0, 5.0), 1.0, 2)
@@ -168,8 +168,8 @@ def test_overrides_change_their_element_only():
 
 
 def test_pair_functions_follow_the_degree_of_order_one_unless_given():
-    assert BasisSpecification(elements=("Si",), order=2, total_degree=(9, 6)).n_pair_functions == 9
-    assert BasisSpecification(elements=("Si",), order=2, total_degree=9, pair_degree=4).n_pair_functions == 4
+    assert BasisSpecification(elements=("Si",), order=2, degree=(9, 6)).n_pair_functions == 9
+    assert BasisSpecification(elements=("Si",), order=2, degree=9, pair_degree=4).n_pair_functions == 4
 
 
 def test_the_larger_cutoff_is_that_of_the_neighbor_list():
@@ -186,7 +186,7 @@ def test_a_specification_survives_json():
     specification = BasisSpecification(
         elements=("Al", "Ti"),
         order=2,
-        total_degree=(8, 6),
+        degree=(8, 6),
         pair_cutoff=6.0,
         bond_lengths={"Al-Ti": 2.7},
         overrides={"Ti": ElementOverride(wl=1.2)},
@@ -201,16 +201,16 @@ def test_a_specification_survives_json():
         ({"elements": ("Si", "Xx")}, "elements must be chemical symbols, not \\['Xx'\\]"),
         ({"elements": ("Silicon",)}, "not \\['Silicon'\\]"),
         ({"overrides": {"Ti": {}}}, "overrides name 'Ti', the elements are Si"),
-        ({"overrides": {"Si": {"order": 2}}, "total_degree": (9, 8, 7)}, "Si: order 2 needs 2 total degrees, got 3"),
+        ({"overrides": {"Si": {"order": 2}}, "degree": (9, 8, 7)}, "Si: order 2 needs 2 total degrees, got 3"),
         ({"overrides": {"Si": {"cutoff": 4.0}}}, "cutoff"),
         ({"bond_lengths": {"Ti": 2.9}}, "bond_lengths 'Ti': 2.9: an element of the model or a pair"),
         ({"bond_lengths": {"Si-Ti": 2.9}}, "bond_lengths 'Si-Ti'"),
         ({"bond_lengths": {"Si": -1.0}}, "bond_lengths.Si\\n.*greater than or equal to 0.1"),
-        ({"total_degree": (9, 8)}, "Si: order 3 needs 3 total degrees, got 2"),
-        ({"total_degree": 0.5}, "greater than or equal to 1"),
-        ({"total_degree": (9, 8, 0)}, "greater than or equal to 1"),
-        ({"total_degree": 1000}, "less than or equal to 100"),
-        ({"total_degree": 40, "wl": 0.1}, "with wl = 0.1 reaches spherical harmonics of degree 190, .* here is 50"),
+        ({"degree": (9, 8)}, "Si: order 3 needs 3 total degrees, got 2"),
+        ({"degree": 0.5}, "greater than or equal to 1"),
+        ({"degree": (9, 8, 0)}, "greater than or equal to 1"),
+        ({"degree": 1000}, "less than or equal to 100"),
+        ({"degree": 40, "wl": 0.1}, "with wl = 0.1 reaches spherical harmonics of degree 190, .* here is 50"),
         ({"transform": (4.0, 2.0)}, "must satisfy 0 < p ≤ q, not \\(4.0, 2.0\\)"),
         ({"transform": (0.0, 2.0)}, "greater than or equal to 0.1"),
         ({"order": 0}, "greater than or equal to 1"),
@@ -240,8 +240,8 @@ def test_a_wrong_setting_is_told_in_a_sentence(settings, says):
         pytest.param({"pair_transform": (1.0, 1.0)}, id="y of the pair part is constant"),
         pytest.param({"jacobi": (-2.0, 0.0)}, id="the weight of the polynomials has no integral"),
         pytest.param({"cutoff": float("inf")}, id="infinite cutoff"),
-        pytest.param({"total_degree": float("nan")}, id="degree is not a number"),
-        pytest.param({"total_degree": float("inf")}, id="infinite degree"),
+        pytest.param({"degree": float("nan")}, id="degree is not a number"),
+        pytest.param({"degree": float("inf")}, id="infinite degree"),
         pytest.param({"bond_lengths": {"Si": float("inf")}}, id="infinite bond length"),
         pytest.param({"elements": ("Al", "Ti"), "bond_lengths": {"Al-Ti-Al": 2.7}}, id="bond length of three elements"),
         pytest.param({"elements": ("Al", "Ti"), "bond_lengths": {"Al-Ti": 2.7, "Ti-Al": 2.8}}, id="two for one pair"),

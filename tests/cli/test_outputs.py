@@ -103,7 +103,7 @@ def test_what_a_command_has_made_it_replaces_unasked(folder):
         flags = ("--order", 1, "--degree", degree, "--cutoff", 4, "--json", "m.json")
         done = run("fit", "train.xyz", "-o", "linear.acnn", *flags)
         assert done.exit_code == 0, done.output
-        assert load_model("linear.acnn").basis.specification.total_degree == degree
+        assert load_model("linear.acnn").basis.specification.degree == degree
     done = run("ensemble", "linear.acnn", "network.acnn", "-o", "ensemble.acnn")
     assert done.exit_code == 0, done.output
     assert [member.model_type for member in load_model("ensemble.acnn").members()] == ["linear", "attention"]

@@ -117,7 +117,7 @@ def crystals(n: int, seed: int, config_type: str) -> list[Atoms]:
 
 def write_fixtures(folder: Path) -> None:
     """Structures under the names that the documents use, labeled by a random model, and that model."""
-    truth = random_model(("Si",), order=2, total_degree=5.0, cutoff=4.0)
+    truth = random_model(("Si",), order=2, degree=5.0, cutoff=4.0)
     isolated = Atoms("Si", info={"config_type": "isolated_atom"})
     sets = {
         "train": [isolated, *crystals(8, 1, "bulk"), *crystals(4, 2, "liquid")],

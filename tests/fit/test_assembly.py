@@ -33,7 +33,7 @@ E0 = {"Al": -3.0, "Ti": -7.0}
 def basis(request: pytest.FixtureRequest) -> ACEBasis:
     return ACEBasis(
         BasisSpecification(
-            elements=("Al", "Ti"), order=3, total_degree=(6, 6, 5), cutoff=4.5, formulation=request.param
+            elements=("Al", "Ti"), order=3, degree=(6, 6, 5), cutoff=4.5, formulation=request.param
         )
     )
 

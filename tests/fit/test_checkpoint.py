@@ -20,7 +20,7 @@ from acnn.fit.linear import LinearFit, fit_linear
 from acnn.locks import LockedError
 from acnn.solvers import BLR, AlgebraicPrior, StreamingQR
 
-SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, total_degree=6, cutoff=4.5)
+SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, degree=6, cutoff=4.5)
 AGREEMENT = 1e-8
 """Of coefficients, relative to the largest: the rows are the same, in another order."""
 

@@ -24,7 +24,7 @@ from acnn.solvers import BLR, QR, AlgebraicPrior, IdentityPrior
 RECOVERY = 1e-6  # eV, eV/Å
 
 E0 = {"Al": -3.0, "Cu": -4.0}
-SPECIFICATION = BasisSpecification(elements=("Al", "Cu"), order=2, total_degree=5, cutoff=4.5)
+SPECIFICATION = BasisSpecification(elements=("Al", "Cu"), order=2, degree=5, cutoff=4.5)
 
 
 def crystals(n: int, seed: int, alloyed: bool = True) -> list[ase.Atoms]:
@@ -89,7 +89,7 @@ def test_data_of_a_model_in_the_basis_are_recovered(truth, solver, prior):
 
 @pytest.mark.parametrize("labels", ["energy", "forces"])
 def test_one_kind_of_label_suffices(labels):
-    specification = BasisSpecification(elements=("Cu",), order=2, total_degree=4, cutoff=4.5)
+    specification = BasisSpecification(elements=("Cu",), order=2, degree=4, cutoff=4.5)
     n = LinearACE(specification, E0).basis.n_functions
     truth = LinearACE(specification, E0, torch.as_tensor(np.random.default_rng(4).normal(size=n)))
     train = [labeled_by(truth, atoms) for atoms in crystals(20, seed=5, alloyed=False)]
@@ -131,7 +131,7 @@ def test_errors_fall_as_the_basis_grows():
     energies = {"Cu": 0.0}
     forces = []
     for degree in (3, 5, 7, 8):
-        specification = BasisSpecification(elements=("Cu",), order=3, total_degree=degree, cutoff=5.0)
+        specification = BasisSpecification(elements=("Cu",), order=3, degree=degree, cutoff=5.0)
         fit = fit_linear(specification, train, energies, QR(), IdentityPrior())
         forces.append(evaluate(fit.model, train).as_dict()["total"]["forces_rmse"])
     assert forces[0] > forces[1] > forces[2] > forces[3]
@@ -141,7 +141,7 @@ def test_errors_fall_as_the_basis_grows():
 def test_blr_generalizes_to_new_emt_structures():
     train = [labeled_by_emt(atoms) for atoms in crystals(20, seed=7, alloyed=False)]
     test = [labeled_by_emt(atoms) for atoms in crystals(5, seed=8, alloyed=False)]
-    specification = BasisSpecification(elements=("Cu",), order=3, total_degree=7, cutoff=5.0)
+    specification = BasisSpecification(elements=("Cu",), order=3, degree=7, cutoff=5.0)
     fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.3)
     errors = evaluate(fit.model, test).as_dict()["total"]
     labels = np.concatenate([s.forces.reshape(-1) for s in test])
@@ -153,7 +153,7 @@ def test_blr_generalizes_to_new_emt_structures():
 def test_weights_decide_what_contradicting_labels_become():
     """Two equal structures, energies 1 eV apart: the fit lies at their mean, weighted by the squares."""
     atoms = crystals(1, seed=9, alloyed=False)[0]
-    specification = BasisSpecification(elements=("Cu",), order=2, total_degree=4, cutoff=4.5)
+    specification = BasisSpecification(elements=("Cu",), order=2, degree=4, cutoff=4.5)
     pair = [
         LabeledStructure(atoms, energy, None, None, "a", Weights(weight, 0.0, 0.0), "b")
         for energy, weight in [(-10.0, 3.0), (-11.0, 1.0)]
@@ -169,7 +169,7 @@ def test_the_repulsion_restraint_makes_close_pairs_repel():
         LabeledStructure(s.atoms, -s.energy, -s.forces, -s.virial, "a", s.weights, s.name)
         for s in (labeled_by_emt(atoms) for atoms in crystals(10, seed=10, alloyed=False))
     ]
-    specification = BasisSpecification(elements=("Cu",), order=2, total_degree=10, cutoff=5.0)
+    specification = BasisSpecification(elements=("Cu",), order=2, degree=10, cutoff=5.0)
 
     def energies(weight: float) -> np.ndarray:
         fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=weight)
@@ -184,7 +184,7 @@ def test_the_repulsion_restraint_makes_close_pairs_repel():
 def test_progress_is_reported_once_per_structure():
     calls: list[int] = []
     train = [labeled_by_emt(atoms) for atoms in crystals(3, seed=11, alloyed=False)]
-    specification = BasisSpecification(elements=("Cu",), order=1, total_degree=4)
+    specification = BasisSpecification(elements=("Cu",), order=1, degree=4)
     fit = fit_linear(specification, train, {"Cu": 0.0}, QR(), IdentityPrior(), advance=lambda: calls.append(1))
     assert len(calls) == 3
     assert fit.seconds > 0

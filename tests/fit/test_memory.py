@@ -19,18 +19,18 @@ def test_a_basis_too_large_is_refused_at_once(order: int, degree: float, n: str,
     monkeypatch.setattr(memory, "available_bytes", lambda: 8 * 2**30)
     start = time.process_time()
     with pytest.raises(BasisTooLargeError, match=f"the basis has {n}.* functions, .* GiB of memory, and 8 GiB are"):
-        require_memory(BasisSpecification(elements=("Si",), order=order, total_degree=degree))
+        require_memory(BasisSpecification(elements=("Si",), order=order, degree=degree))
     assert time.process_time() - start < 5
 
 
 def test_what_fits_is_told(monkeypatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 8 * 2**30)
-    assert require_memory(BasisSpecification(elements=("Si",), order=4, total_degree=20)) == ", 1.9 GiB of memory"
-    assert require_memory(BasisSpecification(elements=("Si",), order=3, total_degree=12)) == ""
+    assert require_memory(BasisSpecification(elements=("Si",), order=4, degree=20)) == ", 1.9 GiB of memory"
+    assert require_memory(BasisSpecification(elements=("Si",), order=3, degree=12)) == ""
 
 
 def test_the_estimate_covers_factor_and_rows() -> None:
-    specification = BasisSpecification(elements=("Si",), order=3, total_degree=12)
+    specification = BasisSpecification(elements=("Si",), order=3, degree=12)
     p, n_atoms = ACEBasis(specification).n_functions, 200
     factor = StreamingQR(p)
     rows = np.random.default_rng(0).normal(size=(3 * n_atoms + 7, p))

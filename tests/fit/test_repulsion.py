@@ -43,7 +43,7 @@ def structure(atoms: ase.Atoms) -> LabeledStructure:
 
 
 def random_model(zbl: bool) -> LinearACE:
-    basis = ACEBasis(BasisSpecification(elements=ELEMENTS, order=2, total_degree=5, cutoff=4.5))
+    basis = ACEBasis(BasisSpecification(elements=ELEMENTS, order=2, degree=5, cutoff=4.5))
     coefficients = torch.as_tensor(np.random.default_rng(6).normal(size=basis.n_functions))
     return LinearACE(basis, {"Al": -3.0, "Ti": 5.0}, coefficients, zbl=zbl)
 
@@ -130,7 +130,7 @@ def test_a_fit_repels_atoms_that_are_closer_than_its_data():
         atoms.calc = EMT()
         labels = (atoms.get_potential_energy(), atoms.get_forces(), None)
         structures.append(LabeledStructure(atoms, *labels, "default", Weights(30.0, 1.0, 1.0), "water"))
-    specification = BasisSpecification(elements=("H", "O"), order=3, total_degree=(10, 8, 6), cutoff=4.5)
+    specification = BasisSpecification(elements=("H", "O"), order=3, degree=(10, 8, 6), cutoff=4.5)
     deviations = {}
     for weight in (0.0, 0.3):
         fit = fit_linear(specification, structures, {"H": 3.2, "O": 4.6}, BLR(), parse_prior("algebraic:4", 1.5),

@@ -23,7 +23,7 @@ from acnn.neighbors import atomic_graph
 from acnn.solvers import BLR, AlgebraicPrior, Prior, StreamingQR
 
 E0 = {"Al": -1.0, "Cu": -2.0}
-LARGEST = BasisSpecification(elements=("Al", "Cu"), order=3, total_degree=8, cutoff=4.5)
+LARGEST = BasisSpecification(elements=("Al", "Cu"), order=3, degree=8, cutoff=4.5)
 AGREEMENT = 1e-9
 
 
@@ -33,7 +33,7 @@ def crystal(seed: int) -> LabeledStructure:
     atoms = bulk("Cu", cubic=True, a=rng.uniform(3.6, 4.0))
     atoms.symbols[:] = rng.choice(["Al", "Cu"], 4).tolist()
     atoms.positions += rng.normal(scale=0.1, size=(4, 3))
-    specification = BasisSpecification(elements=("Al", "Cu"), order=2, total_degree=6, cutoff=4.5)
+    specification = BasisSpecification(elements=("Al", "Cu"), order=2, degree=6, cutoff=4.5)
     n = ACEBasis(specification).n_functions
     truth = LinearACE(specification, E0, torch.as_tensor(np.random.default_rng(9).normal(size=n)))
     found = truth.pair_gradients(atomic_graph(atoms, truth.cutoff))
@@ -51,7 +51,7 @@ def data() -> list[LabeledStructure]:
     return [crystal(seed) for seed in range(24)]
 
 
-@pytest.mark.parametrize("small", smaller_bases(LARGEST), ids=lambda s: f"{s.order}-{s.total_degree}")
+@pytest.mark.parametrize("small", smaller_bases(LARGEST), ids=lambda s: f"{s.order}-{s.degree}")
 def test_functions_of_a_smaller_basis_are_columns_of_the_larger_one(small, data):
     graph = atomic_graph(data[0].atoms, LARGEST.cutoff)
     small_values, values = ACEBasis(small)(graph), ACEBasis(LARGEST)(graph)
@@ -143,7 +143,7 @@ def test_all_orders_from_one_on_are_tried():
 
 
 def test_settings_of_single_elements_are_lowered_too():
-    own = {"Al": ElementOverride(order=2, total_degree=(6.0, 5.0)), "Cu": ElementOverride(total_degree=4.0)}
+    own = {"Al": ElementOverride(order=2, degree=(6.0, 5.0)), "Cu": ElementOverride(degree=4.0)}
     largest = LARGEST.model_copy(update={"overrides": own})
     found = smaller_bases(largest)
     assert [found[-1].degrees(element) for element in ("Al", "Cu")] == [(6.0, 5.0), (4.0, 4.0, 4.0)]
@@ -154,7 +154,7 @@ def test_settings_of_single_elements_are_lowered_too():
 
 
 def test_a_covering_basis_holds_all_and_no_more():
-    two, three = (LARGEST.model_copy(update={"order": n, "total_degree": d}) for n, d in ((2, 8.0), (3, 6.0)))
+    two, three = (LARGEST.model_copy(update={"order": n, "degree": d}) for n, d in ((2, 8.0), (3, 6.0)))
     assert covering([two, three]).degrees("Cu") == (8.0, 8.0, 6.0)
     assert covering(smaller_bases(LARGEST)).degrees("Al") == LARGEST.degrees("Al")
 

@@ -49,7 +49,7 @@ def test_every_setting_of_the_basis_arrives(tmp_path):
     )
     specification = settings.specification(("Al", "Ti"))
     assert specification.order == 2
-    assert specification.total_degree == (9.0, 7.0)
+    assert specification.degree == (9.0, 7.0)
     assert (specification.wl, specification.cutoff, specification.pair_cutoff) == (1.2, 6.0, 7.0)
     assert (specification.pair_degree, specification.formulation) == (5, "self_interacting")
     assert specification.bond_lengths == {"Al-Ti": 2.7}

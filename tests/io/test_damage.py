@@ -26,7 +26,7 @@ RNG = np.random.default_rng(0)
 
 
 def model_with_committee() -> LinearACE:
-    specification = BasisSpecification(elements=("Si",), order=2, total_degree=5)
+    specification = BasisSpecification(elements=("Si",), order=2, degree=5)
     n = LinearACE(specification, {"Si": -0.1}).basis.n_functions
     coefficients, committee = RNG.normal(size=n), RNG.normal(size=(8, n))
     return LinearACE(specification, {"Si": -0.1}, torch.as_tensor(coefficients), False, torch.as_tensor(committee))

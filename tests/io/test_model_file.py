@@ -27,16 +27,16 @@ from acnn.neighbors import atomic_graph
 from acnn.sealed import sealed
 
 SPECIFICATIONS = {
-    "one element": BasisSpecification(elements=("Si",), order=3, total_degree=7),
+    "one element": BasisSpecification(elements=("Si",), order=3, degree=7),
     "two elements": BasisSpecification(
         elements=("Al", "Ti"),
         order=2,
-        total_degree=(6, 5),
+        degree=(6, 5),
         pair_cutoff=6.0,
         bond_lengths={"Al-Ti": 2.7},
-        overrides={"Ti": ElementOverride(order=1, total_degree=(4,))},
+        overrides={"Ti": ElementOverride(order=1, degree=(4,))},
     ),
-    "self-interacting": BasisSpecification(elements=("Si",), order=2, total_degree=6, formulation="self_interacting"),
+    "self-interacting": BasisSpecification(elements=("Si",), order=2, degree=6, formulation="self_interacting"),
 }
 
 

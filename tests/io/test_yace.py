@@ -33,20 +33,20 @@ ROUNDED_TOLERANCE = 1e-3
 """eV: where a derivative jumps inside the cutoff, in models whose forces are of the order of 1 eV/Å."""
 
 CASES: dict[str, dict[str, Any]] = {
-    "order 1": {"elements": ["Si"], "order": 1, "total_degree": 7.0},
+    "order 1": {"elements": ["Si"], "order": 1, "degree": 7.0},
     "order 2, no pair part": {"elements": ["Si"], "order": 2, "pair_degree": 0},
-    "order 3": {"elements": ["Si"], "order": 3, "total_degree": 8.0},
-    "order 4": {"elements": ["Si"], "order": 4, "total_degree": 9.0},
-    "order 5": {"elements": ["Si"], "order": 5, "total_degree": 7.0},
+    "order 3": {"elements": ["Si"], "order": 3, "degree": 8.0},
+    "order 4": {"elements": ["Si"], "order": 4, "degree": 9.0},
+    "order 5": {"elements": ["Si"], "order": 5, "degree": 7.0},
     "self-interacting": {"elements": ["Si"], "order": 3, "formulation": "self_interacting"},
     "two elements": {"elements": ["Al", "Ti"], "order": 3, "bond_lengths": {"Al-Ti": 2.6}},
     "overrides": {
         "elements": ["Al", "Ti"],
         "order": 2,
-        "overrides": {"Ti": ElementOverride(order=1, total_degree=(4.0,))},
+        "overrides": {"Ti": ElementOverride(order=1, degree=(4.0,))},
     },
     "self-interacting alloy": {"elements": ["C", "Si"], "order": 2, "formulation": "self_interacting", "cutoff": 4.0},
-    "names YAML takes for truth values": {"elements": ["N", "Y"], "order": 2, "total_degree": 4.0, "cutoff": 5.0},
+    "names YAML takes for truth values": {"elements": ["N", "Y"], "order": 2, "degree": 4.0, "cutoff": 5.0},
     "Jacobi polynomials": {"elements": ["Si"], "order": 2, "jacobi": (1.0, 0.5), "transform": (1.5, 3.0)},
 }
 ROUNDED = {
@@ -214,7 +214,7 @@ def test_below_the_shortest_distance_repulsion_goes_on_and_stays_finite(tmp_path
 
 
 def test_an_attractive_core_is_said(tmp_path: Path) -> None:
-    model = random_model(["Si"], order=1, total_degree=3.0)
+    model = random_model(["Si"], order=1, degree=3.0)
     model.coefficients.data *= -1
     assert any("attracts" in limit for limit in save_yace(model, tmp_path / "m.yace").limits)
 

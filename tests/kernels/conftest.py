@@ -39,11 +39,11 @@ def built(specification: BasisSpecification) -> ACEBasis:
 def limited(settings: dict[str, Any]) -> BasisSpecification:
     """The specification, at the highest degree with a bounded number of functions."""
     while (specification := BasisSpecification(**settings)).n_functions > MAX_FUNCTIONS:
-        degree = settings["total_degree"]
+        degree = settings["degree"]
         lower = tuple(max(1.0, d - 0.5) for d in degree) if isinstance(degree, tuple) else max(1.0, degree - 0.5)
         if lower == degree:
             return specification
-        settings = settings | {"total_degree": lower}
+        settings = settings | {"degree": lower}
     return specification
 
 
@@ -63,12 +63,12 @@ def specifications(draw: Callable[..., Any]) -> BasisSpecification:
     if len(elements) > 1 and draw(st.booleans()):
         own = draw(st.integers(1, min(order + 1, 3)))
         overrides[elements[0]] = ElementOverride(
-            order=own, total_degree=degree(own), wl=draw(st.sampled_from([0.7, 2]))
+            order=own, degree=degree(own), wl=draw(st.sampled_from([0.7, 2]))
         )
     settings = {
         "elements": elements,
         "order": order,
-        "total_degree": degree(order),
+        "degree": degree(order),
         "wl": draw(st.sampled_from([0.6, 1.0, 1.5, 2.2])),
         "cutoff": cutoff,
         "pair_cutoff": draw(st.sampled_from([None, 0.7 * cutoff, cutoff, 1.3 * cutoff])),
@@ -134,7 +134,7 @@ def models_and_graphs(draw: Callable[..., Any]) -> tuple[LinearACE, AtomicGraph]
 
 def any_model(zbl: bool = False, kind: str = "all", **settings: Any) -> LinearACE:
     """A model of Al and Ti, or of other settings, with random coefficients and E0."""
-    chosen = {"elements": ("Al", "Ti"), "order": 3, "total_degree": 5.0, "wl": 1.0, "cutoff": 4.5} | settings
+    chosen = {"elements": ("Al", "Ti"), "order": 3, "degree": 5.0, "wl": 1.0, "cutoff": 4.5} | settings
     basis = built(BasisSpecification(**chosen))
     return LinearACE(basis, {e: -1.0 - z for z, e in enumerate(basis.elements)}, coefficients_of(basis, kind, 1), zbl)
 

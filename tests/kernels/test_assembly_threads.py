@@ -24,7 +24,7 @@ if not instruction_sets():
 
 KERNEL_AGREEMENT = 1e-10  # of the largest entry
 
-SPECIFICATION = BasisSpecification(elements=("Al", "Ti"), order=3, total_degree=4.0, cutoff=4.5)
+SPECIFICATION = BasisSpecification(elements=("Al", "Ti"), order=3, degree=4.0, cutoff=4.5)
 E0 = {"Al": -3.0, "Ti": -5.0}
 
 

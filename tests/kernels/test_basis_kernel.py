@@ -126,7 +126,7 @@ def test_jvp_is_the_transpose_of_vjp(cases, data):
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 def test_every_order(model_of, star_of, order, formulation):
     degrees = {1: 8.0, 2: 7.0, 3: 6.0, 4: 6.0, 5: 6.5}
-    basis = model_of(order=order, total_degree=degrees[order], formulation=formulation, wl=0.8).basis
+    basis = model_of(order=order, degree=degrees[order], formulation=formulation, wl=0.8).basis
     graph = star_of(basis.elements, [7, 30, 0, 12], 2, 4.5, seed=order)
     u, v = normal(graph.n_pairs, 3), normal(4, basis.n_functions)
     expected = basis(graph).T, torch_vjp(basis, graph, v), torch_jvp(basis, graph, u)

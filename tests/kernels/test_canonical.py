@@ -26,14 +26,14 @@ SINGLE_ACCURACY = 2e-4
 
 ISAS = instruction_sets()
 CASES = [
-    pytest.param({"order": 1, "total_degree": 6.0}, id="order 1"),
-    pytest.param({"order": 2, "total_degree": 7.0}, id="order 2"),
-    pytest.param({"order": 3, "total_degree": 6.0, "wl": 0.8}, id="order 3"),
-    pytest.param({"order": 3, "total_degree": 5.0, "pair_degree": 0}, id="order 3 without pair functions"),
-    pytest.param({"elements": ("Si",), "order": 4, "total_degree": 8.0, "wl": 1.0}, id="order 4"),
-    pytest.param({"elements": ("Si",), "order": 5, "total_degree": 7.0, "wl": 0.8}, id="order 5"),
+    pytest.param({"order": 1, "degree": 6.0}, id="order 1"),
+    pytest.param({"order": 2, "degree": 7.0}, id="order 2"),
+    pytest.param({"order": 3, "degree": 6.0, "wl": 0.8}, id="order 3"),
+    pytest.param({"order": 3, "degree": 5.0, "pair_degree": 0}, id="order 3 without pair functions"),
+    pytest.param({"elements": ("Si",), "order": 4, "degree": 8.0, "wl": 1.0}, id="order 4"),
+    pytest.param({"elements": ("Si",), "order": 5, "degree": 7.0, "wl": 0.8}, id="order 5"),
     pytest.param(
-        {"order": 2, "total_degree": 5.0, "overrides": {"Al": ElementOverride(order=4, total_degree=6.0)}},
+        {"order": 2, "degree": 5.0, "overrides": {"Al": ElementOverride(order=4, degree=6.0)}},
         id="orders that differ",
     ),
 ]

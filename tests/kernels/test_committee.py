@@ -84,7 +84,7 @@ def test_members_are_models(cases, data):
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 def test_every_order_and_instruction_set(model_of, star_of, order):
     degrees = {1: 8.0, 2: 7.0, 3: 6.0, 4: 6.0, 5: 6.5}
-    model = model_of(order=order, total_degree=degrees[order], pair_cutoff=5.5)
+    model = model_of(order=order, degree=degrees[order], pair_cutoff=5.5)
     assert_members(model, star_of(model.elements, [7, 30, 0, 12] * 20, 2, 4.5, seed=order), samples(model, 9))
 
 

@@ -114,7 +114,7 @@ def test_kernel_is_torch(cases, data):
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 def test_every_order(model_of, star_of, order, formulation):
     degrees = {1: 8.0, 2: 7.0, 3: 6.0, 4: 6.0, 5: 6.5}
-    model = model_of(order=order, total_degree=degrees[order], formulation=formulation, wl=0.8)
+    model = model_of(order=order, degree=degrees[order], formulation=formulation, wl=0.8)
     assert_kernel_is_torch(model, star_of(model.elements, [7, 30, 0, 12], 2, 4.5, seed=order))
 
 
@@ -135,7 +135,7 @@ def test_reductions_are_those_of_torch():
 
 def test_a_hundred_images_of_one_atom(model_of):
     """All neighbors are the atom itself: forces cancel, the virial does not."""
-    model = model_of(elements=("Al",), cutoff=5.5, total_degree=6.0)
+    model = model_of(elements=("Al",), cutoff=5.5, degree=6.0)
     graph = atomic_graph(bulk("Al", a=3.0), model.cutoff)
     assert graph.n_pairs > 60
     assert_kernel_is_torch(model, graph)
@@ -145,13 +145,13 @@ def test_a_hundred_images_of_one_atom(model_of):
 
 
 def test_up_to_two_hundred_neighbors(model_of, star_of):
-    model = model_of(total_degree=4.0)
+    model = model_of(degree=4.0)
     assert_kernel_is_torch(model, star_of(model.elements, [200, 0, 1, 199, 63, 64, 65, 0, 128], 3, 4.5, seed=1))
 
 
 @pytest.mark.parametrize("n_centers", [*range(1, 10), 15, 16, 17, 20])
 def test_lanes_that_are_not_filled(model_of, star_of, n_centers):
-    model = model_of(total_degree=4.0)
+    model = model_of(degree=4.0)
     counts = np.random.default_rng(n_centers).integers(0, 12, n_centers).tolist()
     assert_kernel_is_torch(model, star_of(model.elements, counts, 1, 4.5, seed=n_centers))
 
@@ -178,7 +178,7 @@ def test_pairs_beyond_the_cutoff_do_nothing(model, graph):
 @both_dtypes
 def test_around_the_cutoffs(model_of, zbl, dtype):
     """A pair in small steps through both cutoffs: nothing jumps, nothing is written twice or not at all."""
-    model = model_of(zbl=zbl, cutoff=4.0, pair_cutoff=4.5, total_degree=4.0)
+    model = model_of(zbl=zbl, cutoff=4.0, pair_cutoff=4.5, degree=4.0)
     r = np.concatenate([c * (1 + np.array([-1e-3, -1e-6, -1e-15, 0, 1e-15, 1e-6])) for c in (4.0, 4.5)])
     vectors = torch.as_tensor(np.concatenate([np.outer(r, [0.6, 0.0, 0.8]), np.outer(r, [0.0, 1.0, 0.0])]))
     centers, n = torch.arange(len(vectors)), len(vectors)
@@ -191,12 +191,12 @@ def test_around_the_cutoffs(model_of, zbl, dtype):
 
 def test_nuclear_repulsion_that_reaches_beyond_the_cutoff(model_of):
     """The covalent radii of two Cs add up to 4.88 Å. Whatever is meant, both mean the same, with any list of pairs."""
-    model = model_of(elements=("Cs",), zbl=True, cutoff=4.0, order=2, total_degree=3.0)
+    model = model_of(elements=("Cs",), zbl=True, cutoff=4.0, order=2, degree=3.0)
     assert_kernel_is_torch(model, atomic_graph(ase.Atoms("Cs2", [[0, 0, 0], [4.3, 0, 0]]), 5.0))
 
 
 def test_elements_of_the_model_may_be_absent(model_of, star_of):
-    model = model_of(elements=("H", "C", "Si"), total_degree=4.0)
+    model = model_of(elements=("H", "C", "Si"), degree=4.0)
     for present in (("C",), ("H", "Si"), ("Si", "C")):
         assert_kernel_is_torch(model, star_of(present, [6, 0, 9], 1, 4.5, seed=3))
 
@@ -245,7 +245,7 @@ def many_atoms(model, star_of, n=700):
 @both_dtypes
 @every_isa
 def test_an_atom_does_not_feel_its_batch(model_of, star_of, isa, dtype):
-    model = model_of(zbl=True, total_degree=4.0)
+    model = model_of(zbl=True, degree=4.0)
     graph = star_of(model.elements, np.random.default_rng(5).integers(0, 30, 43).tolist(), 5, 4.5, seed=6)
     kernel = EnergyKernel(model.program(), isa, 1)
     graph = graph.to(dtype=dtype)
@@ -269,7 +269,7 @@ def test_an_atom_does_not_feel_its_batch(model_of, star_of, isa, dtype):
 @both_dtypes
 @every_isa
 def test_threads_change_nothing(model_of, star_of, isa, dtype):
-    model = model_of(total_degree=4.0)
+    model = model_of(degree=4.0)
     graph, program = many_atoms(model, star_of).to(dtype=dtype), model.program()
     expected = EnergyKernel(program, isa, 1)(graph)
     for threads in (2, 3, 7, 64):
@@ -295,7 +295,7 @@ def test_memory_is_kept_and_does_not_grow(model, graph):
 
 
 def test_one_kernel_in_several_threads_of_python(model_of, star_of):
-    model = model_of(total_degree=4.0)
+    model = model_of(degree=4.0)
     graph = many_atoms(model, star_of, 150)
     kernel = EnergyKernel(model.program(), threads=2)
     graphs = [graph, in_single(graph)] * 6
@@ -462,7 +462,7 @@ def test_vectors_that_are_no_vectors(model, graph, bad, pair, dtype):
 
 
 def test_errors_in_threads(model_of, star_of):
-    model = model_of(total_degree=4.0)
+    model = model_of(degree=4.0)
     graph = many_atoms(model, star_of)
     kernel = EnergyKernel(model.program(), threads=4)
     expected = kernel(graph)

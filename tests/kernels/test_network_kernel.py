@@ -50,7 +50,7 @@ def network_of(model_of):
             "hidden": (13, 5),
         }
         specification = NetworkSpecification(**chosen | settings)
-        linear = model_of(elements=specification.elements, order=1, total_degree=3.0)
+        linear = model_of(elements=specification.elements, order=1, degree=3.0)
         made = NetworkACE(specification, linear, seed=5)
         torch.manual_seed(6)
         with torch.no_grad():

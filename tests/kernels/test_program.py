@@ -239,7 +239,7 @@ SCRIPT = """
 import hashlib
 from acnn.kernels.invariants import compile_basis
 from acnn.testing import random_model
-model = random_model(["Si", "C"], order=4, total_degree=5.0)
+model = random_model(["Si", "C"], order=4, degree=5.0)
 for program in (model.program(), compile_basis(model.basis)):
     content = b"".join(name.encode() + values.tobytes() for name, values in sorted(program.arrays.items()))
     print(hashlib.sha256(content).hexdigest())

@@ -37,7 +37,7 @@ AGREEMENT = 1e-9  # of kernel and torch, through whole fits relative to the larg
 
 needs_kernel = pytest.mark.skipif(not instruction_sets(), reason="acnn was installed without its compiled kernel")
 both = pytest.mark.parametrize("kernel", [pytest.param("cpu", marks=needs_kernel), "torch"])
-SPECIFICATION = BasisSpecification(elements=("Al", "Ti"), order=2, total_degree=4.0, cutoff=4.5)
+SPECIFICATION = BasisSpecification(elements=("Al", "Ti"), order=2, degree=4.0, cutoff=4.5)
 E0 = {"Al": -3.0, "Ti": -5.0}
 
 

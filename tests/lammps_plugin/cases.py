@@ -37,7 +37,7 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 def model() -> LinearACE:
     """More elements than most of the cases have, and a longer cutoff of pairs."""
-    return random_model(["O", "Si", "Ti"], order=3, total_degree=6.0, cutoff=4.2, pair_cutoff=5.0)
+    return random_model(["O", "Si", "Ti"], order=3, degree=6.0, cutoff=4.2, pair_cutoff=5.0)
 
 
 def attention(*elements: str) -> NetworkACE:

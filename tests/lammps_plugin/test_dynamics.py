@@ -41,7 +41,7 @@ FLUCTUATION = 2e-4
 
 
 def model() -> LinearACE:
-    return random_model(["Si"], seed=2, order=2, total_degree=5.0, cutoff=4.0)
+    return random_model(["Si"], seed=2, order=2, degree=5.0, cutoff=4.0)
 
 
 def crystal() -> Atoms:
@@ -175,7 +175,7 @@ def silicon(module: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("silicon")
     train, _ = write_silicon(folder, quick=True)
     data = acnn.read_dataset(train)
-    specification = acnn.BasisSpecification(elements=("Si",), order=2, total_degree=8, cutoff=4.0)
+    specification = acnn.BasisSpecification(elements=("Si",), order=2, degree=8, cutoff=4.0)
     energies = acnn.isolated_atom_energies(data)
     fit = acnn.fit_linear(specification, data.structures, energies, acnn.BLR(), acnn.AlgebraicPrior())
     save_model(fit.model, folder / "m.acnn")

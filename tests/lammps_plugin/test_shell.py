@@ -27,7 +27,7 @@ EXPORT = r"'acnn export MODEL\.acnn --to mliap' writes the file that LAMMPS read
 
 @pytest.fixture(scope="module")
 def model() -> LinearACE:
-    return random_model(["Si"], order=2, total_degree=4.0, cutoff=3.0)
+    return random_model(["Si"], order=2, degree=4.0, cutoff=3.0)
 
 
 def same(potential: object, model: LinearACE) -> bool:

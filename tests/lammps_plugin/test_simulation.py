@@ -54,7 +54,7 @@ def usable() -> None:
 
 @pytest.fixture(scope="module")
 def model():
-    return random_model(["Si", "C"], seed=1, order=2, total_degree=5.0, cutoff=CUTOFF)
+    return random_model(["Si", "C"], seed=1, order=2, degree=5.0, cutoff=CUTOFF)
 
 
 def simulate(model, atoms: ase.Atoms, folder: Path, ranks: int = 1, **settings: object) -> dict:

@@ -33,7 +33,7 @@ FIXED = 1e-12  # Å, over all steps
 
 
 def model() -> Potential:
-    return random_model(["H", "C", "Si"], seed=1, order=2, total_degree=5.0, cutoff=4.0)
+    return random_model(["H", "C", "Si"], seed=1, order=2, degree=5.0, cutoff=4.0)
 
 
 def chain(axis: int) -> Atoms:

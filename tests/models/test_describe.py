@@ -11,7 +11,7 @@ from acnn.models.linear import LinearACE
 from acnn.models.noise import Noise
 from acnn.wording import counted
 
-SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, total_degree=6, pair_degree=4)
+SPECIFICATION = BasisSpecification(elements=("Cu",), order=2, degree=6, pair_degree=4)
 
 
 def model(kept: list[int]) -> LinearACE:

@@ -32,7 +32,7 @@ REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 
 @pytest.fixture(scope="module")
 def basis() -> ACEBasis:
-    return ACEBasis(BasisSpecification(elements=("Al", "Ti"), order=3, total_degree=6, cutoff=5.0, pair_cutoff=5.5))
+    return ACEBasis(BasisSpecification(elements=("Al", "Ti"), order=3, degree=6, cutoff=5.0, pair_cutoff=5.5))
 
 
 def random_coefficients(basis: ACEBasis, seed: int = 0) -> torch.Tensor:
@@ -72,7 +72,7 @@ def test_with_pair_coefficients_alone_a_dimer_has_the_energy_v2(basis, pair, sym
 
 @pytest.mark.parametrize("formulation", ["pure2b", "self_interacting"])
 def test_energy_is_e0_plus_c_times_b(formulation):
-    basis = ACEBasis(BasisSpecification(elements=("Al", "Ti"), total_degree=6, formulation=formulation))
+    basis = ACEBasis(BasisSpecification(elements=("Al", "Ti"), degree=6, formulation=formulation))
     coefficients = random_coefficients(basis)
     model = LinearACE(basis, E0, coefficients)
     atoms = alloy()

@@ -30,17 +30,17 @@ HERE = Path(__file__).resolve().parent
 
 # A small w_L, so that some (n, l) have several invariants, whose choice and order must not change either.
 SILICON = BasisSpecification(
-    elements=("Si",), order=4, total_degree=(10, 9, 7, 8.4), wl=0.6, cutoff=5.0, bond_lengths={"Si": 2.35}
+    elements=("Si",), order=4, degree=(10, 9, 7, 8.4), wl=0.6, cutoff=5.0, bond_lengths={"Si": 2.35}
 )
 TITANIUM_ALUMINUM = BasisSpecification(
     elements=("Al", "Ti"),
     order=2,
-    total_degree=(7, 7),
+    degree=(7, 7),
     cutoff=5.0,
     pair_cutoff=5.5,
     pair_degree=6,
     bond_lengths={"Al": 2.86, "Ti": 2.95, "Al-Ti": 2.8},
-    overrides={"Ti": ElementOverride(order=3, total_degree=(7, 7, 6), wl=1.2)},
+    overrides={"Ti": ElementOverride(order=3, degree=(7, 7, 6), wl=1.2)},
 )
 
 

@@ -275,7 +275,7 @@ def test_an_attractive_core_is_told(silicon, tmp_path):
 
 def test_many_elements_share_panels(tmp_path):
     elements = ["Al", "Si", "Ti", "Fe", "Cu", "Au"]
-    model = random_model(elements, order=1, total_degree=3.0)
+    model = random_model(elements, order=1, degree=3.0)
     parsed = Parsed(page_of(model, tmp_path / "data.xyz", [labeled(model, rattled(elements, 0), "bulk")]))
     for element in elements:
         assert parsed.text.count(f"{element} with …") == 2  # dimers and distances

@@ -78,7 +78,7 @@ def test_rougher_functions_are_held_back_more(prior):
 
 
 def test_every_column_of_a_basis_has_a_positive_prior():
-    basis = ACEBasis(BasisSpecification(elements=("Al", "Ti"), total_degree=6))
+    basis = ACEBasis(BasisSpecification(elements=("Al", "Ti"), degree=6))
     gamma = AlgebraicPrior()([nl for _, nl in basis.labels()])
     assert gamma.shape == (basis.n_functions,)
     assert gamma.min() == 1.0  # the pair function n = 1

@@ -17,7 +17,7 @@ from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, AlgebraicPrior, CustomPrior, Solver
 
-SPECIFICATION = BasisSpecification(elements=("Cu",), order=3, total_degree=8, cutoff=4.5)
+SPECIFICATION = BasisSpecification(elements=("Cu",), order=3, degree=8, cutoff=4.5)
 N_TRAIN, N_TEST = 20, 5
 KERNEL_ACCURACY = 1e-10
 

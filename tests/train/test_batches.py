@@ -21,7 +21,7 @@ from acnn.train.batches import cut, factors, n_batches, shuffled_batches, struct
 
 @pytest.fixture(scope="module")
 def model() -> NetworkACE:
-    linear = LinearACE(BasisSpecification(elements=("Cu",), order=1, total_degree=1, cutoff=5.0), {"Cu": 3.5})
+    linear = LinearACE(BasisSpecification(elements=("Cu",), order=1, degree=1, cutoff=5.0), {"Cu": 3.5})
     return NetworkACE(NetworkSpecification(elements=("Cu",), cutoff=3.2, channels=2, hidden=(2,)), linear)
 
 

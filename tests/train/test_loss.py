@@ -26,7 +26,7 @@ DELTAS = Deltas(0.02, 0.3, 0.05)
 @pytest.fixture(scope="module")
 def model() -> NetworkACE:
     """On a linear part that is not zero."""
-    basis = BasisSpecification(elements=("Cu",), order=1, total_degree=3, cutoff=3.5)
+    basis = BasisSpecification(elements=("Cu",), order=1, degree=3, cutoff=3.5)
     linear = LinearACE(basis, {"Cu": 3.5}, torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64))
     shape = {"cutoff": 4.0, "channels": 3, "l_max": 2, "radial_functions": 4, "heads": 2, "hidden": (8,)}
     return NetworkACE(NetworkSpecification(elements=("Cu",), **shape), linear, seed=3)

@@ -57,7 +57,7 @@ def test_inputs_are_rows_and_the_way_back_is_exact(axes: tuple[int, ...]) -> Non
 @pytest.mark.parametrize("elements", [("C", "H"), ("C", "H", "N", "O", "S")])
 def test_all_but_biases_and_factors_are_matrices(elements: tuple[str, ...]) -> None:
     s = NetworkSpecification(elements=elements, channels=3, heads=5, l_max=2, radial_functions=4, hidden=(7, 6))
-    basis = BasisSpecification(elements=elements, order=1, total_degree=1, cutoff=5.0)
+    basis = BasisSpecification(elements=elements, order=1, degree=1, cutoff=5.0)
     parameters = dict(NetworkACE(s, LinearACE(basis, dict.fromkeys(elements, 0.0))).named_parameters())
     inputs = {name: inputs_of(name, p) for name, p in parameters.items() if p.requires_grad}
     shapes = {name: tuple(of.matrix(parameters[name]).shape) for name, of in inputs.items() if of is not None}

@@ -31,7 +31,7 @@ def make_trainer(copper: Path, make_settings: Callable[..., TrainSettings]) -> M
 
     def make(n: int = 6, dtype: torch.dtype = torch.float64, **training: Any) -> Trainer:
         settings = make_settings(training=training)
-        basis = BasisSpecification(elements=("Cu",), order=1, total_degree=1, cutoff=3.0)
+        basis = BasisSpecification(elements=("Cu",), order=1, degree=1, cutoff=3.0)
         model = NetworkACE(settings.model.specification(("Cu",)), LinearACE(basis, {"Cu": 0.0}), seed=1)
         train = structure_store(model, structures[:n], dtype)
         validation = structure_store(model, structures[n : n + 3], dtype)

@@ -90,7 +90,7 @@ def test_other_kinds_are_not_trained_further(make_settings: MakeSettings, tmp_pa
 @pytest.mark.parametrize("formulation", ["pure2b", "canonical", "self_interacting"])
 def test_known_functions_are_found_again(formulation: str) -> None:
     """The extended linear part gives structures of known elements the same energies, forces and virials."""
-    linear = random_model(("Si", "Cu"), order=3, total_degree=5.0, formulation=formulation)
+    linear = random_model(("Si", "Cu"), order=3, degree=5.0, formulation=formulation)
     extended = extended_linear(linear, ("Al", "Si", "Cu"), {"Al": -1.0})
     known, more = function_keys(linear.basis), function_keys(extended.basis)
     assert len(set(more)) == len(more) == extended.basis.n_functions
@@ -206,7 +206,7 @@ def test_energies_of_new_elements_by_least_squares_or_given(
 
 
 def test_columns_have_keys() -> None:
-    basis = ACEBasis(random_model(("Si", "Cu"), order=3, total_degree=5).basis.specification)
+    basis = ACEBasis(random_model(("Si", "Cu"), order=3, degree=5).basis.specification)
     keys = function_keys(basis)
     assert len(set(keys)) == basis.n_functions
 

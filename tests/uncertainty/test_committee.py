@@ -122,7 +122,7 @@ def test_noise_is_what_the_weights_say():
 
 def test_samples_spread_as_the_posterior_says():
     """The standard deviation of an energy is ‖Fᵀ b‖; that of 2000 samples is within 8 %, five of its own σ."""
-    truth, rng, structures = random_model(["Si"], total_degree=6.0), np.random.default_rng(1), []
+    truth, rng, structures = random_model(["Si"], degree=6.0), np.random.default_rng(1), []
     for k in range(12):
         atoms = bulk("Si", cubic=True) if k % 2 else bulk("Si", "fcc", a=4.0, cubic=True)
         atoms.rattle(0.15, seed=k)

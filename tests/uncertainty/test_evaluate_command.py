@@ -32,7 +32,7 @@ def labeled(seed: int) -> Atoms:
     """Silicon with energies, forces and stresses of a model beyond the basis of the fit."""
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.1 + 0.02 * (seed % 3), seed=seed)
-    truth = random_model(["Si"], total_degree=8.0)
+    truth = random_model(["Si"], degree=8.0)
     found = truth.pair_gradients(atomic_graph(atoms, truth.cutoff))
     atoms.info |= {"energy_ref": float(found.energies[0]), "virial_ref": found.virials[0].numpy()}
     atoms.arrays["forces_ref"] = found.forces.numpy()
