@@ -8,63 +8,11 @@
 The ASE calculator is `ase_calculator.ACNNCalculator`; the command line is ``acnn --help``.
 """
 
-from acnn.basis.specification import BasisSpecification
-from acnn.data.dataset import Dataset, read_dataset
-from acnn.data.dimers import dimers
-from acnn.data.isolated_atoms import isolated_atom_energies, least_squares_energies
-from acnn.data.weights import Weights, WeightTable
-from acnn.evaluation.metrics import evaluate
-from acnn.fit.linear import fit_linear
-from acnn.graph import AtomicGraph
-from acnn.io.model_file import load_model, save_model
-from acnn.models.ensemble import Ensemble
-from acnn.models.linear import LinearACE
-from acnn.models.network import NetworkACE
-from acnn.models.network_specification import NetworkSpecification
-from acnn.neighbors import atomic_graph
-from acnn.potential import PairGradients, Potential
-from acnn.solvers import (
-    ARD,
-    BLR,
-    LSQR,
-    QR,
-    RRQR,
-    AlgebraicPrior,
-    CustomPrior,
-    ExponentialPrior,
-    GaussianPrior,
-    IdentityPrior,
-)
+from importlib import metadata as _metadata
 
-__all__ = [
-    "ARD",
-    "BLR",
-    "LSQR",
-    "QR",
-    "RRQR",
-    "AlgebraicPrior",
-    "AtomicGraph",
-    "BasisSpecification",
-    "CustomPrior",
-    "Dataset",
-    "Ensemble",
-    "ExponentialPrior",
-    "GaussianPrior",
-    "IdentityPrior",
-    "LinearACE",
-    "NetworkACE",
-    "NetworkSpecification",
-    "PairGradients",
-    "Potential",
-    "WeightTable",
-    "Weights",
-    "atomic_graph",
-    "dimers",
-    "evaluate",
-    "fit_linear",
-    "isolated_atom_energies",
-    "least_squares_energies",
-    "load_model",
-    "read_dataset",
-    "save_model",
-]
+import lazy_loader as _lazy_loader
+
+__version__ = _metadata.version("acnn")
+
+# The names of __init__.pyi, each imported when it is used first: torch takes seconds.
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

@@ -37,10 +37,11 @@ from acnn.data.isolated_atoms import least_squares_energies
 from acnn.fit.linear import fit_linear
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
+from acnn.settings.training import TrainingSettings
 from acnn.solvers import BLR, AlgebraicPrior
 from acnn.train.batches import structure_store
 from acnn.train.initialization import standardize
-from acnn.train.settings import TrainingSettings
+from acnn.train.schedule import learning_rate
 from acnn.train.trainer import Trainer
 
 FORMS = {"density, 16 heads": (16, False), "softmax, 16 heads": (16, True), "softmax, 4 heads": (4, True)}
@@ -73,7 +74,7 @@ def main() -> None:
         store, held_out = (structure_store(model, d.structures, torch.float32) for d in (train, test))
         standardize(model, store, 0)
         settings = TrainingSettings.model_validate({**SETTINGS, "epochs": 1000})
-        trainer = Trainer(model, store, held_out, settings, settings.rate(False))
+        trainer = Trainer(model, store, held_out, settings, learning_rate(settings, False))
         start = time.perf_counter()
         while time.perf_counter() - start < 60 * arguments.minutes:
             record = trainer.run_epoch()

@@ -25,7 +25,7 @@ from accuracy_networks import ZUO_TRAINING, acnn, molecule_errors, train
 from fitting import print_rows, write_rows
 from molecules import MOLECULE_RATE, MOLECULES, MoleculeData, fit_stiff_part, molecule_data, molecule_model
 
-from acnn.train.settings import FINE_TUNING_RATE
+from acnn.settings.training import FINE_TUNING_RATE
 
 GFN2_XTB = ("--calculator", "tblite.ase:TBLite", "--set", "method=GFN2-xTB", "--set", "verbosity=0")
 

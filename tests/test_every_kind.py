@@ -23,14 +23,13 @@ from ase.calculators.emt import EMT
 from acnn.data.labeling import labeled
 from acnn.fit import checkpoint
 from acnn.fit.job import run_fit
-from acnn.fit.settings import FitSettings
 from acnn.io.model_file import load_model
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients
+from acnn.settings.fit import FitSettings
+from acnn.settings.train import TrainSettings, train_settings
 from acnn.testing import relative_deviation
 from acnn.train.job import Watcher, run_training
-from acnn.train.settings import TrainSettings
-from acnn.train.settings_file import train_settings
 from ase_calculator import ACNNCalculator
 from lammps_plugin import save_unified
 

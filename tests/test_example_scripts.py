@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acnn.fit.settings import read_settings
+from acnn.settings.fit import read_settings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

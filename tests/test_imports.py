@@ -32,6 +32,7 @@ LAYERS = {
     "acnn.recognition": 0,
     "acnn.sealed": 0,
     "acnn.solvers": 0,  # NumPy only, no atoms
+    "acnn.strict": 0,
     "acnn.threads": 0,
     "acnn.tree_search": 0,
     "acnn.wording": 0,
@@ -46,6 +47,7 @@ LAYERS = {
     "acnn.models": 4,
     "acnn.evaluation": 5,
     "acnn.io": 5,
+    "acnn.settings": 5,  # data only: what is made of them is made beside it
     "acnn.fit": 6,
     "acnn.uncertainty": 6,
     "acnn.train": 7,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator, model_validator
@@ -11,9 +11,10 @@ from pydantic import Field, field_validator, model_validator
 from acnn.basis.counting import BasisSize, many_body_size
 from acnn.basis.coupling import Channels, n_invariants
 from acnn.basis.radial import agnesi_amplitude, bond_length
-from acnn.basis.strict import Strict
+from acnn.strict import Strict, one_or_listed, shown
 
 MAX_ORDER = 5
+PANEL = "Basis"
 
 Formulation = Literal["pure2b", "self_interacting", "canonical"]
 
@@ -48,45 +49,77 @@ MAX_L = 50
 class ElementOverride(Strict):
     """Settings of one center element that differ from the model's."""
 
-    order: Order | None = None
-    degree: Degrees | None = None
-    wl: AngularWeight | None = None
+    order: Order | None = Field(None, description="Correlation order.", json_schema_extra=shown("as order"))
+    degree: Degrees | None = Field(None, description="Total degree.", json_schema_extra=shown("as degree"))
+    wl: AngularWeight | None = Field(
+        None, description="Weight w_L of the angular degree.", json_schema_extra=shown("as wl")
+    )
+
+    @field_validator("degree", mode="before")
+    @classmethod
+    def _one_or_listed(cls, value: Any) -> Any:
+        return one_or_listed(value)
 
 
-class BasisSpecification(Strict):
+class BasisFields(Strict):
+    """What a basis is, but for its elements. Lengths are in Å."""
+
+    order: Order = Field(3, description="Correlation order (body order − 1).", json_schema_extra=shown(panel=PANEL))
+    degree: Degrees = Field(
+        12.0,
+        description="Total degree Σ(n + w_L l): one number, or one per order '14,12,10'.",
+        json_schema_extra=shown(panel=PANEL),
+    )
+    wl: AngularWeight = Field(
+        1.5, description="Weight w_L of the angular degree; larger: fewer angles.", json_schema_extra=shown(panel=PANEL)
+    )
+    cutoff: Cutoff = Field(5.5, description="Cutoff radius in Å.", json_schema_extra=shown(panel=PANEL))
+    pair_cutoff: Cutoff | None = Field(
+        None, description="Cutoff radius of the pair part in Å.", json_schema_extra=shown("as cutoff", PANEL)
+    )
+    pair_degree: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Functions in the pair part; 0: none.",
+        json_schema_extra=shown("degree of order 1", PANEL),
+    )
+    formulation: Formulation = Field(
+        "pure2b",
+        description="pure2b: products vanish for a single neighbor, pairs have functions of their own. canonical: "
+        "those of order ν vanish for fewer than ν neighbors (a true many-body expansion). self_interacting: plain "
+        "products, which vanish for no neighbor only.",
+        json_schema_extra=shown(panel=PANEL),
+    )
+    bond_lengths: dict[str, BondLength] = Field(
+        {},
+        description="r0 in Å of the transform of distances, by element or pair, {H: 1.2, Al-Ti: 2.7}.",
+        json_schema_extra=shown("bond lengths, at least 0.35 × cutoff"),
+    )
+    transform: Exponents = Field(
+        (2.0, 4.0), description="Exponents p ≤ q of the Agnesi transform of distances, many-body part."
+    )
+    pair_transform: Exponents = Field((1.0, 3.0), description="Exponents p ≤ q of that of the pair part.")
+    jacobi: JacobiExponents = Field((0.0, 0.0), description="α and β of the radial polynomials; 0, 0: Legendre.")
+    overrides: dict[str, ElementOverride] = Field(
+        {}, description="Order, degree and wl of functions centered on single elements, {Al: {degree: 8}}."
+    )
+
+    @field_validator("degree", mode="before")
+    @classmethod
+    def _one_or_listed(cls, value: Any) -> Any:
+        """ "12" as a number, "12,12,8" as a list."""
+        return one_or_listed(value)
+
+
+class BasisSpecification(BasisFields):
     """A complete description of an ACE basis; equal specifications give equal basis functions.
 
-    Attributes:
-        elements: chemical symbols, by ascending atomic number.
-        order: highest correlation order ν (body order - 1), 1 … 5.
-        degree: bound on Σ(n + w_L l), one number or one per order.
-        wl: weight w_L of the angular degree.
-        cutoff: r_cut of the many-body part in Å.
-        pair_cutoff: r_cut of the pair part in Å (default: the same).
-        pair_degree: number of pair functions (default: the total degree of order 1); 0 for none.
-        formulation: "pure2b" (products vanish for a single neighbor; the pair part is a basis of its own),
-            "self_interacting" (plain products, which count a neighbor several times) or "canonical" (functions of order
-            ν are sums over ν different neighbors, and vanish for fewer).
-        bond_lengths: r0 in Å by element, or by pair of elements written "Al-Ti"; the default of an element is the
-            nearest-neighbor distance of its reference state, that of a mixed pair the mean of its elements'.
-        transform, pair_transform: exponents (p, q) of the Agnesi transform.
-        jacobi: (α, β) of the radial polynomials; (0, 0) is Legendre.
-        overrides: per center element.
+    ``elements`` are chemical symbols, by ascending atomic number. Of elements without ``bond_lengths`` r0 is the
+    nearest-neighbor distance of their reference state, that of a mixed pair the mean of its elements'.
     """
 
     elements: tuple[str, ...]
-    order: Order = 3
-    degree: Degrees = 12.0
-    wl: AngularWeight = 1.5
-    cutoff: Cutoff = 5.5
-    pair_cutoff: Cutoff | None = None
-    pair_degree: int | None = Field(None, ge=0, le=100)
-    formulation: Formulation = "pure2b"
-    bond_lengths: dict[str, BondLength] = {}
-    transform: Exponents = (2.0, 4.0)
-    pair_transform: Exponents = (1.0, 3.0)
-    jacobi: JacobiExponents = (0.0, 0.0)
-    overrides: dict[str, ElementOverride] = {}
 
     @field_validator("elements")
     @classmethod

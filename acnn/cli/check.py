@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, warn
+from acnn.cli.display import console
+from acnn.cli.errors import warn
 from acnn.data.frames import read_frames
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
@@ -22,7 +23,7 @@ def check(
         Path | None, typer.Argument(help="Structures to check on. \\[default: made from the model's elements]")
     ] = None,
 ) -> None:
-    """Is the potential sound? Gradients, invariances, smoothness, short-range repulsion, float32, the compiled kernel.
+    """Is the potential sound? Gradients, invariances, smoothness, short range, float32, the compiled kernel.
 
     Warnings about its training data, such as pairs of elements that they do not hold, are repeated. Exit status 1 if a
     check fails.

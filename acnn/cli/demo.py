@@ -23,7 +23,7 @@ from acnn.data.frames import extended_xyz
 from acnn.data.structures import set_thermal_momenta
 from acnn.files import write_atomically
 from acnn.fit.job import run_fit
-from acnn.fit.settings import read_settings
+from acnn.settings.fit import read_settings
 
 TEMPERATURE = 600.0
 TIMESTEP = 2.0

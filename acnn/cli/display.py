@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -19,40 +18,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from acnn.cli.errors import errors, warn
 from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
 from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
-from acnn.failures import Failure, tell_traceback
 from acnn.fit.candidates import Candidate
 
 console = Console()
-errors = Console(stderr=True)
-
-
-@contextmanager
-def one_sentence_errors() -> Iterator[None]:
-    """Errors end the command with a sentence: status 2 where a user can mend them, 70 where it is a bug in acnn."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except KeyboardInterrupt as error:
-        tell_traceback(error)
-        _stop(Failure("interrupted", 130))
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in ("typer", "click"):  # ends and usage errors of the command line
-            raise
-        tell_traceback(error)
-        _stop(Failure.of(error))
-
-
-def _stop(failure: Failure) -> None:
-    errors.print(f"[bold red]Error:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(failure.status)
-
-
-def warn(sentence: str) -> None:
-    errors.print(f"[yellow]Warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, warn
+from acnn.cli.display import console
+from acnn.cli.errors import warn
 from acnn.cli.export_yace import yace_table
 from acnn.cli.numbers import number
 from acnn.files import require_writable

@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, error_table, warn
+from acnn.cli.display import console, error_table
+from acnn.cli.errors import warn
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
 from acnn.kernels.loading import instruction_sets, n_threads, uses_compiled_kernel

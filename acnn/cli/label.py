@@ -13,7 +13,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from rich.markup import escape
 
-from acnn.cli.display import console, progress_stages, warn
+from acnn.cli.display import console, progress_stages
+from acnn.cli.errors import warn
 from acnn.cli.label_options import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.energy_offsets import EnergyOffsets, Reference, chosen_references, energy_offsets

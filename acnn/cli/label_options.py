@@ -9,20 +9,23 @@ import typer
 import yaml
 
 from acnn.cli.numbers import number
-from acnn.data.dataset import Dataset, read_dataset
+from acnn.cli.settings import described
+from acnn.data.dataset import Dataset
 from acnn.data.yaml_text import load_yaml
-from acnn.fit.settings import SettingsError
+from acnn.settings.base import SettingsError, validated
+from acnn.settings.data import LabelSettings
 
-EnergyKey = Annotated[
-    str | None, typer.Option(help="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.")
-]
-ForcesKey = Annotated[str | None, typer.Option(help="Forces, eV/Å.")]
-VirialKey = Annotated[str | None, typer.Option(help="Virial −dE/dε, eV.")]
-StressKey = Annotated[str | None, typer.Option(help="Stress, eV/Å³, positive under tension (ASE).")]
-MaxForce = Annotated[float | None, number("Leave out structures with a larger force, eV/Å.", least=1e-3, most=1e6)]
-DropNan = Annotated[
-    bool, typer.Option("--drop-nan", help="Leave out labels that are NaN or infinite, instead of refusing the data.")
-]
+
+def _label(key: str, *names: str) -> Any:
+    return typer.Option(*names, help=described(LabelSettings, key), show_default=False)
+
+
+EnergyKey = Annotated[str | None, _label("energy_key")]
+ForcesKey = Annotated[str | None, _label("forces_key")]
+VirialKey = Annotated[str | None, _label("virial_key")]
+StressKey = Annotated[str | None, _label("stress_key")]
+MaxForce = Annotated[float | None, number(described(LabelSettings, "max_force"), least=1e-3, most=1e6)]
+DropNan = Annotated[bool, _label("drop_nan", "--drop-nan")]
 Kernel = Annotated[
     str | None,
     typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
@@ -39,15 +42,16 @@ def read_labeled(
     drop_nan: bool,
 ) -> Dataset:
     """The structures of a file, by the options above."""
-    return read_dataset(
-        path,
-        energy_key=energy_key,
-        forces_key=forces_key,
-        virial_key=virial_key,
-        stress_key=stress_key,
-        max_force=max_force,
-        drop_nan=drop_nan,
-    )
+    given = {
+        "energy_key": energy_key,
+        "forces_key": forces_key,
+        "virial_key": virial_key,
+        "stress_key": stress_key,
+        "max_force": max_force,
+        "drop_nan": drop_nan,
+    }
+    labels: LabelSettings = validated(LabelSettings, given)
+    return labels.read(path)
 
 
 def assignment(text: str, example: str) -> tuple[str, Any]:

@@ -13,7 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, errors, warn
+from acnn.cli.display import console
+from acnn.cli.errors import errors, warn
 from acnn.cli.numbers import number
 from acnn.files import require_writable, write_atomically
 from acnn.outputs import require_summaries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import sys
@@ -11,25 +12,33 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from acnn.cli.check import check
-from acnn.cli.demo import demo
-from acnn.cli.display import one_sentence_errors
-from acnn.cli.distill import distill
-from acnn.cli.ensemble import ensemble
-from acnn.cli.evaluate import evaluate
-from acnn.cli.example_data import example_data
-from acnn.cli.export import export
-from acnn.cli.fit import fit
-from acnn.cli.info import info
-from acnn.cli.label import label
-from acnn.cli.lammps import lammps
-from acnn.cli.report import report
-from acnn.cli.train import train
+from acnn.cli.errors import one_sentence_errors
 from acnn.failures import VARIABLE
+
+COMMANDS = {
+    "fit": "Fit a linear ACE potential to labeled structures.",
+    "train": "Train a network or attention potential on labeled structures.",
+    "ensemble": "Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.",
+    "distill": "Write training data from which one model learns what an ensemble knows.",
+    "label": "Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
+    "evaluate": "Errors of a model: MAE and RMSE of energies, forces and virials by config type.",
+    "report": "One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.",
+    "info": "What a model is, what it was fitted to, and how well.",
+    "check": "Is the potential sound? Gradients, invariances, smoothness, short range, float32, the compiled kernel.",
+    "export": "Write a model for LAMMPS, and print the lines of input that use it.",
+    "demo": "Everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",
+    "example-data": "Write labeled structures to try everything on, without a download.",
+    "lammps": "Models in LAMMPS: does it work here, and run it.",
+}
+"""The first lines of their docstrings; acnn.cli.NAME is imported when it is asked for: torch takes seconds."""
 
 
 class Commands(TyperGroup):
     """All commands; what ends one of them unforeseen is a sentence, and --traceback may stand anywhere."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and loaded(str(name)), rest
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = args[: args.index("--")] if "--" in args else args
@@ -46,6 +55,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
 
+LOOK: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich", "add_completion": False}
+
 app = typer.Typer(
     name="acnn",
     cls=Commands,
@@ -56,9 +67,7 @@ app = typer.Typer(
         "wrote; structures, files for LAMMPS and models of another kind are replaced with --overwrite only."
     ),
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    **{**LOOK, "add_completion": True},
 )
 
 
@@ -80,7 +89,22 @@ def main(
     """Options before the command; --traceback may also stand after it."""
 
 
-for command in (fit, train, ensemble, distill, label, evaluate, report, info, check, export, demo):
-    app.command()(command)
-app.command("example-data")(example_data)
-app.add_typer(lammps, name="lammps")
+def definition(name: str) -> Any:
+    """The function of a command, or a `typer.Typer` of several."""
+    attribute = name.replace("-", "_")
+    return getattr(importlib.import_module(f"acnn.cli.{attribute}"), attribute)
+
+
+def loaded(name: str) -> Any:
+    """The command of this name."""
+    found = definition(name)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(**LOOK)
+        found.command(name)(function)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+for name, short_help in COMMANDS.items():
+    app.command(name, help=short_help)(lambda: None)

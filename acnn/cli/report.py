@@ -29,7 +29,9 @@ def report(
     drop_nan: DropNan = False,
     kernel: Kernel = None,
 ) -> None:
-    """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost. Needs matplotlib.
+    """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.
+
+    Needs matplotlib.
 
     Example: acnn report si.acnn train.xyz test.xyz -o report.html
     """

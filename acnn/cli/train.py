@@ -8,15 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, error_table, warn
+from acnn.cli.display import announce, console, error_table
+from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
 from acnn.cli.plots import has_matplotlib, require_pictures
-from acnn.cli.settings import PRINT_ALL, described, printing
+from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema
 from acnn.cli.training_display import tell_start, training_display, training_plot
 from acnn.parallel.torch_processes import joined_processes
+from acnn.settings.train import TrainSettings, read_train_settings
 from acnn.train.job import TrainReport, Watcher, run_training
-from acnn.train.settings import TrainSettings
-from acnn.train.settings_file import read_train_settings
 
 
 def _setting(name: str, *names: str, more: str = "") -> Any:
@@ -30,6 +30,7 @@ def _option(help_text: str, *names: str, **keywords: Any) -> Any:
 AllSettings = Annotated[
     bool, _option(PRINT_ALL, "--settings", is_eager=True, callback=printing(TrainSettings, "acnn train"))
 ]
+Schema = Annotated[bool, _option(PRINT_SCHEMA, "--schema", is_eager=True, callback=printing_schema(TrainSettings))]
 
 
 def train(
@@ -53,6 +54,7 @@ def train(
         list[str] | None, _option("Any other setting: --set model.channels=16 --set training.loss.forces=2.", "--set")
     ] = None,
     settings: AllSettings = False,
+    schema: Schema = False,
 ) -> None:
     """Train a network or attention potential on labeled structures.
 

@@ -10,7 +10,8 @@ import numpy as np
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from acnn.cli.display import console, errors, warn
+from acnn.cli.display import console
+from acnn.cli.errors import errors, warn
 from acnn.cli.plots import figure_with_axes, save_figure
 from acnn.evaluation.progress import Stage
 from acnn.train.initialization import Start

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -52,26 +51,6 @@ class Candidate:
         spec = self.specification
         values = {key: value for key, value in asdict(self).items() if key != "specification"}
         return {"order": spec.order, "degree": spec.degree, "cutoff": spec.cutoff, **values}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Limits of a search: functions of a candidate, seconds of the whole search."""
-
-    functions: float = math.inf
-    seconds: float = math.inf
-
-    @classmethod
-    def parse(cls, text: str | float) -> Budget:
-        """ "500" functions, or "120s"."""
-        given = str(text).strip()
-        try:
-            number = float(given.removesuffix("s"))
-        except ValueError:
-            number = math.nan
-        if not number > 0:
-            raise ValueError(f"a budget is a number of functions, 500, or of seconds, 120s, not {text!r}")
-        return cls(seconds=number) if given.endswith("s") else cls(functions=number)
 
 
 def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tuple[float, ...]:

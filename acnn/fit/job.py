@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from acnn.data.dataset import Dataset, LabeledStructure, read_dataset
+from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_writable, write_atomically
-from acnn.fit.candidates import Budget, Candidate, candidate_cutoffs
+from acnn.fit.candidates import Candidate, candidate_cutoffs
 from acnn.fit.coverage import Pair
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
@@ -29,15 +29,16 @@ from acnn.fit.cross_validation import (
     plan_of,
 )
 from acnn.fit.doubts import coverage, label_warnings
-from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
+from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets, make_prior
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.selection import select_basis
-from acnn.fit.settings import FitSettings, SettingsError
 from acnn.io.model_file import require_own_model, save_model
 from acnn.models.noise import Noise
 from acnn.outputs import require_summaries
 from acnn.parallel.mpi import ALONE, Ranks
+from acnn.settings.base import SettingsError
+from acnn.settings.fit import Budget, FitSettings
 from acnn.wording import counted
 
 
@@ -93,7 +94,7 @@ class FitReport:
         return {
             "acnn_version": version("acnn"),
             "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
-            "prior": settings.make_prior().describe(),
+            "prior": make_prior(settings).describe(),
             "repulsion": settings.repulsion,
             "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
             "warnings": self.doubts,
@@ -126,22 +127,14 @@ def run_fit(
     require_elements(datasets, elements)
     require_config_types(weights, train)
     specification = settings.specification(elements)
-    energies, source, warnings = reference_energies(settings, train, specification)
+    energies, source, warnings = reference_energies(settings.e0, train, specification)
     warnings += left_out_notes(datasets)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_root else []
     unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
     warnings += doubts + of_coverage
     on_data(datasets, warnings)
-    problem = LinearProblem(
-        specification,
-        energies,
-        settings.make_solver(),
-        settings.make_prior(),
-        settings.zbl,
-        settings.repulsion,
-        settings.kernel,
-    )
+    problem = LinearProblem.of(settings, specification, energies)
     candidates: list[Candidate] = []
     if settings.select:
         candidates = _candidates(settings, problem, structures, stage, ranks)
@@ -219,20 +212,7 @@ def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[s
 
 def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
     paths = {"train": settings.train, "add": settings.add, "test": settings.test}
-    return {
-        name: read_dataset(
-            path,
-            energy_key=settings.energy_key,
-            forces_key=settings.forces_key,
-            virial_key=settings.virial_key,
-            stress_key=settings.stress_key,
-            weights=weights,
-            max_force=settings.max_force,
-            drop_nan=settings.drop_nan,
-        )
-        for name, path in paths.items()
-        if path is not None
-    }
+    return {name: settings.read(path, weights) for name, path in paths.items() if path is not None}
 
 
 def require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:

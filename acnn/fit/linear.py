@@ -21,7 +21,28 @@ from acnn.fit.contacts import CloseContacts
 from acnn.fit.repulsion import repulsion_rows
 from acnn.models.linear import LinearACE
 from acnn.parallel.mpi import ALONE, Ranks
-from acnn.solvers import Prior, Solution, Solver, StreamingQR
+from acnn.settings.linear import LinearSettings
+from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings
+from acnn.solvers import SOLVERS, Prior, Solution, Solver, StreamingQR
+from acnn.solvers.ard import parse_threshold
+from acnn.solvers.priors import parse_prior
+
+
+def make_solver(settings: SolverSettings) -> Solver:
+    """The solver with the parameters that were given."""
+    given = {
+        parameter: getattr(settings, option)
+        for option, (solver, parameter) in SOLVER_OPTIONS.items()
+        if solver == settings.solver and getattr(settings, option) is not None
+    }
+    if "threshold" in given:
+        given["threshold"] = parse_threshold(given["threshold"])
+    return SOLVERS[settings.solver](**given)
+
+
+def make_prior(settings: LinearSettings) -> Prior:
+    """The prior, which weighs angles as the basis does."""
+    return parse_prior(settings.prior, settings.wl)
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,14 @@ class LinearProblem:
     zbl: bool = False
     repulsion_weight: float = 0.0
     kernel: str | None = None
+
+    @classmethod
+    def of(
+        cls, settings: LinearSettings, specification: BasisSpecification, reference_energies: Mapping[str, float]
+    ) -> LinearProblem:
+        """As the settings want it."""
+        parts = (make_solver(settings), make_prior(settings), settings.zbl, settings.repulsion, settings.kernel)
+        return cls(specification, reference_energies, *parts)
 
     def model(self) -> LinearACE:
         """The model before the fit: all coefficients are zero."""

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
 from acnn.data.isolated_atoms import compositions_determine_energies, isolated_atom_energies, least_squares_energies
-from acnn.fit.settings import FitSettings, SettingsError, explicit_energies
+from acnn.settings.base import SettingsError
+from acnn.settings.data import explicit_energies
 
 
 def reference_energies(
-    settings: FitSettings, train: Dataset, specification: BasisSpecification, option: str = "--e0"
+    e0: str | Mapping[str, float] | None, train: Dataset, specification: BasisSpecification, option: str = "--e0"
 ) -> tuple[dict[str, float], str, list[str]]:
     """E0 by element, where they come from, and a warning if they are a makeshift.
 
     Args:
+        e0: energies, or how to find them, as `acnn.settings.data` has it; None: of isolated atoms if there are.
         option: what the user writes before "Si=-0.8", for messages.
     """
     elements = specification.elements
-    given = explicit_energies(settings.e0) if settings.e0 is not None else None
+    given = explicit_energies(e0) if e0 is not None else None
     if given is not None:
         _require_all(given, elements, "e0 gives no energy for", option)
         unused = sorted(set(given) - set(elements))
         if unused:
             raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
         return {e: given[e] for e in elements}, "given", []
-    if settings.e0 == "lstsq":
+    if e0 == "lstsq":
         return _least_squares(train, elements, "E0 comes from least squares", option)
     isolated = isolated_atom_energies(train, specification.largest_cutoff)
     missing = ", ".join(e for e in elements if e not in isolated)
-    if settings.e0 == "isolated":
+    if e0 == "isolated":
         _require_all(isolated, elements, "the training data hold no isolated atom of", option)
     if missing:
         there = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)

@@ -26,14 +26,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
-from acnn.fit.candidates import (
-    Budget,
-    Candidate,
-    at_cutoff,
-    columns_of,
-    covering,
-    smaller_bases,
-)
+from acnn.fit.candidates import Candidate, at_cutoff, columns_of, covering, smaller_bases
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.linear import LinearProblem, chosen, together
 from acnn.fit.memory import require_memory
@@ -42,6 +35,7 @@ from acnn.graph import AtomicGraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.parallel.mpi import ALONE, Ranks
+from acnn.settings.fit import Budget
 from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 
 CRITERIA = ("evidence", "bic", "cv")

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from acnn.basis.radial import bond_length
 from acnn.basis.specification import BondLength, Cutoff
-from acnn.basis.strict import Strict, unset
+from acnn.strict import Strict, shown
 
 INDEPENDENT_ELEMENTS = 4
 """Up to so many elements every pair of them has radial functions of its own, and every element its fitting network,
@@ -19,7 +19,7 @@ unless `NetworkSpecification.element_channels` says otherwise."""
 class NetworkSpecification(Strict):
     """A complete description of a network or attention model; its weights are not part of it."""
 
-    elements: tuple[str, ...] = Field(description="Chemical symbols.", json_schema_extra=unset("those of the data"))
+    elements: tuple[str, ...] = Field(description="Chemical symbols.", json_schema_extra=shown("those of the data"))
     cutoff: Cutoff = Field(5.0, description="Cutoff radius in Å.")
     channels: int = Field(12, ge=1, le=64, description="Learnable radial functions per degree, C.")
     l_max: int = Field(3, ge=0, le=6, description="Largest degree of the spherical harmonics, L.")
@@ -52,18 +52,18 @@ class NetworkSpecification(Strict):
         le=118,
         description="Radial functions of neighbor elements are mixtures of so many, and one fitting network serves all "
         "elements; 0: every pair of elements has radial functions of its own.",
-        json_schema_extra=unset("0 for up to four elements, and 4 beyond"),
+        json_schema_extra=shown("0 for up to four elements, and 4 beyond"),
     )
     inner_cutoffs: dict[str, Annotated[float, Field(gt=0, le=50)]] = Field(
         {},
         description="r_in in Å by pair of elements, {H-O: 0.8}: the network sees closer pairs as if they were there; "
         "{}: none.",
-        json_schema_extra=unset("the shortest distances of the training data"),
+        json_schema_extra=shown("the shortest distances of the training data"),
     )
     bond_lengths: dict[str, BondLength] = Field(
         {},
         description="r0 in Å of the transform of distances, by element, {H: 1.2}.",
-        json_schema_extra=unset("bond lengths, at least 0.35 × cutoff"),
+        json_schema_extra=shown("bond lengths, at least 0.35 × cutoff"),
     )
 
     @field_validator("elements")

@@ -29,12 +29,16 @@ from acnn.solvers.priors import AlgebraicPrior, CustomPrior, ExponentialPrior, G
 from acnn.solvers.qr import QR, RRQR
 from acnn.solvers.streaming_qr import ReducedProblem, StreamingQR
 
+SOLVERS: dict[str, type[ARD | BLR | LSQR | QR | RRQR]] = {"blr": BLR, "qr": QR, "rrqr": RRQR, "lsqr": LSQR, "ard": ARD}
+"""By the names that settings have for them."""
+
 __all__ = [
     "ARD",
     "BLR",
     "LSQR",
     "QR",
     "RRQR",
+    "SOLVERS",
     "AlgebraicPrior",
     "CustomPrior",
     "ExponentialPrior",

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acnn.data.dataset import Dataset, read_dataset
+from acnn.data.dataset import Dataset
 from acnn.data.splits import holdout
 from acnn.fit.checkpoint import fingerprint
 from acnn.fit.job import require_config_types
 from acnn.fit.linear import chosen
-from acnn.fit.settings import SettingsError
-from acnn.train.settings import TrainSettings
+from acnn.settings.base import SettingsError
+from acnn.settings.linear import LinearPartSettings
+from acnn.settings.train import TrainSettings
 
 
 def read_data(settings: TrainSettings) -> dict[str, Dataset]:
@@ -22,20 +23,7 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
     data = settings.data
     weights = data.weight_table()
     paths = {"train": data.train, "validation": data.validation, "test": data.test}
-    datasets = {
-        name: read_dataset(
-            path,
-            energy_key=data.energy_key,
-            forces_key=data.forces_key,
-            virial_key=data.virial_key,
-            stress_key=data.stress_key,
-            weights=weights,
-            max_force=data.max_force,
-            drop_nan=data.drop_nan,
-        )
-        for name, path in paths.items()
-        if isinstance(path, Path)
-    }
+    datasets = {name: data.read(path, weights) for name, path in paths.items() if isinstance(path, Path)}
     require_config_types(weights, datasets["train"])
     if isinstance(data.validation, float):
         train = datasets["train"]
@@ -52,10 +40,14 @@ def fingerprints(settings: TrainSettings, datasets: Mapping[str, Dataset]) -> di
         "data": {name: hashlib.sha256(text.encode()).hexdigest()[:24] for name, text in sets.items()},
         "data.e0": settings.data.e0,
         "model": settings.model.model_dump(mode="json"),
-        "linear": _file_mark(settings.linear) if isinstance(settings.linear, Path) else settings.linear,
+        "linear": _linear_mark(settings.linear),
         "from": _file_mark(settings.start),
         "training": settings.training.model_dump(mode="json", exclude={"threads", "device"}),
     }
+
+
+def _linear_mark(linear: Path | LinearPartSettings | None) -> Any:
+    return linear.model_dump(mode="json") if isinstance(linear, LinearPartSettings) else _file_mark(linear)
 
 
 def _file_mark(path: Path | None) -> str | None:

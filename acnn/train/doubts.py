@@ -9,8 +9,8 @@ from acnn.fit.coverage import Pair, coverage_warnings, unseen_pairs
 from acnn.fit.doubts import label_warnings
 from acnn.io.model_file import read_header
 from acnn.models.network import NetworkACE
+from acnn.settings.train import TrainSettings
 from acnn.train.initialization import E0_OPTION
-from acnn.train.settings import TrainSettings
 
 
 def doubts_of(

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +16,17 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
 from acnn.evaluation.progress import Stage, silent
 from acnn.fit.contacts import shortest_distances
-from acnn.fit.linear import fit_linear
+from acnn.fit.linear import fit_linear, make_prior, make_solver
 from acnn.fit.memory import require_memory
 from acnn.fit.reference_energies import reference_energies
-from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE, require_linear
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
+from acnn.settings.base import SettingsError
+from acnn.settings.linear import LinearPartSettings
+from acnn.settings.train import TrainSettings
 from acnn.train.batches import Batch, StructureStore
-from acnn.train.settings import TrainSettings
 from acnn.train.validation import network_gradients
 
 LINEAR_SIZES = ((2, 10.0), (2, 8.0), (2, 6.0), (2, 5.0), (1, 8.0), (1, 6.0), (1, 4.0))
@@ -107,7 +109,7 @@ def without_functions(
     cutoff = settings.model.cutoff
     least = {"elements": elements, "order": 1, "degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
     specification = BasisSpecification.model_validate(least)
-    energies, source, warnings = reference_energies(settings.linear_fit(cutoff), train, specification, E0_OPTION)
+    energies, source, warnings = reference_energies(settings.data.e0, train, specification, E0_OPTION)
     note = f"linear part: none, but E0 from {source} and nuclear repulsion (ZBL)"
     return LinearACE(specification, energies, zbl=True), [note], warnings
 
@@ -116,39 +118,36 @@ def fitted_linear(
     settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent
 ) -> tuple[LinearACE, list[str], list[str]]:
     """A linear model fitted to the training data, what was done, and warnings."""
-    fit = settings.linear_fit(settings.model.cutoff)
-    if not {"order", "degree"} & set(settings.linear if isinstance(settings.linear, dict) else ()):
-        order, degree = linear_size(settings, elements)
-        fit = fit.model_copy(update={"order": order, "degree": degree})
-    specification = fit.specification(elements)
-    energies, source, warnings = reference_energies(fit, train, specification, E0_OPTION)
+    fit = settings.linear_part
+    size = {} if {"order", "degree"} & fit.model_fields_set else linear_size(fit, elements)
+    specification = fit.specification(elements, **size)
+    energies, source, warnings = reference_energies(settings.data.e0, train, specification, E0_OPTION)
     require_memory(specification, train.structures)
     found = fit_linear(
         specification,
         train.structures,
         energies,
-        fit.make_solver(),
-        fit.make_prior(),
+        make_solver(fit),
+        make_prior(fit),
         zbl=fit.zbl,
         repulsion_weight=fit.repulsion,
         kernel=fit.kernel,
         advance=stage(f"linear part, {specification.n_functions} functions", len(train)),
     )
     note = (
-        f"linear part: order {fit.order}, {specification.n_functions} functions, fitted in {found.seconds:.1f} s; "
-        f"E0 from {source}"
+        f"linear part: order {specification.order}, {specification.n_functions} functions, fitted in "
+        f"{found.seconds:.1f} s; E0 from {source}"
     )
     return found.model, [note], warnings + list(found.solution.warnings)
 
 
-def linear_size(settings: TrainSettings, elements: tuple[str, ...]) -> tuple[int, float]:
+def linear_size(fit: LinearPartSettings, elements: tuple[str, ...]) -> dict[str, Any]:
     """Order and total degree of a small basis: the network is there for the rest."""
-    fit = settings.linear_fit(settings.model.cutoff)
     for order, degree in LINEAR_SIZES:
-        specification = fit.model_copy(update={"order": order, "degree": degree}).specification(elements)
-        if specification.n_functions <= MOST_LINEAR_FUNCTIONS:
-            return order, degree
-    return LINEAR_SIZES[-1]
+        size = {"order": order, "degree": degree}
+        if fit.specification(elements, **size).n_functions <= MOST_LINEAR_FUNCTIONS:
+            break
+    return size
 
 
 def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:

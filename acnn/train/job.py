@@ -25,6 +25,7 @@ from acnn.locks import locked
 from acnn.models.network import NetworkACE, require_network
 from acnn.outputs import require_summaries
 from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.settings.train import TrainSettings
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
@@ -33,7 +34,7 @@ from acnn.train.doubts import doubts_of
 from acnn.train.energy_range import energy_bounds
 from acnn.train.initialization import Start, new_model, standardize
 from acnn.train.log import TrainingLog, require_own_log
-from acnn.train.settings import TrainSettings
+from acnn.train.schedule import learning_rate
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
 
@@ -258,7 +259,7 @@ def _trainer(
         standardize(model, stores["train"], training.seed)
     model.to(device)
     on_device = {name: store.to(device) for name, store in stores.items()}
-    rate = training.rate(fine_tuning=settings.start is not None)
+    rate = learning_rate(training, fine_tuning=settings.start is not None)
     return Trainer(model, on_device["train"], on_device.get("validation"), training, rate, processes)
 
 

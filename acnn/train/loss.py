@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from acnn.potential import PairGradients
+from acnn.settings.training import LossSettings
 
 
 class Labels(NamedTuple):
@@ -50,6 +51,12 @@ class Deltas(NamedTuple):
     energy: float | None = None
     forces: float | None = None
     virial: float | None = None
+
+
+def deltas_of(settings: LossSettings) -> Deltas:
+    """Those of a loss."""
+    usual = {"energy": 0.01, "forces": 0.1, "virial": 0.05}
+    return Deltas() if settings.kind == "l2" else Deltas(**usual | {str(k): v for k, v in settings.deltas.items()})
 
 
 def penalty(error: Tensor, delta: float | None) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any
 from torch.nn import Parameter
 from torch.optim import AdamW
 
+from acnn.settings.training import TrainingSettings
 from acnn.train.muon import Muon, inputs_of
-from acnn.train.settings import TrainingSettings
 
 
 def make_optimizers(

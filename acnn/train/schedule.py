@@ -1,59 +1,16 @@
-"""What changes while a model is trained: the learning rate and the weights of the loss, as functions of the epoch."""
+"""The learning rate as a function of the epoch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from acnn.basis.strict import Strict
-
-Point = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[float, Field(ge=0, le=1e6)]]
-"""When, and the value."""
-
-
-def epoch_of(when: float, epochs: int) -> float:
-    """A place in the training, as an epoch: numbers up to 1 are shares of all epochs."""
-    return when * epochs if when <= 1 else when
-
-
-class Schedule(Strict):
-    """A number that changes with the epoch."""
-
-    steps: tuple[Point, ...] | None = Field(
-        default=None, min_length=1, description="Points [when, value]: each value holds from its epoch on."
-    )
-    ramp: tuple[Point, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Points [when, value]: straight lines between them, constant before the first and after the last.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_number(cls, value: Any) -> Any:
-        """A plain number is a schedule that never changes."""
-        return {"steps": [(0.0, value)]} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Schedule:
-        if (self.steps is None) == (self.ramp is None):
-            raise ValueError("a schedule is a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}")
-        return self
-
-    def at(self, epoch: float, epochs: int) -> float:
-        """The value at an epoch of so many."""
-        points = sorted((epoch_of(when, epochs), value) for when, value in self.steps or self.ramp or ())
-        if self.ramp is not None:
-            return float(np.interp(epoch, [start for start, _ in points], [value for _, value in points]))
-        return ([value for start, value in points if start <= epoch] or [points[0][1]])[-1]
-
-    @property
-    def largest(self) -> float:
-        return max(value for _, value in self.steps or self.ramp or ())
+from acnn.settings.schedule import epoch_of
+from acnn.settings.training import TrainingSettings
+from acnn.strict import Strict
 
 
 class LearningRate(Strict):
@@ -98,3 +55,16 @@ def reductions(scores: Sequence[float | None], wait: int) -> int:
         if waited == wait:
             found, waited = found + 1, 0
     return found
+
+
+def learning_rate(settings: TrainingSettings, fine_tuning: bool) -> LearningRate:
+    """That of a training; of a model that goes on from another it is lower."""
+    start, final = settings.rates(fine_tuning)
+    return LearningRate(
+        shape=settings.schedule,
+        start=start,
+        final=final,
+        warmup=settings.warmup,
+        factor=settings.plateau_factor,
+        wait=settings.plateau_wait,
+    )

@@ -13,12 +13,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from acnn.models.network import NetworkACE
 from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.settings.training import TrainingSettings
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
-from acnn.train.loss import Deltas, penalties
+from acnn.train.loss import Deltas, deltas_of, penalties
 from acnn.train.optimizers import make_optimizers
 from acnn.train.schedule import LearningRate, reductions
-from acnn.train.settings import TrainingSettings
 from acnn.train.validation import QUANTITIES, Errors, network_errors, network_gradients, score
 
 MEMORY_OF_NORMS = 0.05
@@ -137,7 +137,7 @@ class Trainer:
         self.norm = torch.zeros((), dtype=train.pair_vectors.dtype, device=train.pair_vectors.device)
         self.steps, self.course = 0, Course()
         self.mean_counts = [max(count, 1) / self.n_batches for count in train.label_counts]
-        loss = StepLoss(model, settings.loss.make_deltas(), train.label_counts[2] > 0, processes)
+        loss = StepLoss(model, deltas_of(settings.loss), train.label_counts[2] > 0, processes)
         self.loss: nn.Module = DistributedDataParallel(loss, broadcast_buffers=False) if processes.size > 1 else loss
         self._atoms, self._pairs = train.atoms.cpu(), train.pairs.cpu()
 

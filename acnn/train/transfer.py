@@ -28,18 +28,20 @@ from acnn.evaluation.progress import Stage, silent
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
+from acnn.fit.linear import make_prior, make_solver
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
-from acnn.fit.settings import SettingsError, explicit_energies
 from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE, NetworkPart, require_network
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.parallel.mpi import ALONE
+from acnn.settings.base import SettingsError
+from acnn.settings.data import explicit_energies
+from acnn.settings.train import TrainSettings
 from acnn.solvers import StreamingQR
 from acnn.train.initialization import Start, inner_cutoffs
-from acnn.train.settings import TrainSettings
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
 FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]
@@ -193,7 +195,7 @@ def fit_new_functions(
     With the factor R of all columns and its target z, ‖z - R_old c_old - R_new c_new‖² is a problem of the new ones.
     """
     linear = model.linear
-    fit = settings.linear_fit(linear.cutoff).model_copy(update={"slack": None})  # most of the residual is not theirs
+    fit = settings.linear_part.model_copy(update={"slack": None})  # most of the residual is not theirs
     structures = [without_network(model, s) for s in train if set(s.atoms.symbols) - set(known)]
     assemble = Assembler(linear, fit.kernel)
     advance = stage("linear part of new elements", len(structures))
@@ -209,8 +211,8 @@ def fit_new_functions(
         repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion, reduced.n_rows)
         ours = repulsion[:, is_new].any(axis=1)
         rows.add(repulsion[ours][:, is_new], (targets - repulsion @ coefficients)[ours])
-    gamma = fit.make_prior()([nl for _, nl in linear.basis.labels()])[is_new]
-    solution = fit.make_solver().solve(rows.result(), gamma)
+    gamma = make_prior(fit)([nl for _, nl in linear.basis.labels()])[is_new]
+    solution = make_solver(fit).solve(rows.result(), gamma)
     linear.coefficients.data[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)
 
 

@@ -229,9 +229,7 @@ def test_purification_subtracts_the_single_neighbor_values(settings):
 
 def test_purification_does_not_depend_on_the_bond_length_of_another_pair():
     """Each pair of elements has its own p_m; with unequal bond lengths a mix-up would leave a dimer energy."""
-    basis = basis_of(
-        elements=("H", "O", "Cu"), order=2, degree=6, cutoff=4.0, bond_lengths={"H-O": 0.96, "Cu-O": 1.9}
-    )
+    basis = basis_of(elements=("H", "O", "Cu"), order=2, degree=6, cutoff=4.0, bond_lengths={"H-O": 0.96, "Cu-O": 1.9})
     columns = many_body_columns(basis)
     for center, neighbor in itertools.product(basis.elements, repeat=2):
         value = basis(star([center, neighbor], np.array([[0.0, 0.6, 1.3]])))[columns]

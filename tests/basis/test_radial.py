@@ -21,8 +21,8 @@ from acnn.basis.radial import (
     transform_lengths,
 )
 from acnn.basis.specification import BasisSpecification
-from acnn.fit.settings import FitSettings
-from acnn.train.settings import ModelSettings
+from acnn.settings.fit import FitSettings
+from acnn.settings.network import ModelSettings
 
 ROUNDING = 1e-13
 POLYNOMIAL_ACCURACY = 1e-11

@@ -11,24 +11,24 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from acnn.cli.main import app
+from acnn.cli.main import COMMANDS, app, definition
 
 BY_SETTINGS = ("fit", "train")
-"""Their numbers are those of the settings (tests/fit/test_extreme_settings.py)."""
+"""Their numbers are those of the settings (tests/settings/test_extremes.py)."""
 
 
-def commands(group: typer.Typer, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for command in group.registered_commands:
-        function: Any = command.callback
-        yield (*names, command.name or function.__name__.replace("_", "-")), function
-    for inner in group.registered_groups:
-        assert inner.typer_instance is not None
-        yield from commands(inner.typer_instance, (*names, str(inner.name)))
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name in COMMANDS:
+        found = definition(name)
+        for inner in found.registered_commands if isinstance(found, typer.Typer) else ():
+            yield (name, inner.name or inner.callback.__name__.replace("_", "-")), inner.callback
+        if not isinstance(found, typer.Typer):
+            yield (name,), found
 
 
 def numeric_options() -> Iterator[tuple[tuple[str, ...], str, Any]]:
     """Command, option, and what it was declared with."""
-    for names, function in commands(app):
+    for names, function in commands():
         for name, hint in typing.get_type_hints(function, include_extras=True).items():
             kind, *declared = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
             if {int, float} & {kind, *typing.get_args(kind)} and names[0] not in BY_SETTINGS:

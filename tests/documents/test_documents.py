@@ -25,8 +25,8 @@ from ase import Atoms
 
 from acnn.data.labeling import Labels
 from acnn.io.model_file import save_model
+from acnn.settings.train import train_settings
 from acnn.testing import evaluate, random_model
-from acnn.train.settings_file import train_settings
 from lammps_plugin import save_unified
 
 HERE = Path(__file__).parent

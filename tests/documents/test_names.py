@@ -15,8 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 from acnn.cli.main import app
-from acnn.fit.settings import FitSettings, SettingsError
-from acnn.train.settings_file import train_settings
+from acnn.settings.base import SettingsError
+from acnn.settings.fit import FitSettings
+from acnn.settings.train import train_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "examples/lammps/README.md"]

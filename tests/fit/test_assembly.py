@@ -32,9 +32,7 @@ E0 = {"Al": -3.0, "Ti": -7.0}
 @pytest.fixture(scope="module", params=["pure2b", "self_interacting"])
 def basis(request: pytest.FixtureRequest) -> ACEBasis:
     return ACEBasis(
-        BasisSpecification(
-            elements=("Al", "Ti"), order=3, degree=(6, 6, 5), cutoff=4.5, formulation=request.param
-        )
+        BasisSpecification(elements=("Al", "Ti"), order=3, degree=(6, 6, 5), cutoff=4.5, formulation=request.param)
     )
 
 

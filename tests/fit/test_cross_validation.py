@@ -19,7 +19,8 @@ from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.fit.cross_validation import CROSS_VALIDATION, HELD_OUT
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.linear import chosen, fit_linear
-from acnn.fit.settings import SettingsError, read_settings
+from acnn.settings.base import SettingsError
+from acnn.settings.fit import read_settings
 from acnn.solvers import BLR, AlgebraicPrior
 
 SMALL = {"order": 2, "degree": 5, "cutoff": 4.5, "e0": "Cu=0", "repulsion": 0}

@@ -21,9 +21,9 @@ from acnn.fit.binding import binding_energy, binding_warnings
 from acnn.fit.coverage import coverage_warnings, unseen_pairs
 from acnn.fit.doubts import remembered_warnings
 from acnn.fit.job import run_fit
-from acnn.fit.settings import read_settings
 from acnn.fit.virial_units import virial_warnings
 from acnn.io.model_file import read_header
+from acnn.settings.fit import read_settings
 
 E0 = {"Cu": 3.51}
 ORDER = ["xx", "yy", "zz", "yz", "xz", "xy"]

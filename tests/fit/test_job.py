@@ -22,9 +22,9 @@ from acnn.fit.contacts import MOST_HOSTS
 from acnn.fit.job import FitReport, run_fit
 from acnn.fit.memory import BasisTooLargeError
 from acnn.fit.repulsion import N_DIMERS
-from acnn.fit.settings import read_settings
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph
+from acnn.settings.fit import read_settings
 
 SMALL = {"order": 2, "degree": 4, "cutoff": 4.0}
 QUANTITIES = ("energy", "forces", "virial")

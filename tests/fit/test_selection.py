@@ -15,11 +15,12 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
-from acnn.fit.candidates import Budget, Candidate, candidate_cutoffs, columns_of, covering, smaller_bases
+from acnn.fit.candidates import Candidate, candidate_cutoffs, columns_of, covering, smaller_bases
 from acnn.fit.linear import LinearProblem, chosen, fit_linear
 from acnn.fit.selection import N_FOLDS, marked, restricted, select_basis
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
+from acnn.settings.fit import Budget
 from acnn.solvers import BLR, AlgebraicPrior, Prior, StreamingQR
 
 E0 = {"Al": -1.0, "Cu": -2.0}

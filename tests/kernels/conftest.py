@@ -62,9 +62,7 @@ def specifications(draw: Callable[..., Any]) -> BasisSpecification:
     overrides = {}
     if len(elements) > 1 and draw(st.booleans()):
         own = draw(st.integers(1, min(order + 1, 3)))
-        overrides[elements[0]] = ElementOverride(
-            order=own, degree=degree(own), wl=draw(st.sampled_from([0.7, 2]))
-        )
+        overrides[elements[0]] = ElementOverride(order=own, degree=degree(own), wl=draw(st.sampled_from([0.7, 2])))
     settings = {
         "elements": elements,
         "order": order,

@@ -14,8 +14,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
-from acnn.train.settings import TrainSettings
-from acnn.train.settings_file import train_settings
+from acnn.settings.train import TrainSettings, train_settings
 
 MODEL = {"cutoff": 4.0, "channels": 3, "l_max": 2, "radial_functions": 5, "heads": 2, "hidden": [8]}
 TRAINING = {"epochs": 4, "batch_atoms": 12, "ema": 0.9}

@@ -16,16 +16,16 @@ import torch
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import read_dataset
 from acnn.evaluation.metrics import evaluate
-from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.locks import LockedError
 from acnn.models.ensemble import Ensemble
 from acnn.models.linear import LinearACE
+from acnn.settings.base import SettingsError
+from acnn.settings.train import TrainSettings
 from acnn.testing import random_model
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
 from acnn.train.initialization import Start, new_model, without_functions
 from acnn.train.job import Watcher, run_training
-from acnn.train.settings import TrainSettings
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 
 MakeSettings = Callable[..., TrainSettings]
@@ -258,10 +258,10 @@ def test_network_level_has_no_attention(make_settings: MakeSettings) -> None:
 def test_a_network_is_no_linear_part(make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings()
     run_training(settings)
-    with pytest.raises(SettingsError, match="level attention, not a linear one: train it further with 'from'"):
+    with pytest.raises(ValueError, match=r"type attention, not a linear one: .* train a network further with 'from'"):
         run_training(make_settings(linear=settings.output.model, output={"model": tmp_path / "n.acnn"}))
     save_model(Ensemble([random_model(("Cu",), seed) for seed in range(2)]), tmp_path / "e.acnn")
-    with pytest.raises(SettingsError, match="an ensemble, not a linear model: give one of acnn fit"):
+    with pytest.raises(ValueError, match="type ensemble, not a linear one: give one of acnn fit"):
         run_training(make_settings(linear=tmp_path / "e.acnn"))
 
 

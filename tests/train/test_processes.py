@@ -17,9 +17,9 @@ import yaml
 from acnn.io.model_file import load_model
 from acnn.models.network import NetworkACE
 from acnn.parallel.torch_processes import ALONE, Processes, told_processes
+from acnn.settings.train import TrainSettings
 from acnn.train.job import run_training
 from acnn.train.log import rows
-from acnn.train.settings import TrainSettings
 
 MakeSettings = Callable[..., TrainSettings]
 

@@ -7,7 +7,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from acnn.train.schedule import LearningRate, Schedule, reductions
+from acnn.settings.schedule import Schedule
+from acnn.train.schedule import LearningRate, reductions
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 10), (74, 10), (75, 100), (99, 100)])

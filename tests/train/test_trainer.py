@@ -13,11 +13,11 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import read_dataset
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
+from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import structure_store
 from acnn.train.initialization import standardize
-from acnn.train.settings import TrainSettings
-from acnn.train.settings_file import train_settings
+from acnn.train.schedule import learning_rate
 from acnn.train.trainer import Course, Trainer, TrainingError
 from acnn.train.validation import network_errors, score
 
@@ -36,7 +36,7 @@ def make_trainer(copper: Path, make_settings: Callable[..., TrainSettings]) -> M
         train = structure_store(model, structures[:n], dtype)
         validation = structure_store(model, structures[n : n + 3], dtype)
         standardize(model, train, seed=0)
-        return Trainer(model, train, validation, settings.training, settings.training.rate(fine_tuning=False))
+        return Trainer(model, train, validation, settings.training, learning_rate(settings.training, fine_tuning=False))
 
     return make
 

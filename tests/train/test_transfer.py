@@ -15,19 +15,19 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.radial import bond_length
 from acnn.data.dataset import read_dataset
 from acnn.evaluation.metrics import evaluate
-from acnn.fit.settings import SettingsError
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.readout import unbounded
 from acnn.neighbors import atomic_graph
+from acnn.settings.base import SettingsError
+from acnn.settings.train import TrainSettings
 from acnn.testing import evaluate as predict
 from acnn.testing import random_crystal, random_model, random_network
 from acnn.train.doubts import doubts_of
 from acnn.train.initialization import inner_cutoffs
 from acnn.train.job import run_training
-from acnn.train.settings import TrainSettings
 from acnn.train.transfer import (
     continued_model,
     extended_linear,

@@ -22,11 +22,14 @@ from ase.calculators.emt import EMT
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from acnn.basis.specification import ElementOverride
 from acnn.fit.job import FitReport, run_fit
-from acnn.fit.messages import section_of
-from acnn.fit.settings import SOLVER_OPTIONS, FitSettings, Override, SettingsError, read_settings
-from acnn.train.settings import LINEAR_KEYS, TrainSettings
-from acnn.train.settings_file import train_settings
+from acnn.settings.base import SettingsError
+from acnn.settings.fit import FitSettings, read_settings
+from acnn.settings.linear import LinearPartSettings
+from acnn.settings.messages import section_of
+from acnn.settings.solver import SOLVER_OPTIONS
+from acnn.settings.train import TrainSettings, train_settings
 
 LONGEST_SENTENCE = 600
 NUMBERS = [0, -1, 1e-300, 1e300, 10**12, math.inf, -math.inf, math.nan, 1000, True]
@@ -104,9 +107,9 @@ def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 FIT = {"train": "t.xyz", "output": "m.acnn"}
 OF_FIT = list(settings_of(FitSettings))
-OF_OVERRIDES = [Setting(f"overrides.Cu.{one.name}", one.field) for one in settings_of(Override)]
+OF_OVERRIDES = [Setting(f"overrides.Cu.{one.name}", one.field) for one in settings_of(ElementOverride)]
 OF_TRAINING = [one for one in settings_of(TrainSettings) if one.name not in ("data", "output")]
-OF_LINEAR = [Setting(f"linear.{one.name}", one.field) for one in OF_FIT if one.name in LINEAR_KEYS]
+OF_LINEAR = [Setting(f"linear.{one.name}", one.field) for one in settings_of(LinearPartSettings)]
 
 
 COMPANIONS: dict[str, dict[str, Any]] = {

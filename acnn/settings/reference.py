@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from acnn.fit.messages import section_of
+from acnn.settings.messages import section_of
 
 WIDTH = 118
 WORDS = {bounds.Ge: ("ge", "from"), bounds.Gt: ("gt", "above"), bounds.Le: ("le", "to"), bounds.Lt: ("lt", "below")}

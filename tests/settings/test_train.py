@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acnn.fit.settings import SettingsError
+from acnn.fit.linear import make_prior, make_solver
 from acnn.models.network_specification import NetworkSpecification
+from acnn.settings.base import SettingsError
+from acnn.settings.train import read_train_settings, train_settings
 from acnn.solvers import BLR, QR, AlgebraicPrior, IdentityPrior, Prior, Solver
-from acnn.train.settings_file import read_train_settings, train_settings
+from acnn.train.schedule import learning_rate
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "train.yaml"
 LEAST = {"data": "train.xyz", "output": "m.acnn"}
@@ -63,8 +65,8 @@ def test_levels() -> None:
         ({"model": {"chanels": 3}}, "unknown key 'model.chanels': did you mean 'channels'?"),
         ({"training": {"loss": {"enrgy": 1}}}, "unknown key 'training.loss.enrgy': did you mean 'energy'?"),
         ({"training": {"loss": {"energy": {"step": [[0, 1]]}}}}, "unknown key 'training.loss.energy.step': .*'steps'"),
-        ({"linear": {"ordr": 2}}, "linear: unknown key 'ordr': did you mean 'order'?"),
-        ({"linear": {"order": 12}}, "linear: order = 12: Input should be less"),
+        ({"linear": {"ordr": 2}}, "unknown key 'linear.ordr': did you mean 'order'?"),
+        ({"linear": {"order": 12}}, "linear.order = 12: Input should be less"),
         ({"training": {"epochs": 0}}, "training.epochs = 0: Input should be greater"),
         ({"training": {"loss": {"deltas": {"forces": 1}}}}, "deltas belong to kind: huber"),
         ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
@@ -132,16 +134,16 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     ids=["default", "blr", "qr"],
 )
 def test_linear_parts_are_stiff_unless_others_are_asked_for(linear: dict, solver: Solver, prior: Prior) -> None:
-    fit = train_settings({**LEAST, "linear": linear}).linear_fit(5.0)
-    assert fit.make_solver() == solver
-    assert fit.make_prior() == prior
+    fit = train_settings({**LEAST, "linear": linear}).linear_part
+    assert make_solver(fit) == solver
+    assert make_prior(fit) == prior
 
 
 def test_learning_rates_of_new_and_further_training() -> None:
     training = train_settings(LEAST).training
-    assert training.rate(fine_tuning=False).start == 0.005
-    assert training.rate(fine_tuning=True).start == 0.001
-    assert training.rate(fine_tuning=True).final == pytest.approx(1e-5)
+    assert learning_rate(training, fine_tuning=False).start == 0.005
+    assert learning_rate(training, fine_tuning=True).start == 0.001
+    assert learning_rate(training, fine_tuning=True).final == pytest.approx(1e-5)
 
 
 def test_the_average_remembers_a_fiftieth_of_the_steps() -> None:

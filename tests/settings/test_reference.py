@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from acnn.cli.main import app
 from acnn.data.yaml_text import load_yaml
-from acnn.fit.messages import section_of
-from acnn.fit.settings import FitSettings
-from acnn.fit.settings_reference import meaning, reference
-from acnn.train.settings import TrainSettings
+from acnn.settings.fit import FitSettings
+from acnn.settings.messages import section_of
+from acnn.settings.reference import meaning, reference
+from acnn.settings.train import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 COMMANDS = {"fit": FitSettings, "train": TrainSettings}

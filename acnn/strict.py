@@ -52,6 +52,24 @@ def _types(annotation: Any) -> set[Any]:
     return {annotation}.union(*inner) if inner else {annotation}
 
 
-def unset(meaning: str) -> JsonDict:
-    """``json_schema_extra`` of a field: what holds without a value, for the reference of settings."""
-    return {"unset": meaning}
+def shown(unset: str | None = None, panel: str | None = None) -> JsonDict:
+    """``json_schema_extra`` of a field.
+
+    Args:
+        unset: what holds without a value.
+        panel: where it stands among the options of a command; without one it is a key of the settings file alone.
+    """
+    return {key: value for key, value in (("unset", unset), ("panel", panel)) if value is not None}
+
+
+def listed(value: Any) -> Any:
+    """The parts of a text, or a number, as a tuple."""
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return (value,) if isinstance(value, int | float) else value
+
+
+def one_or_listed(value: Any) -> Any:
+    """A text as a tuple of its parts, or as its only one."""
+    parts = listed(value) if isinstance(value, str) else value
+    return parts[0] if isinstance(value, str) and len(parts) == 1 else parts

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from acnn.data.weights import Weights
-from acnn.fit.settings import KEYS, FitSettings, SettingsError, explicit_energies, read_settings
+from acnn.fit.linear import make_prior, make_solver
+from acnn.settings.base import SettingsError
+from acnn.settings.data import explicit_energies
+from acnn.settings.fit import KEYS, FitSettings, read_settings
 from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, AlgebraicPrior, ExponentialPrior, GaussianPrior, IdentityPrior
 
 FILES = {"train": "train.xyz", "output": "model.acnn"}
@@ -26,8 +29,8 @@ def test_the_defaults_are_those_of_the_specification():
     settings = read({})
     specification = settings.specification(("Si",))
     assert specification == type(specification)(elements=("Si",))
-    assert settings.make_solver() == BLR()
-    assert settings.make_prior() == AlgebraicPrior(4.0, 1.5)
+    assert make_solver(settings) == BLR()
+    assert make_prior(settings) == AlgebraicPrior(4.0, 1.5)
     assert settings.weight_table().weights_of("anything") == Weights(30.0, 1.0, 1.0)
 
 
@@ -152,11 +155,11 @@ def test_train_and_output_are_required(missing):
 
 def test_solvers_and_priors_are_made():
     settings = read({"solver": "qr", "tikhonov": 0.1, "prior": "identity"})
-    assert settings.make_solver() == QR(0.1)
-    assert settings.make_prior() == IdentityPrior()
-    assert read({"prior": "algebraic:2", "wl": 1.1}).make_prior() == AlgebraicPrior(2.0, 1.1)
-    assert read({"prior": "exponential:0.5"}).make_prior() == ExponentialPrior(0.5, 1.5)
-    assert read({"prior": "gaussian:0.2"}).make_prior() == GaussianPrior(0.2, 1.5)
+    assert make_solver(settings) == QR(0.1)
+    assert make_prior(settings) == IdentityPrior()
+    assert make_prior(read({"prior": "algebraic:2", "wl": 1.1})) == AlgebraicPrior(2.0, 1.1)
+    assert make_prior(read({"prior": "exponential:0.5"})) == ExponentialPrior(0.5, 1.5)
+    assert make_prior(read({"prior": "gaussian:0.2"})) == GaussianPrior(0.2, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_solvers_and_priors_are_made():
     ],
 )
 def test_every_solver_takes_its_options(given, solver):
-    assert read(given).make_solver() == solver
+    assert make_solver(read(given)) == solver
 
 
 def test_weights_come_from_a_table_or_a_file(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,23 +19,20 @@ ALIKE = 0.6
 """Words that may be meant for each other."""
 INPUT = "Input should be "
 
-Elsewhere = Mapping[str, Sequence[str]]
-"""Keys of sections that are no models of their own."""
 
-
-def sentences(
-    error: ValidationError, settings: type[BaseModel], values: Any, elsewhere: Elsewhere | None = None
-) -> str:
+def sentences(error: ValidationError, settings: type[BaseModel], values: Any) -> str:
     """All that is wrong with the values, a sentence for each setting."""
     found: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         found.setdefault(tuple(_place(detail, values)), []).append(detail)
-    return "; ".join(_sentence(place, details, settings, elsewhere or {}) for place, details in found.items())
+    inside = {place[:depth] for place in found for depth in range(1, len(place))}
+    of_others = [place for place, details in found.items() if place in inside and all(map(_is_of_type, details))]
+    for place in of_others:  # of a union: another of its types was meant
+        del found[place]
+    return "; ".join(_sentence(place, details, settings) for place, details in found.items())
 
 
-def _sentence(
-    place: Sequence[str], details: Sequence[ErrorDetails], settings: type[BaseModel], elsewhere: Elsewhere
-) -> str:
+def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: type[BaseModel]) -> str:
     """Of one setting; several details are those of a union, whose other types matter only if none is right."""
     name, detail = (
         ".".join(part[:MOST_SHOWN] for part in place),
@@ -43,13 +41,14 @@ def _sentence(
     if detail["type"] == "missing":
         return f"{name!r} is missing"
     if detail["type"] == "extra_forbidden":
-        return f"unknown key {shown(name)}{_belongs(place, settings, elsewhere)}"
+        return f"unknown key {shown(name)}{_belongs(place, settings)}"
     said = str(detail["msg"]).removeprefix("Value error, ")
     if not place or (isinstance(detail["input"], dict) and not _is_of_type(detail)):
         return f"{name}: {said}" if name else said
     if _is_of_type(detail):
         wanted = [d["msg"].removeprefix(INPUT) for d in details if d["msg"].startswith(INPUT)]
         said = INPUT + " or ".join(dict.fromkeys(wanted)) if wanted else said
+        said = re.sub(r"a valid dictionary or instance of \w+", "a mapping of settings", said)
     return f"{name} = {shown(detail['input'])}: {said}{_meaning(field_at(settings, place))}"
 
 
@@ -75,11 +74,11 @@ def _meaning(field: FieldInfo | None) -> str:
     return f" ({words[0].lower()}{words[1:]})" if words else ""
 
 
-def _belongs(place: Sequence[str], settings: type[BaseModel], elsewhere: Elsewhere) -> str:
+def _belongs(place: Sequence[str], settings: type[BaseModel]) -> str:
     """Where a key that is unknown here is known, or the word that may be meant."""
     key, here = place[-1][:MOST_SHOWN], ".".join(place[:-1])
     known = keys_at(settings, place[:-1])
-    by_section = {"": keys_at(settings, []), **dict(_sections(settings)), **elsewhere}
+    by_section = {"": keys_at(settings, []), **dict(_sections(settings))}
     homes = [section for section, keys in by_section.items() if key in keys and section != here]
     if homes:
         return f": {key} belongs {_places(homes)}"

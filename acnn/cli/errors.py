@@ -1,0 +1,40 @@
+"""What the commands print where something is wrong; light, since every start imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from acnn.failures import Failure, tell_traceback
+
+errors = Console(stderr=True)
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Errors end the command with a sentence: status 2 where a user can mend them, 70 where it is a bug in acnn."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt as error:
+        tell_traceback(error)
+        _stop(Failure("interrupted", 130))
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in ("typer", "click"):  # ends and usage errors of the command line
+            raise
+        tell_traceback(error)
+        _stop(Failure.of(error))
+
+
+def _stop(failure: Failure) -> None:
+    errors.print(f"[bold red]Error:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(failure.status)
+
+
+def warn(sentence: str) -> None:
+    errors.print(f"[yellow]Warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True)

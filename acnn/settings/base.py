@@ -1,0 +1,48 @@
+"""What all settings share: their errors, and reading a file of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from acnn.data.yaml_text import load_yaml
+from acnn.settings.messages import sentences
+from acnn.strict import Strict
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used, said in one sentence."""
+
+
+class Section(Strict):
+    """Part of a settings file."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+def validated(settings: type[BaseModel], values: Any) -> Any:
+    """Settings of these values.
+
+    Raises:
+        SettingsError: what is wrong, in a sentence.
+    """
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(sentences(error, settings, values)) from error
+
+
+def read_mapping(path: Path, example: str) -> dict[str, Any]:
+    """The settings in a YAML file; the example is for who wrote something else into it."""
+    try:
+        values = load_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"there is no settings file {path}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must map settings to values, such as {example!r}")
+    return {str(key).replace("-", "_"): value for key, value in values.items()}

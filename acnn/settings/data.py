@@ -1,0 +1,119 @@
+"""Settings of labels: where they stand in the data, which of them count, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from acnn.data.dataset import Dataset, read_dataset
+from acnn.data.weights import WeightTable
+from acnn.settings.base import Section
+from acnn.settings.messages import shown as short
+from acnn.strict import shown
+
+LARGEST_E0 = 1e7
+"""eV, in size: more than all electrons of the heaviest atom."""
+E0 = Annotated[float, Field(ge=-LARGEST_E0, le=LARGEST_E0)]
+
+
+class LabelSettings(Section):
+    """Labels of structures, in eV and Å."""
+
+    energy_key: str | None = Field(
+        None,
+        description="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.",
+        json_schema_extra=shown("a usual name", "Data"),
+    )
+    forces_key: str | None = Field(None, description="Forces, eV/Å.", json_schema_extra=shown("a usual name", "Data"))
+    virial_key: str | None = Field(
+        None, description="Virial −dE/dε, eV.", json_schema_extra=shown("a usual name", "Data")
+    )
+    stress_key: str | None = Field(
+        None,
+        description="Stress, eV/Å³, positive under tension (ASE).",
+        json_schema_extra=shown("a usual name", "Data"),
+    )
+    max_force: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="Leave out structures with a larger force, eV/Å.",
+        json_schema_extra=shown("a force above 1000 eV/Å is an error", "Data"),
+    )
+    drop_nan: bool = Field(
+        False,
+        description="Leave out labels that are NaN or infinite, one by one, instead of refusing the data.",
+        json_schema_extra=shown(panel="Data"),
+    )
+
+    @model_validator(mode="after")
+    def _one_of_virial_and_stress(self) -> LabelSettings:
+        if self.virial_key and self.stress_key:
+            raise ValueError("give virial_key or stress_key, not both")
+        return self
+
+    def read(self, path: Path, weights: WeightTable | None = None) -> Dataset:
+        """The structures of a file with these labels."""
+        return read_dataset(
+            path,
+            energy_key=self.energy_key,
+            forces_key=self.forces_key,
+            virial_key=self.virial_key,
+            stress_key=self.stress_key,
+            max_force=self.max_force,
+            drop_nan=self.drop_nan,
+            weights=WeightTable() if weights is None else weights,
+        )
+
+
+class FittedLabelSettings(LabelSettings):
+    """Labels that a model is fitted to: with the zero of energy, and weights."""
+
+    e0: str | dict[str, E0] | None = Field(
+        None,
+        description="Energies of isolated atoms: isolated (those in the data), lstsq, or values in eV 'Si=-0.8'.",
+        json_schema_extra=shown("isolated atoms if there are, else lstsq", "Data"),
+    )
+    weights: Path | dict[str, dict[str, float]] | None = Field(
+        None,
+        description="Weights by config type, {default: {E: 30, F: 1, V: 1}, liquid: {E: 10}}, or a YAML file of them.",
+        json_schema_extra=shown("E 30, F 1, V 1", "Data"),
+    )
+
+    @model_validator(mode="after")
+    def _sound_energies_and_weights(self) -> FittedLabelSettings:
+        if self.e0 is not None:
+            explicit_energies(self.e0)
+        if isinstance(self.weights, dict):
+            WeightTable.from_mapping(self.weights)
+        return self
+
+    def weight_table(self) -> WeightTable:
+        """Weights by config type."""
+        if isinstance(self.weights, Path):
+            return WeightTable.from_yaml(self.weights)
+        return WeightTable() if self.weights is None else WeightTable.from_mapping(self.weights)
+
+
+def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
+    """E0 by element from "Si=-0.8,O=-1.2" or a mapping; None for the methods "isolated" and "lstsq"."""
+    if isinstance(e0, Mapping):
+        return {element: float(value) for element, value in e0.items()}
+    if e0 in ("isolated", "lstsq"):
+        return None
+    pairs = [part.split("=") for part in e0.replace(",", " ").split()]
+    if pairs and all(len(pair) == 2 and _is_energy(pair[1]) for pair in pairs):
+        found = {element: float(value) for element, value in pairs}
+        if len(found) == len(pairs):
+            return found
+    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {short(e0)}")
+
+
+def _is_energy(text: str) -> bool:
+    try:
+        return abs(float(text)) <= LARGEST_E0
+    except ValueError:
+        return False

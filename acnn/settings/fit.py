@@ -1,0 +1,188 @@
+"""Settings of a fit: every command-line flag of ``acnn fit`` is a key of the YAML file, and the other way round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from acnn.basis.specification import Cutoff
+from acnn.settings.base import Section, SettingsError, read_mapping, validated
+from acnn.settings.data import FittedLabelSettings
+from acnn.settings.linear import LinearSettings
+from acnn.settings.messages import keys_at, nearest
+from acnn.settings.messages import shown as short
+from acnn.strict import listed, shown
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of a search: functions of a candidate, seconds of the whole search."""
+
+    functions: float = math.inf
+    seconds: float = math.inf
+
+    @classmethod
+    def parse(cls, text: str | float) -> Budget:
+        """ "500" functions, or "120s"."""
+        given = str(text).strip()
+        try:
+            number = float(given.removesuffix("s"))
+        except ValueError:
+            number = math.nan
+        if not number > 0:
+            raise ValueError(f"a budget is a number of functions, 500, or of seconds, 120s, not {text!r}")
+        return cls(seconds=number) if given.endswith("s") else cls(functions=number)
+
+
+class FileSettings(Section):
+    """What is read and written."""
+
+    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    output: Path = Field(
+        examples=["model.acnn"],
+        description="Model file to write, MODEL.acnn.",
+        json_schema_extra=shown(panel="Options"),
+    )
+    test: Path | None = Field(
+        None, description="Held-out structures for a second error table.", json_schema_extra=shown(panel="Options")
+    )
+    add: Path | None = Field(
+        None,
+        description="More training structures; E0 and elements stay those of the training data.",
+        json_schema_extra=shown(panel="Options"),
+    )
+    checkpoint: Path | None = Field(
+        None,
+        description="File for the factorized equations: a killed fit goes on from there, and what it holds is not "
+        "assembled again when more structures are added. Takes 4 p² bytes for p functions.",
+        json_schema_extra=shown(panel="Options"),
+    )
+    json_file: Path | None = Field(
+        None,
+        alias="json",
+        description="Write basis size, cost and errors as JSON.",
+        json_schema_extra=shown(panel="Options"),
+    )
+    overwrite: bool = Field(
+        False,
+        description="Replace the model file also where it holds no linear model.",
+        json_schema_extra=shown(panel="Options"),
+    )
+
+
+class ValidationSettings(Section):
+    """How a model is tested, and a basis chosen."""
+
+    split: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of every config type to hold out of the training data and test on, 0.1.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+    cv: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="Also predict every structure by a fit without its fold, of so many: 5.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+    learning_curve: bool = Field(
+        False,
+        description="Also fit 1/32, 1/16 … of the training data: errors on test or split by training size.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+    select: Literal["evidence", "bic", "cv"] | None = Field(
+        None,
+        description="Choose order and degree, up to those given, and cutoff: evidence (no test set needed), bic (small "
+        "models), or cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+    select_cutoffs: tuple[Cutoff, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Cutoffs for select in Å, '4.5,5.5'.",
+        json_schema_extra=shown("0.85, 1 and 1.15 × cutoff", "Validation and choice of the basis"),
+    )
+    budget: str | float | None = Field(
+        None,
+        description="Limit for select: functions, 500, or seconds, 120s.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="Of split, cv and learning_curve, and of the committee.",
+        json_schema_extra=shown(panel="Validation and choice of the basis"),
+    )
+
+    @field_validator("select_cutoffs", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return listed(value)
+
+    @model_validator(mode="after")
+    def _of_select(self) -> ValidationSettings:
+        if self.cv and self.learning_curve:
+            raise ValueError("cv and learning_curve are two ways to cut the training data: give one of them")
+        if self.select is None and (self.budget is not None or self.select_cutoffs is not None):
+            raise ValueError("budget and select_cutoffs belong to select: choose evidence, bic or cv")
+        if self.budget is not None:
+            Budget.parse(self.budget)
+        return self
+
+
+class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileSettings):
+    """What ``acnn fit`` needs to know; units are Å and eV. ``acnn fit --settings`` prints all of them."""
+
+    elements: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Chemical symbols, 'Ti,Al'.",
+        json_schema_extra=shown("those of the data", "Basis"),
+    )
+    committee: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Store so many samples of the posterior in the model: acnn evaluate --uncertainty and the ASE "
+        "calculator then tell standard deviations. 8 to 32 are usual.",
+        json_schema_extra=shown(panel="Regression"),
+    )
+
+    @field_validator("elements", mode="before")
+    @classmethod
+    def _elements_listed(cls, value: Any) -> Any:
+        """ "Ti,Al" as a list."""
+        return listed(value)
+
+    @model_validator(mode="after")
+    def _files_of_the_validation(self) -> FitSettings:
+        if self.checkpoint and (self.cv or self.learning_curve):
+            raise ValueError("a checkpoint holds all equations in one factor: leave it out, or cv and learning_curve")
+        if self.learning_curve and not (self.test or self.split):
+            raise ValueError("learning_curve is measured on other structures: give test, or split = 0.1")
+        return self
+
+
+KEYS = keys_at(FitSettings, [])
+
+
+def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
+    """Settings from a YAML file (or none), overridden by what was given on the command line."""
+    values = read_mapping(path, "cutoff: 5.5") if path else {}
+    for key in values:
+        if key not in KEYS:
+            raise SettingsError(f"{path}: unknown key {short(key)}: did you mean {nearest(key, KEYS)!r}?")
+    values.update({key: value for key, value in given.items() if value is not None})
+    for key in ("train", "output"):
+        if key not in values:
+            raise SettingsError(f"{key!r} is missing: acnn fit TRAIN.xyz -o MODEL.acnn")
+    settings: FitSettings = validated(FitSettings, values)
+    return settings

@@ -1,0 +1,62 @@
+"""Settings of a linear model: its basis, and the regression."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from acnn.basis.radial import transform_lengths
+from acnn.basis.specification import BasisFields, BasisSpecification, Cutoff
+from acnn.settings.base import validated
+from acnn.settings.solver import SolverSettings
+from acnn.strict import shown
+
+
+class LinearSettings(SolverSettings, BasisFields):
+    """A linear model of whatever elements."""
+
+    zbl: bool = Field(
+        False,
+        description="Add screened nuclear repulsion (ZBL) below the bond length.",
+        json_schema_extra=shown(panel="Basis"),
+    )
+    kernel: Literal["auto", "cpu", "torch"] | None = Field(
+        None,
+        description="cpu: the compiled kernel; torch: the reference, slow; auto.",
+        json_schema_extra=shown("ACNN_KERNEL, else auto", "Options"),
+    )
+
+    def specification(self, elements: tuple[str, ...], **changes: Any) -> BasisSpecification:
+        """The basis of these elements.
+
+        Args:
+            changes: settings that are to be others.
+
+        Raises:
+            SettingsError: there is no such basis.
+        """
+        values = {name: getattr(self, name) for name in BasisFields.model_fields} | {"elements": elements} | changes
+        values["bond_lengths"] = transform_lengths(elements, values["cutoff"]) | self.bond_lengths
+        values["overrides"] = {element: own.model_dump() for element, own in self.overrides.items()}
+        basis: BasisSpecification = validated(BasisSpecification, values)
+        return basis
+
+
+STIFF = {"slack": 2.0, "prior": "algebraic:3"}
+"""Of linear parts by solver blr: the network learns what they leave, and beyond the data they go wrong less."""
+
+
+class LinearPartSettings(LinearSettings):
+    """The linear part of a network model."""
+
+    cutoff: Cutoff | None = Field(  # type: ignore[assignment]
+        None, description="Cutoff radius in Å.", json_schema_extra=shown("that of the network")
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stiff(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("solver", "blr") == "blr":
+            return STIFF | values
+        return values

@@ -1,0 +1,44 @@
+"""Settings of a network or attention model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from acnn.basis.radial import transform_lengths
+from acnn.models.network_specification import NetworkSpecification
+from acnn.strict import listed, shown
+
+
+class ModelSettings(NetworkSpecification):
+    """A network specification, its elements those of the data if left out."""
+
+    level: Literal["network", "attention"] = Field(
+        "attention", description="network is the model without attention layers."
+    )
+    elements: tuple[str, ...] = Field((), description="Chemical symbols.", json_schema_extra=shown("those of the data"))
+
+    @field_validator("elements", "hidden", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return listed(value)
+
+    @model_validator(mode="after")
+    def _level_has_layers(self) -> ModelSettings:
+        if "layers" in self.model_fields_set and (self.layers > 0) != (self.level == "attention"):
+            raise ValueError(f"a model of level {self.level!r} does not have {self.layers} attention layers")
+        return self
+
+    def specification(self, elements: tuple[str, ...]) -> NetworkSpecification:
+        """Of a model of these elements."""
+        lengths = transform_lengths(elements, self.cutoff) | self.bond_lengths
+        fields = self.model_dump(exclude={"level", "elements"}) | {"elements": elements, "bond_lengths": lengths}
+        return NetworkSpecification(**fields | ({"layers": 0} if self.level == "network" else {}))
+
+    def differences(self, other: NetworkSpecification) -> list[str]:
+        """Keys that were given and are not those of another specification, elements aside."""
+        given = self.model_fields_set - {"level", "elements"}
+        names = [name for name in sorted(given) if getattr(self, name) != getattr(other, name)]
+        wrong_level = "level" in self.model_fields_set and (self.level == "attention") != (other.layers > 0)
+        return names + ["level"] * wrong_level

@@ -1,0 +1,121 @@
+"""Settings of a training, validated: the sections of the YAML file of ``acnn train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from acnn.settings.base import Section, SettingsError, read_mapping, validated
+from acnn.settings.data import FittedLabelSettings
+from acnn.settings.linear import STIFF, LinearPartSettings
+from acnn.settings.network import ModelSettings
+from acnn.settings.output import OutputSettings
+from acnn.settings.training import TrainingSettings
+from acnn.strict import shown
+
+
+class DataFiles(Section):
+    """Structures to train on, to validate with, and to test with."""
+
+    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    validation: float | Path | None = Field(
+        0.1,
+        description="A file; or the share of every config type of the training structures that is held out; or null. "
+        "Errors on it tell the best epoch.",
+    )
+    test: Path | None = Field(None, description="Structures for an error table at the end.")
+
+    @field_validator("validation")
+    @classmethod
+    def _share(cls, value: float | Path | None) -> float | Path | None:
+        if isinstance(value, float) and not 0 < value < 1:
+            raise ValueError("validation is a file, a share between 0 and 1 such as 0.1, or null")
+        return value
+
+
+class DataSettings(FittedLabelSettings, DataFiles):
+    """Files and labels."""
+
+
+class TrainSettings(Section):
+    """What ``acnn train`` needs to know; units are Å and eV. ``acnn train --settings`` prints all of them."""
+
+    data: DataSettings = Field(description="Files and labels; train alone may stand here, too.")
+    model: ModelSettings = Field(ModelSettings.model_validate({}), description="The network.")
+    linear: Path | LinearPartSettings | None = Field(
+        LinearPartSettings.model_validate({}),
+        description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (its solver "
+        f"blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion alone.",
+        json_schema_extra=shown("a small one is fitted, for up to four elements"),
+    )
+    training: TrainingSettings = Field(TrainingSettings.model_validate({}), description="How to train.")
+    start: Path | None = Field(
+        None, alias="from", description="A trained model to go on from.", json_schema_extra=shown("a new one")
+    )
+    output: OutputSettings = Field(description="Files to write; model alone may stand here, too.")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _only_train(cls, value: Any) -> Any:
+        return {"train": value} if isinstance(value, str | Path) else value
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _only_model(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainSettings:
+        if self.start is not None and "linear" in self.model_fields_set:
+            raise ValueError("a model that is trained further keeps its linear part: leave out 'linear' or 'from'")
+        of_validation = self.training.of_validation()
+        if self.data.validation is None and of_validation:
+            raise ValueError(
+                f"training.{of_validation[0]} needs validation errors: give data.validation, a file or a share such as "
+                "0.1, or leave it out"
+            )
+        start, final = self.training.rates(self.start is not None)
+        if final > start:
+            raise ValueError(f"training.final_learning_rate = {final:g} is above training.learning_rate = {start:g}")
+        return self
+
+    @property
+    def linear_part(self) -> LinearPartSettings:
+        """Settings of the fit of the linear part, with the cutoff of the network if it has none of its own."""
+        own = self.linear if isinstance(self.linear, LinearPartSettings) else LinearPartSettings.model_validate({})
+        return own if own.cutoff else own.model_copy(update={"cutoff": self.model.cutoff})
+
+
+def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
+    """Settings of a YAML file, overridden by others with dotted names: {"training.epochs": 10}."""
+    values = read_mapping(path, "data: train.xyz")
+    for name, value in given.items():
+        _put(values, name.split("."), value)
+    return train_settings(values)
+
+
+def train_settings(values: Mapping[str, Any]) -> TrainSettings:
+    """Validated settings.
+
+    Raises:
+        SettingsError: what is wrong, in a sentence.
+    """
+    settings: TrainSettings = validated(TrainSettings, values)
+    return settings
+
+
+def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
+    *sections, last = names
+    for depth, section in enumerate(sections):
+        inner = values.get(section)
+        short = {"data": "train", "output": "model"}.get(section) if depth == 0 else None
+        if isinstance(inner, str) and short:
+            inner = {short: inner}
+        if not isinstance(inner, Mapping | None):
+            raise SettingsError(f"{'.'.join(names)} cannot be set: {'.'.join(names[: depth + 1])} is {inner!r}")
+        values[section] = dict(inner or {})
+        values = values[section]
+    values[last] = value
