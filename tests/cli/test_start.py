@@ -12,7 +12,7 @@ from acnn.cli.main import COMMANDS, definition
 PROGRAM = """
 import atexit, sys
 
-atexit.register(lambda: print(sorted({"torch", "ase", "scipy", "numpy", "pydantic"} & set(sys.modules)), file=sys.stderr))
+atexit.register(lambda: print(sorted({"torch", "ase", "scipy", "numpy"} & set(sys.modules)), file=sys.stderr))
 from acnn.cli.main import app
 
 app()
