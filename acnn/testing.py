@@ -128,10 +128,10 @@ def random_network(elements: Sequence[str], seed: int = 0, **specification: Any)
 
 def _random_parts(model: LinearACE, rng: Generator) -> Iterator[torch.Tensor]:
     """Coefficients of the many-body part, falling with the degree, and of the pair part, led by n = 1."""
-    labels = model.basis.labels()
-    is_pair = np.array([kind == "pair" for kind, _ in labels])
-    degree = np.array([sum(n * n + l * l for n, l in nl) for _, nl in labels], dtype=float)
-    random = rng.normal(size=len(labels)) / degree
+    functions = model.basis.specification.functions()
+    is_pair = np.array([function.kind == "pair" for function in functions])
+    degree = np.array([sum(n * n + l * l for n, l in function.nl) for function in functions], dtype=float)
+    random = rng.normal(size=len(functions)) / degree
     yield torch.as_tensor(np.where(is_pair, 0.0, random))
     yield torch.as_tensor(np.where(is_pair, np.where(degree == 1, 1.0, 0.1 * random), 0.0))
 

@@ -25,11 +25,10 @@ from torch import Tensor, nn
 
 from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
 from acnn.basis.contraction import RadialProducts
-from acnn.basis.coupling import n_invariants
 from acnn.basis.products import CoupledProducts, DensityTable, ProductTree, couple
 from acnn.basis.purification import ProductSums
 from acnn.basis.radial import RadialBasis
-from acnn.basis.specification import BasisSpecification, Channel, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, Channel, Multiset
 from acnn.graph import AtomicGraph
 
 
@@ -284,17 +283,6 @@ class ACEBasis(nn.Module):
         element_i, element_j, kind = self.pair_kinds(graph)
         distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         return self.pair_radial(distance, element_i, element_j), kind
-
-    def labels(self) -> list[tuple[str, tuple[tuple[int, int], ...]]]:
-        """For every column a kind ("pair" or the center element) and its (n, l): what priors look at."""
-        rows: list[tuple[str, tuple[tuple[int, int], ...]]] = []
-        for element, basis in zip(self.elements, self.by_element, strict=True):
-            for multiset in basis.multisets:
-                nl = tuple((c.n, c.l) for c in multiset)
-                rows += [(element, nl)] * n_invariants(grouped(multiset))
-        for _ in self.pair_columns:
-            rows += [("pair", ((n, 0),)) for n in range(1, self.specification.n_pair_functions + 1)]
-        return rows
 
 
 class UnsupportedElementError(ValueError):

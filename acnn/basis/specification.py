@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -224,6 +225,18 @@ class BasisSpecification(BasisFields):
     def _wl(self, element: str) -> float:
         return float(self.setting(element, "wl"))  # type: ignore[arg-type]
 
+    def functions(self) -> list[Function]:
+        """What each column of the basis is."""
+        found = []
+        for center in self.elements:
+            for multiset in self.multisets(center):
+                elements = (center, *(self.elements[channel.z] for channel in multiset))
+                nl = tuple((channel.n, channel.l) for channel in multiset)
+                found += [Function(center, elements, nl, k) for k in range(n_invariants(grouped(multiset)))]
+        for pair in itertools.combinations_with_replacement(self.elements, 2):
+            found += [Function("pair", pair, ((n, 0),)) for n in range(1, self.n_pair_functions + 1)]
+        return found
+
     def multisets(self, element: str) -> list[Multiset]:
         """The many-body functions of a center element, each multiset once, by order and then ascending."""
         wl = self._wl(element)
@@ -232,6 +245,27 @@ class BasisSpecification(BasisFields):
             channels = _channels(len(self.elements), degree - (order - 1), wl)
             chosen += [c for c in _within_degree(channels, order, degree, wl) if n_invariants(grouped(c)) > 0]
         return chosen
+
+
+class Function(NamedTuple):
+    """A basis function, the same in every basis that has it.
+
+    Attributes:
+        kind: "pair", or the element of the center.
+        elements: of the pair; or of the center and then of the channels.
+        nl: n and l of each channel; (n, 0) of a pair.
+        coupling: which of the invariants of these channels.
+    """
+
+    kind: str
+    elements: tuple[str, ...]
+    nl: tuple[tuple[int, int], ...]
+    coupling: int = 0
+
+    @property
+    def order(self) -> int:
+        """The correlation order."""
+        return len(self.nl)
 
 
 def grouped(multiset: Multiset) -> Channels:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from acnn.arrays import IntArray
-from acnn.basis.coupling import n_invariants
-from acnn.basis.specification import BasisSpecification, ElementOverride, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride
 
 DEGREE_STEP, LOWEST_DEGREE = 2.0, 4.0
 CUTOFF_FACTORS = (0.85, 1.0, 1.15)
@@ -119,18 +118,7 @@ def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(max(d for d in of_order if d is not None) for of_order in itertools.zip_longest(*degrees))
 
 
-def column_keys(spec: BasisSpecification) -> list[tuple[Any, ...]]:
-    """What each column of a basis is: the same key, the same function."""
-    keys: list[tuple[Any, ...]] = []
-    for element in spec.elements:
-        for multiset in spec.multisets(element):
-            keys += [(element, multiset, k) for k in range(n_invariants(grouped(multiset)))]
-    for pair in itertools.combinations_with_replacement(spec.elements, 2):
-        keys += [(pair, n) for n in range(spec.n_pair_functions)]
-    return keys
-
-
 def columns_of(small: BasisSpecification, large: BasisSpecification) -> IntArray:
     """Where the functions of a smaller basis are among those of a larger one."""
-    position = {key: column for column, key in enumerate(column_keys(large))}
-    return np.array([position[key] for key in column_keys(small)], dtype=np.int64)
+    position = {key: column for column, key in enumerate(large.functions())}
+    return np.array([position[key] for key in small.functions()], dtype=np.int64)

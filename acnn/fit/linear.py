@@ -80,7 +80,7 @@ class LinearProblem:
 
     def gamma(self, model: LinearACE) -> FloatArray:
         """The diagonal of the prior [n_functions]."""
-        return self.prior([nl for _, nl in model.basis.labels()])
+        return self.prior([function.nl for function in self.specification.functions()])
 
 
 @dataclass(frozen=True)

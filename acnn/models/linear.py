@@ -223,7 +223,7 @@ class LinearACE(Model):
         return rows
 
     def _functions_by_kind(self) -> Iterator[tuple[str, str]]:
-        labels = [(kind, len(channels)) for kind, channels in self.basis.labels()]
+        labels = [(function.kind, function.order) for function in self.basis.specification.functions()]
         counts, kept = Counter(labels), Counter(itertools.compress(labels, self.kept))
         for (kind, order), count in sorted(counts.items()):
             told = _kept_of(kept[kind, order], count) if any(self.kept) else str(count)

@@ -19,9 +19,8 @@ from ase.data import atomic_numbers
 from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
-from acnn.basis.coupling import n_invariants
 from acnn.basis.radial import bond_length, transform_lengths
-from acnn.basis.specification import BasisSpecification, grouped
+from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.isolated_atoms import isolated_atom_energies
 from acnn.evaluation.progress import Stage, silent
@@ -44,7 +43,6 @@ from acnn.solvers import StreamingQR
 from acnn.train.initialization import Start, inner_cutoffs
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
-FunctionKey = tuple[tuple[str, ...], tuple[tuple[str, int, int], ...], int]
 
 
 def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
@@ -159,8 +157,8 @@ def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict
     specification = BasisSpecification.model_validate(extended_fields(linear.basis.specification, elements))
     require_memory(specification)
     basis = ACEBasis(specification)
-    old = dict(zip(function_keys(linear.basis), linear.coefficients.tolist(), strict=True))
-    coefficients = torch.tensor([old.get(key, 0.0) for key in function_keys(basis)], dtype=torch.float64)
+    old = dict(zip(linear.basis.specification.functions(), linear.coefficients.tolist(), strict=True))
+    coefficients = torch.tensor([old.get(key, 0.0) for key in basis.specification.functions()], dtype=torch.float64)
     return LinearACE(basis, {**linear.e0.energies, **energies}, coefficients, linear.zbl is not None)
 
 
@@ -170,21 +168,6 @@ def extended_fields(
     """Of a specification with further elements, which get the r0 of a new model."""
     new = transform_lengths(set(elements) - set(specification.elements), specification.cutoff)
     return {**specification.model_dump(), "elements": elements, "bond_lengths": new | specification.bond_lengths}
-
-
-def function_keys(basis: ACEBasis) -> list[FunctionKey]:
-    """What each column is, whatever other elements there are: its elements, center first; its (z, n, l); a count."""
-    names = basis.elements
-    keys: list[FunctionKey] = []
-    for element, block in zip(names, basis.by_element, strict=True):
-        for multiset in block.multisets:
-            channels = tuple((names[c.z], c.n, c.l) for c in multiset)
-            found = (element, *(name for name, _, _ in channels))
-            keys += [(found, channels, copy) for copy in range(n_invariants(grouped(multiset)))]
-    for a, b in basis.pair_columns:
-        numbers = range(1, basis.specification.n_pair_functions + 1)
-        keys += [((names[a], names[b]), (("pair", n, 0),), 0) for n in numbers]
-    return keys
 
 
 def fit_new_functions(
@@ -200,7 +183,8 @@ def fit_new_functions(
     assemble = Assembler(linear, fit.kernel)
     advance = stage("linear part of new elements", len(structures))
     reduced = accumulate(assemble, structures, ALONE, None, advance).result()
-    is_new = np.array([bool(set(elements) - set(known)) for elements, _, _ in function_keys(linear.basis)])
+    functions = linear.basis.specification.functions()
+    is_new = np.array([bool(set(function.elements) - set(known)) for function in functions])
     coefficients = linear.coefficients.detach().numpy()
     rows = StreamingQR(int(is_new.sum()))
     rows.add(reduced.factor[:, is_new], reduced.target - reduced.factor @ coefficients)
@@ -211,7 +195,7 @@ def fit_new_functions(
         repulsion, targets = repulsion_rows(linear, assemble.rows, contacts, fit.repulsion, reduced.n_rows)
         ours = repulsion[:, is_new].any(axis=1)
         rows.add(repulsion[ours][:, is_new], (targets - repulsion @ coefficients)[ours])
-    gamma = make_prior(fit)([nl for _, nl in linear.basis.labels()])[is_new]
+    gamma = make_prior(fit)([function.nl for function in functions])[is_new]
     solution = make_solver(fit).solve(rows.result(), gamma)
     linear.coefficients.data[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)
 

@@ -21,7 +21,7 @@ from acnn.basis import derivatives
 from acnn.basis.ace import ACEBasis, UnsupportedElementError
 from acnn.basis.coupling import coupling_coefficients
 from acnn.basis.derivatives import BasisDerivatives
-from acnn.basis.specification import BasisSpecification, ElementOverride, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride, Function, Multiset, grouped
 from acnn.graph import AtomicGraph, batch, subgraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, graph_from_pairs
@@ -196,7 +196,7 @@ def many_body_columns(basis: ACEBasis) -> slice:
 
 def orders_from(basis: ACEBasis, order: int) -> np.ndarray:
     """Which columns are many-body functions of at least an order."""
-    return np.array([kind != "pair" and len(nl) >= order for kind, nl in basis.labels()])
+    return np.array([f.kind != "pair" and f.order >= order for f in basis.specification.functions()])
 
 
 @pytest.mark.parametrize("settings", PURE)
@@ -296,15 +296,18 @@ def test_center_elements_may_differ_in_order_and_degree():
 
 
 @pytest.mark.parametrize(("settings", "symbols"), SYMMETRIC)
-def test_there_is_a_label_for_every_column(settings, symbols):
+def test_every_column_is_a_function(settings, symbols):
     basis = basis_of(**settings)
-    labels = basis.labels()
-    assert len(labels) == basis.n_functions
+    functions = basis.specification.functions()
+    assert len(set(functions)) == len(functions) == basis.n_functions
     for element, block in zip(basis.elements, basis.by_element, strict=True):
-        assert {kind for kind, _ in labels[block.columns]} == {element}
+        assert {function.kind for function in functions[block.columns]} == {element}
+        assert {function.elements[0] for function in functions[block.columns]} == {element}
         assert block.columns.stop - block.columns.start == block.n_functions
-    for columns in basis.pair_columns.values():
-        assert labels[columns] == [("pair", ((n, 0),)) for n in range(1, basis.specification.n_pair_functions + 1)]
+    for (a, b), columns in basis.pair_columns.items():
+        pair = basis.elements[a], basis.elements[b]
+        numbers = range(1, basis.specification.n_pair_functions + 1)
+        assert functions[columns] == [Function("pair", pair, ((n, 0),)) for n in numbers]
 
 
 def test_basis_of_a_center_does_not_depend_on_the_rest_of_the_graph():

@@ -71,7 +71,7 @@ def random_vectors(n: int, seed: int, nearest: float = 1.8, farthest: float = 4.
 
 def orders(basis: ACEBasis) -> np.ndarray:
     """The order of every column, 0 for pair functions."""
-    return np.array([0 if kind == "pair" else len(nl) for kind, nl in basis.labels()])
+    return np.array([0 if f.kind == "pair" else f.order for f in basis.specification.functions()])
 
 
 def values(basis: ACEBasis, symbols: list[str], vectors: np.ndarray) -> np.ndarray:
@@ -269,7 +269,7 @@ def test_plain_products_do_not_vanish(settings):
 def test_the_functions_are_those_of_pure2b():
     """Of the same channels, in the same columns: priors and labels do not change."""
     settings = {**TWO_ELEMENTS, "order": 3, "degree": 6}
-    assert basis_of(**settings).labels() == basis_of("pure2b", **settings).labels()
+    assert basis_of(**settings).specification.functions() == basis_of("pure2b", **settings).specification.functions()
     assert basis_of(**settings).specification.n_functions == basis_of(**settings).n_functions
 
 
@@ -350,7 +350,7 @@ def test_products_of_the_highest_order_stay(order):
     """Purification changes coefficients of lower products; those have at most 3 more in degree per factor less."""
     settings = {**ONE_ELEMENT, "order": order, "degree": order + 4.0}
     pure, plain = basis_of(**settings), basis_of("self_interacting", **settings)
-    l_max = max(l for _, nl in plain.labels() for _, l in nl)
+    l_max = max(l for function in plain.specification.functions() for _, l in function.nl)
     assert pure.l_max == l_max
     for below, factors in pure.by_element[0].coupled.factors.items():
         rows, _, _ = pure.table.unsigned(factors)

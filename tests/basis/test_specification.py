@@ -222,7 +222,7 @@ def test_a_specification_survives_json():
         ({"pair_cutoff": 0.0}, "greater than or equal to 0.5"),
         ({"pair_degree": -1}, "greater than or equal to 0"),
         ({"formulation": "pure"}, "'pure2b', 'self_interacting' or 'canonical'"),
-        ({"degree": 9}, "Extra inputs are not permitted"),
+        ({"total_degree": 9}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_sentence(settings, says):

@@ -117,8 +117,8 @@ def test_coefficients_are_those_of_dense_ridge_regression_with_the_prior(prior):
     assemble = Assembler(LinearACE(SPECIFICATION, E0))
     rows, targets = (np.concatenate(part) for part in zip(*map(assemble, train), strict=True))
     gamma = [
-        sum(n**3.0 + 1.1 * l**3.0 for n, l in nl) if isinstance(prior, AlgebraicPrior) else 1.0
-        for _, nl in fit.model.basis.labels()
+        sum(n**3.0 + 1.1 * l**3.0 for n, l in function.nl) if isinstance(prior, AlgebraicPrior) else 1.0
+        for function in SPECIFICATION.functions()
     ]
     expected = np.linalg.solve(rows.T @ rows + 0.3 * np.diag(np.square(gamma)), rows.T @ targets)
     np.testing.assert_allclose(fit.model.coefficients, expected, atol=1e-7 * np.abs(expected).max())

@@ -135,8 +135,9 @@ def test_the_probe_sees_every_kind_of_coefficient():
     for name in ("one element", "two elements"):
         model = model_of(name)
         before = probe_energy(model)
-        for kind in {kind for kind, _ in model.basis.labels()}:
-            columns = [k for k, (of, _) in enumerate(model.basis.labels()) if of == kind]
+        functions = model.basis.specification.functions()
+        for kind in {function.kind for function in functions}:
+            columns = [k for k, function in enumerate(functions) if function.kind == kind]
             changed = model_of(name)
             changed.coefficients[columns] *= 1.01
             assert abs(probe_energy(changed) - before) > 1e-6 * abs(before), (name, kind)

@@ -105,7 +105,7 @@ def graphs(draw: Callable[..., Any], elements: tuple[str, ...], reach: float) ->
 
 def coefficients_of(basis: ACEBasis, kind: str, seed: int) -> torch.Tensor:
     """Random coefficients, smaller for higher functions; all, some or none of them zero."""
-    degree = np.array([sum(n * n + l * l for n, l in nl) for _, nl in basis.labels()], dtype=float)
+    degree = np.array([sum(n * n + l * l for n, l in f.nl) for f in basis.specification.functions()], dtype=float)
     rng = np.random.default_rng(seed)
     values = rng.normal(size=len(degree)) / degree
     if kind == "sparse":

@@ -79,7 +79,7 @@ def test_rougher_functions_are_held_back_more(prior):
 
 def test_every_column_of_a_basis_has_a_positive_prior():
     basis = ACEBasis(BasisSpecification(elements=("Al", "Ti"), degree=6))
-    gamma = AlgebraicPrior()([nl for _, nl in basis.labels()])
+    gamma = AlgebraicPrior()([function.nl for function in basis.specification.functions()])
     assert gamma.shape == (basis.n_functions,)
     assert gamma.min() == 1.0  # the pair function n = 1
 

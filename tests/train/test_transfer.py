@@ -11,7 +11,6 @@ import pytest
 import torch
 from ase.neighborlist import neighbor_list
 
-from acnn.basis.ace import ACEBasis
 from acnn.basis.radial import bond_length
 from acnn.data.dataset import read_dataset
 from acnn.evaluation.metrics import evaluate
@@ -32,7 +31,6 @@ from acnn.train.transfer import (
     continued_model,
     extended_linear,
     extended_model,
-    function_keys,
     nearest_element,
     periodic_place,
 )
@@ -92,7 +90,7 @@ def test_known_functions_are_found_again(formulation: str) -> None:
     """The extended linear part gives structures of known elements the same energies, forces and virials."""
     linear = random_model(("Si", "Cu"), order=3, degree=5.0, formulation=formulation)
     extended = extended_linear(linear, ("Al", "Si", "Cu"), {"Al": -1.0})
-    known, more = function_keys(linear.basis), function_keys(extended.basis)
+    known, more = linear.basis.specification.functions(), extended.basis.specification.functions()
     assert len(set(more)) == len(more) == extended.basis.n_functions
     assert set(known) < set(more)
     crystal = random_crystal(("Si", "Cu"))
@@ -169,9 +167,9 @@ def test_transfer_to_a_new_element(make_settings: MakeSettings, trained: Path, a
     assert energies["Cu"] == pytest.approx(first.e0.energies["Cu"])
     isolated = read_dataset(alloys).structures[1]
     assert energies["Au"] == pytest.approx(isolated.energy)
-    keys = function_keys(report.model.linear.basis)
+    keys = report.model.linear.basis.specification.functions()
     values = dict(zip(keys, report.model.linear.coefficients.tolist(), strict=True))
-    old = dict(zip(function_keys(first.linear.basis), first.linear.coefficients.tolist(), strict=True))  # type: ignore[union-attr]
+    old = dict(zip(first.linear.basis.specification.functions(), first.linear.coefficients.tolist(), strict=True))  # type: ignore[union-attr]
     assert {key: values[key] for key in old} == old
     assert any(values[key] for key in keys if key not in old)
 
@@ -203,12 +201,6 @@ def test_energies_of_new_elements_by_least_squares_or_given(
     assert given.model.e0.energies["Au"] == 1.25
     with pytest.raises(SettingsError, match="must give the new elements, Au"):
         run_training(further(make_settings, trained, data={**data, "e0": "Cu=1,Au=2"}, training=one))
-
-
-def test_columns_have_keys() -> None:
-    basis = ACEBasis(random_model(("Si", "Cu"), order=3, degree=5).basis.specification)
-    keys = function_keys(basis)
-    assert len(set(keys)) == basis.n_functions
 
 
 def shortest_distance(path: Path, elements: tuple[str, str] = ("Cu", "Cu")) -> float:
