@@ -161,6 +161,10 @@ class Potential(nn.Module):
         found = self.compiled_gradients(graph, kernel)
         return self._torch_gradients(graph) if found is None else found
 
+    def energy_kernel(self) -> Any:
+        """The compiled form, see `acnn.kernels.potentials.ModelKernel`; None where there is none."""
+        return None
+
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
         """What the compiled kernel finds, or None where it is not wanted or this kind of potential has no program."""
         if chosen_kernel(kernel) == "cpu" and kernel:  # a preference for all of the program forbids nothing

@@ -30,7 +30,6 @@ from acnn.failures import tell_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
-from acnn.models import Model
 from acnn.parallel.launchers import end_job, told_ranks
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
@@ -106,8 +105,9 @@ class UnifiedPotential:
 
     def _evaluate_directly(self, data: Any, unit: float = 1.0, counted: BoolArray | None = None) -> bool:
         """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
-        if self._direct is None and isinstance(self.potential, Model) and uses_compiled_kernel():
-            self._direct = DirectEvaluation(self.potential.energy_kernel(), self._numbers.numpy(), self.dtype)
+        kernel = self.potential.energy_kernel() if self._direct is None and uses_compiled_kernel() else None
+        if kernel is not None:
+            self._direct = DirectEvaluation(kernel, self._numbers.numpy(), self.dtype)
         return self._direct is not None and self._direct(data, unit, counted)
 
     def _evaluate(self, data: Any, unit: float, counted: BoolArray | None) -> None:

@@ -28,15 +28,16 @@ class ModelKernel(Protocol):
 class CompiledPotential(Potential):
     """A potential with a compiled form; subclasses implement `energy_kernel`."""
 
-    def energy_kernel(self) -> ModelKernel:
-        """The compiled model, as its coefficients and weights are now."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what its compiled form is")
+    def energy_kernel(self) -> ModelKernel | None:
+        """The compiled model, as its coefficients and weights are now; None where there is none."""
+        return None
 
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
         """By the compiled kernel, unless another one is asked for or the graph is on another device."""
-        if not runs_on(graph):
-            return super().compiled_gradients(graph, kernel)
-        return self.energy_kernel()(graph) if uses_compiled_kernel(kernel) else None
+        compiled = self.energy_kernel() if runs_on(graph) and uses_compiled_kernel(kernel) else None
+        if compiled is not None:
+            return compiled(graph)
+        return None if runs_on(graph) and kernel != "cpu" else super().compiled_gradients(graph, kernel)
 
 
 class SumKernel:

@@ -58,9 +58,10 @@ class Ensemble(Model):
         """e_i in eV [n_centers], float64."""
         return torch.stack([member.site_energies(graph) for member in self.members()]).mean(dim=0)
 
-    def energy_kernel(self) -> MeanKernel:
-        """The compiled members."""
-        return MeanKernel([member.energy_kernel() for member in self.members()])
+    def energy_kernel(self) -> MeanKernel | None:
+        """The compiled members, if all have a compiled form."""
+        kernels = [member.energy_kernel() for member in self.members()]
+        return MeanKernel([kernel for kernel in kernels if kernel]) if all(kernels) else None
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
         """Every member, without the floor at which its energies level off, less the mean of these."""

@@ -26,6 +26,8 @@ class ReferenceEnergies(nn.Module):
         missing = [e for e in elements if e not in energies]
         if missing:
             raise ValueError(f"no E0 for {', '.join(missing)}: give one in eV for every element")
+        if list(elements) != sorted(elements, key=lambda element: atomic_numbers[element]):
+            raise ValueError(f"elements are named by ascending atomic number, not {', '.join(elements)}")
         self.energies = {e: float(energies[e]) for e in elements}
         self.register_buffer("numbers", torch.tensor([atomic_numbers[e] for e in elements]), persistent=False)
         values = torch.tensor([self.energies[e] for e in elements], dtype=torch.float64)
