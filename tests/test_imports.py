@@ -161,6 +161,22 @@ def test_solvers_know_nothing_else_of_acnn():
     assert {name for name in known if is_ours(name) and not is_in(name, "acnn.solvers")} == {"acnn.arrays"}
 
 
+TYPES_OF_MODELS = {"LinearACE", "NetworkACE", "Ensemble"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not is_in(name, "acnn.models")])
+def test_nobody_asks_of_which_type_a_model_is(module):
+    """A new type would have to be known there, too: see `acnn.models.model`."""
+    calls = [node for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if is_type_check(node)]
+    asked = {name.id for call in calls for name in ast.walk(call.args[1]) if isinstance(name, ast.Name)}
+    assert not asked & TYPES_OF_MODELS
+
+
+def is_type_check(node):
+    called = getattr(getattr(node, "func", None), "id", None)
+    return isinstance(node, ast.Call) and called in ("isinstance", "issubclass")
+
+
 def is_ours(module: str) -> bool:
     return module.split(".")[0] in PACKAGES
 
