@@ -21,6 +21,8 @@ VOIGT_ROWS = (0, 1, 2, 1, 0, 0)
 VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
 
 MEV_PER_EV = 1000.0
+FARTHEST = 1e8
+"""Å; double precision resolves such coordinates by 1.5e-8 Å, and nothing is farther from the origin."""
 
 
 def stress_from_virial(virial: ArrayLike, volume: float) -> FloatArray:

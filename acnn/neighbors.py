@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from vesin import NeighborList
 
 from acnn.arrays import FloatArray, IntArray
+from acnn.conventions import FARTHEST
 from acnn.graph import AtomicGraph
 from acnn.tree_search import MOST_PAIRS, TooManyPairsError, heights, inverse_of, tree_pairs
-
-FARTHEST = 1e8
-"""Å; double precision resolves such coordinates by 1.5e-8 Å."""
 
 
 def atomic_graph(

@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Numbers, and words of others, in sentences."""
 
 from __future__ import annotations
 
@@ -6,3 +6,8 @@ from __future__ import annotations
 def counted(n: int, noun: str, plural: str = "") -> str:
     """ "1 structure", "2 structures", "3 copies"."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """The beginning of a text of which nobody knows how long it is."""
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -16,12 +16,15 @@ import ase.db
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.geometry import minkowski_reduce
 from ase.io.extxyz import read_xyz
 from ase.io.formats import filetype, ioformats
 
+from acnn.conventions import FARTHEST
 from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
 from acnn.files import destination, is_stream
 from acnn.recognition import recognized
+from acnn.wording import shortened
 
 XYZ_SUFFIXES = (".xyz", ".extxyz")
 XYZ_FORMATS = ("xyz", "extxyz")
@@ -34,6 +37,10 @@ UNSAFE_FORMATS = {
     "mysql": "is a database on another machine",
     "postgresql": "is a database on another machine",
 }
+MOST_DIGITS = 15
+"""Of a number of atoms."""
+LEAST_PERIOD = 0.1
+"""Å; no structure has a shorter period."""
 BEGINNING = 1 << 24
 """Bytes by which a file that is no structures is told."""
 PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
@@ -169,7 +176,7 @@ def _split_xyz(lines: Iterable[str], name: str) -> Iterator[str]:
 
 def _atom_count(line: str, number: int, name: str, place: int) -> int:
     text = line.strip()
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise DatasetError(
             f"{name} is not extended XYZ, or has lost or gained a line: line {number} should be the number "
             f"of atoms of structure #{place}, it is {text[:40]!r}."
@@ -185,7 +192,7 @@ def _parse_xyz(text: str, name: str) -> Atoms:
     except Exception as error:
         unknown = unknown_species(text)
         if unknown:
-            raise DatasetError(f"{name} has the species {unknown[0]!r}, {NO_SYMBOL}.") from error
+            raise DatasetError(f"{name} has the species {shortened(unknown[0], 40)!r}, {NO_SYMBOL}.") from error
         known, masses = hydrogen_for_isotopes(text)
         if not masses:
             raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
@@ -202,7 +209,7 @@ def _read_one(text: str) -> Atoms:
 
 def error_sentence(error: BaseException) -> str:
     """Kind and text of an error, in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": .")
+    return shortened(f"{type(error).__name__}: {' '.join(str(error).split())}").rstrip(": .")
 
 
 def require_sound_geometry(atoms: Atoms, name: str) -> None:
@@ -216,6 +223,9 @@ def require_sound_geometry(atoms: Atoms, name: str) -> None:
         raise DatasetError(f"{name} has a NaN or infinity in the position of atom {bad}.")
     if not np.all(np.isfinite(atoms.cell.array)):
         raise DatasetError(f"{name} has a NaN or infinity in its cell.")
+    if len(far := np.flatnonzero(np.abs(atoms.positions).max(axis=1) > FARTHEST)):
+        where = ", ".join(f"{x:.6g}" for x in atoms.positions[far[0]])
+        raise DatasetError(f"{name} has atom {far[0]} at ({where}) Å, farther out than {FARTHEST:.0e} Å.")
     periodic = atoms.cell.array[atoms.pbc]
     for axis in np.flatnonzero(atoms.pbc):
         if not atoms.cell.array[axis].any():
@@ -224,6 +234,18 @@ def require_sound_geometry(atoms: Atoms, name: str) -> None:
             )
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
         raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}.")
+    _require_room(atoms, name)
+
+
+def _require_room(atoms: Atoms, name: str) -> None:
+    """No atom is nearly where its own image is, among very many of them."""
+    periodic = atoms.cell.array[atoms.pbc]
+    if not len(periodic) or np.linalg.svd(periodic, compute_uv=False)[-1] >= LEAST_PERIOD:
+        return
+    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
+    shortest = float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
+    if 0 < shortest < LEAST_PERIOD:
+        raise DatasetError(f"{name} repeats itself every {shortest:.3g} Å, and no crystal does: check its cell, in Å.")
 
 
 def require_xyz(path: Path) -> None:

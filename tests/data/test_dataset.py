@@ -310,6 +310,36 @@ def test_positions_and_cells_that_are_not_finite(xyz: Path) -> None:
     fails(xyz, "train.xyz #0", "cell")
 
 
+def test_positions_that_nobody_means_and_cells_without_room(xyz: Path) -> None:
+    atoms = labeled(copper(config_type="hot"))
+    atoms.positions[3, 0] = -1e20
+    fails(write(xyz, atoms), "train.xyz #0 (hot)", "atom 3 at (-1e+20, ", "farther out than 1e+08 Å")
+    thin = labeled(copper())
+    thin.cell[1] *= 1e-3
+    fails(write(xyz, labeled(copper()), thin), "train.xyz #1", "repeats itself every 0.00", "check its cell")
+    skewed = labeled(copper())
+    skewed.cell[1] = 7 * skewed.cell[0] + [0.0, 0.01, 0.0]
+    fails(write(xyz, skewed), "train.xyz #0", "repeats itself every 0.01 Å")
+    surface = labeled(copper())
+    surface.cell[2], surface.pbc = [0.0, 0.0, 0.001], [True, True, False]
+    assert len(read_dataset(write(xyz, surface)).structures) == 1
+
+
+def test_what_an_error_repeats_of_a_file_is_short(xyz: Path) -> None:
+    write(xyz, labeled(copper()))
+    sound = xyz.read_text()
+    for old, new in (
+        ("Cu ", "A" * 5000 + " "),
+        ("0.0", "B" * 5000),
+        ("\n", "9" * 5000 + "\n"),
+        ("\n", "9" * 16 + "\n"),
+    ):
+        xyz.write_text(sound.replace(old, new, 1))
+        with pytest.raises(DatasetError, match=r"train\.xyz") as caught:
+            read_dataset(xyz)
+        assert len(str(caught.value)) < 600
+
+
 def test_huge_forces_are_refused_or_left_out(xyz: Path) -> None:
     atoms = labeled(copper(config_type="hot"))
     atoms.arrays["REF_forces"][1] = [0.0, 3000.0, 4000.0]

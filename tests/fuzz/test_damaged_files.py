@@ -1,7 +1,8 @@
 """A damaged file ends a command with one sentence that names it, or changes nothing.
 
 ``ACNN_FUZZ_CASES=10000`` tries so many cases instead of the few of every day, ``ACNN_FUZZ_SEED`` others than those.
-A failure shows the seed of its case, with which ``ACNN_FUZZ_ONLY`` repeats it alone, and the damaged file is kept.
+A failure shows the seed of its case, with which ``ACNN_FUZZ_ONLY`` repeats it alone (or several, with
+commas), and the damaged file is kept.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MODELS = ("linear", "committee", "network", "attention", "ensemble")
 def seeds(share: float, few: int) -> Sequence[int]:
     """Seeds of a test's cases: a share of those asked for, or a few."""
     if ONLY is not None:
-        return [int(ONLY)]
+        return [int(seed) for seed in ONLY.split(",")]
     first = 1_000_000 * SEED
     return range(first, first + (round(share * CASES) or few))
 
@@ -204,6 +205,7 @@ def test_settings_of_trainings(server: Server, bases: Path, tmp_path: Path) -> N
 
 
 WORDS_OF_SETTINGS = (
+    "There is no file",  # which the settings name
     *(
         "train",
         "output",

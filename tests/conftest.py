@@ -1,0 +1,28 @@
+"""Which tests are slow: they start programs, train networks or build things, and take three quarters of the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+SLOW = (
+    *("lammps_plugin", "fuzz", "documents", "parallel", "report"),
+    *("test_every_kind.py", "test_example_scripts.py", "test_packaging.py"),
+    *("ase_calculator/test_forks.py", "ase_calculator/test_levels.py"),
+    *("cli/test_cli.py", "cli/test_failures.py", "cli/test_levels.py", "cli/test_outputs.py"),
+    *("data/test_examples.py", "data/test_labeling.py", "fit/test_cross_validation.py", "fit/test_selection.py"),
+    *("io/test_yace.py", "kernels/test_selection.py", "models/test_register.py", "solvers/test_pruning.py"),
+    *("train/test_command.py", "train/test_distillation.py", "train/test_job.py", "train/test_processes.py"),
+    *("train/test_transfer.py", "workflows/test_check.py"),
+)
+"""Files and folders; `pytest -m "not slow"` leaves them out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    slow = tuple(TESTS / name for name in SLOW)
+    for item in items:
+        if any(path == item.path or path in item.path.parents for path in slow):
+            item.add_marker(pytest.mark.slow)
