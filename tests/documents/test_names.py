@@ -14,7 +14,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from acnn.cli.main import app
+from acnn.cli.main import COMMANDS, app, loaded
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import FitSettings
 from acnn.settings.train import train_settings
@@ -43,18 +43,22 @@ def options(command: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_options(page):
-    known = {*options(typer.main.get_command(app)), "--help", *OF_OTHERS}
+    known = {
+        *options(typer.main.get_command(app)),
+        *(o for name in COMMANDS for o in options(loaded(name))),
+        "--help",
+        *OF_OTHERS,
+    }
     written = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", " ".join(code_of(page))))
     assert sorted(written - known) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_options_are_those_of_the_command_beside_them(page):
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, rest in re.findall(r"acnn ([a-z-]+)((?: [^\n`|&#]*)?)", "\n".join(code_of(page))):
-        if name in commands and name != "lammps":  # those after -- are LAMMPS' own
+        if name in COMMANDS and name != "lammps":  # those after -- are LAMMPS' own
             written = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", rest))
-            assert sorted(written - {*options(commands[name]), "--help"}) == [], (name, rest)
+            assert sorted(written - {*options(loaded(name)), "--help"}) == [], (name, rest)
 
 
 @pytest.mark.parametrize("page", PAGES)
