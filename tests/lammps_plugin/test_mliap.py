@@ -232,7 +232,7 @@ def test_threads_of_the_direct_way(model, monkeypatch, told, expected):
     if told:
         monkeypatch.setenv("ACNN_NUM_THREADS", told)
     counts, inner = [], EnergyKernel.write
-    monkeypatch.setattr(EnergyKernel, "write", lambda *a: counts.append(a[7]) or inner(*a))
+    monkeypatch.setattr(EnergyKernel, "write", lambda *a: counts.append(a[4]) or inner(*a))
     unified = UnifiedPotential(model)
     computed(unified, PlainData(STRUCTURES["bulk"], model.cutoff, unified.element_types))
     assert counts == ([expected] if uses_compiled_kernel() else [])
