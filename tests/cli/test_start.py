@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,26 @@ def test_the_list_of_commands_says_what_each_says_itself(name: str) -> None:
     found = definition(name)
     help_text = found.info.help if hasattr(found, "registered_commands") else found.__doc__
     assert help_text.split("\n")[0] == COMMANDS[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("acnn f", ["fit"]),
+        ("acnn fit --solver r", ["rrqr"]),
+        ("acnn lammps do", ["doctor"]),
+        ("acnn info --no-such", []),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(words: str, completed: list[str]) -> None:
+    told = {"_ACNN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-c", "from acnn.cli.main import app; app(prog_name='acnn')"],
+        env=os.environ | told,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == completed
 
 
 def test_public_names_come_when_they_are_used() -> None:
