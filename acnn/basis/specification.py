@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 from ase.data import atomic_numbers
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from acnn.basis.counting import BasisSize, many_body_size
 from acnn.basis.coupling import Channels, n_invariants
@@ -32,6 +32,15 @@ Multiset = tuple[Channel, ...]
 """The channels of one basis function, ascending; its length is the correlation order."""
 
 
+def _ascending(elements: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [e for e in elements if atomic_numbers.get(e, 0) == 0]
+    if unknown or not elements:
+        raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
+    return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
+
+
+Elements = Annotated[tuple[str, ...], AfterValidator(_ascending)]
+"""Chemical symbols, by ascending atomic number."""
 Order = Annotated[int, Field(ge=1, le=MAX_ORDER)]
 Degree = Annotated[float, Field(ge=1, le=100)]
 Degrees = Degree | tuple[Degree, ...]
@@ -120,15 +129,7 @@ class BasisSpecification(BasisFields):
     nearest-neighbor distance of their reference state, that of a mixed pair the mean of its elements'.
     """
 
-    elements: tuple[str, ...]
-
-    @field_validator("elements")
-    @classmethod
-    def _known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [e for e in elements if atomic_numbers.get(e, 0) == 0]
-        if unknown or not elements:
-            raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
-        return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
+    elements: Elements
 
     @model_validator(mode="after")
     def _consistent(self) -> BasisSpecification:

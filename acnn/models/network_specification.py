@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from ase.data import atomic_numbers
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from acnn.basis.radial import bond_length
-from acnn.basis.specification import BondLength, Cutoff
+from acnn.basis.specification import BondLength, Cutoff, Elements
 from acnn.strict import Strict, shown
 
 INDEPENDENT_ELEMENTS = 4
@@ -19,7 +19,7 @@ unless `NetworkSpecification.element_channels` says otherwise."""
 class NetworkSpecification(Strict):
     """A complete description of a network or attention model; its weights are not part of it."""
 
-    elements: tuple[str, ...] = Field(description="Chemical symbols.", json_schema_extra=shown("those of the data"))
+    elements: Elements = Field(description="Chemical symbols.", json_schema_extra=shown("those of the data"))
     cutoff: Cutoff = Field(5.0, description="Cutoff radius in Å.")
     channels: int = Field(12, ge=1, le=64, description="Learnable radial functions per degree, C.")
     l_max: int = Field(3, ge=0, le=6, description="Largest degree of the spherical harmonics, L.")
@@ -65,14 +65,6 @@ class NetworkSpecification(Strict):
         description="r0 in Å of the transform of distances, by element, {H: 1.2}.",
         json_schema_extra=shown("bond lengths, at least 0.35 × cutoff"),
     )
-
-    @field_validator("elements")
-    @classmethod
-    def _known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [e for e in elements if atomic_numbers.get(e, 0) == 0]
-        if unknown or not elements:
-            raise ValueError(f"elements must be chemical symbols, not {unknown or 'an empty list'}")
-        return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
 
     @model_validator(mode="after")
     def _bond_lengths_of_elements(self) -> NetworkSpecification:

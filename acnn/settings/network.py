@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from acnn.basis.radial import transform_lengths
+from acnn.basis.specification import Elements
 from acnn.models.network_specification import NetworkSpecification
 from acnn.strict import listed, shown
 
@@ -17,7 +18,7 @@ class ModelSettings(NetworkSpecification):
     level: Literal["network", "attention"] = Field(
         "attention", description="network is the model without attention layers."
     )
-    elements: tuple[str, ...] = Field((), description="Chemical symbols.", json_schema_extra=shown("those of the data"))
+    elements: Elements = Field((), description="Chemical symbols.", json_schema_extra=shown("those of the data"))
 
     @field_validator("elements", "hidden", mode="before")
     @classmethod

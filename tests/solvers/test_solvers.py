@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 import scipy.stats
 from sklearn.linear_model import BayesianRidge
 
+import acnn.solvers
 from acnn.solvers import ARD, BLR, LSQR, QR, RRQR, ReducedProblem, Solution, StreamingQR
 
 DENSE_ACCURACY = 1e-9
@@ -292,3 +294,9 @@ def test_extreme_regularization_is_exact_in_its_limits(exponent):
     strong = QR(strength).solve(reduced(rows, targets), gamma)
     np.testing.assert_allclose(strong.coefficients * strength, rows.T @ targets / gamma**2, rtol=1e-9)
     assert strong.effective_parameters == pytest.approx(np.linalg.norm(rows / gamma) ** 2 / strength, rel=1e-9)
+
+
+def test_the_example_of_the_package_is_what_it_says() -> None:
+    failed, attempted = doctest.testmod(acnn.solvers)
+    assert failed == 0
+    assert attempted > 0
