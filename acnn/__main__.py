@@ -1,5 +1,5 @@
 """python -m acnn"""
 
-from acnn.cli.main import app
+from acnn.cli.main import run
 
-app()
+run()

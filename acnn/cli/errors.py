@@ -31,8 +31,13 @@ def one_sentence_errors() -> Iterator[None]:
         _stop(Failure.of(error))
 
 
-def _stop(failure: Failure) -> None:
+def tell(failure: Failure) -> None:
+    """Print its sentence."""
     errors.print(f"[bold red]Error:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+
+
+def _stop(failure: Failure) -> None:
+    tell(failure)
     raise typer.Exit(failure.status)
 
 

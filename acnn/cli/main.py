@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from acnn.cli.errors import one_sentence_errors
-from acnn.failures import VARIABLE
+from acnn.cli.errors import one_sentence_errors, tell
+from acnn.failures import VARIABLE, Failure
 
 COMMANDS = {
     "fit": "Fit a linear ACE potential to labeled structures.",
@@ -108,3 +108,35 @@ def loaded(name: str) -> Any:
 
 for name, short_help in COMMANDS.items():
     app.command(name, help=short_help)(lambda: None)
+
+
+def run() -> None:
+    """The command ``acnn``: what it prints is written when it ends, or that is its error."""
+    status = _status()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = _unwritten(error, status)
+    sys.exit(status)
+
+
+def _status() -> Any:
+    """Of the command, whatever ends it."""
+    try:
+        app()
+    except SystemExit as end:
+        return end.code
+    except OSError as error:  # of what is printed before a command starts
+        return _unwritten(error)
+    return 0
+
+
+def _unwritten(error: OSError, status: Any = 0) -> Any:
+    """The status of a command whose output could not be written; nobody who reads no more is told, or knows already."""
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())  # else Python tries again when it ends
+    if status or isinstance(error, BrokenPipeError):
+        return status or 1
+    failure = Failure.of(error)
+    tell(failure)
+    return failure.status
