@@ -14,8 +14,10 @@ from typing import Any
 import ase
 import ase.build
 import numpy as np
+import scipy.special
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from acnn.arrays import FloatArray
 from acnn.basis.radial import bond_length
@@ -134,6 +136,17 @@ def _random_parts(model: LinearACE, rng: Generator) -> Iterator[torch.Tensor]:
     random = rng.normal(size=len(functions)) / degree
     yield torch.as_tensor(np.where(is_pair, 0.0, random))
     yield torch.as_tensor(np.where(is_pair, np.where(degree == 1, 1.0, 0.1 * random), 0.0))
+
+
+def scipy_harmonic(l: int, m: int, vectors: FloatArray) -> NDArray[np.complex128]:
+    """Y_lm of vectors [n, 3] in SciPy's convention; its function has another name since 1.15."""
+    polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
+    azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
+    if hasattr(scipy.special, "sph_harm_y"):
+        values = scipy.special.sph_harm_y(l, m, polar, azimuth)
+    else:
+        values = scipy.special.sph_harm(m, l, azimuth, polar)
+    return np.asarray(values)
 
 
 def evaluate(potential: Potential, structures: Sequence[ase.Atoms]) -> PairGradients:

@@ -25,6 +25,7 @@ from acnn.basis.specification import BasisSpecification, ElementOverride, Functi
 from acnn.graph import AtomicGraph, batch, subgraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, graph_from_pairs
+from acnn.testing import scipy_harmonic
 
 DENSE_ACCURACY = 1e-11  # relative to the largest function
 SYMMETRY_ACCURACY = 1e-11
@@ -102,14 +103,6 @@ def pair_radial(n: int, r: np.ndarray, r0: float, cutoff: float) -> np.ndarray:
     return np.where(r < cutoff, envelope * legendre(n, -1 + 2 * (y - y_cut) / (1 - y_cut)), 0.0)
 
 
-def harmonic(l: int, m: int, vectors: np.ndarray) -> np.ndarray:
-    polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
-    azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
-    if hasattr(scipy.special, "sph_harm_y"):
-        return scipy.special.sph_harm_y(l, m, polar, azimuth)
-    return scipy.special.sph_harm(m, l, azimuth, polar)
-
-
 def dense_invariants(
     multiset: Multiset, elements: tuple[str, ...], symbols: list[str], vectors: np.ndarray, cutoff: float
 ) -> np.ndarray:
@@ -123,7 +116,7 @@ def dense_invariants(
     def one_particle(z: int, n: int, l: int, m: int) -> np.ndarray:
         mask = np.array([s == elements[z] for s in neighbors])
         radial = np.array([many_body_radial(n, x, d, cutoff) for x, d in zip(r, r0, strict=True)])
-        return mask * radial * harmonic(l, m, vectors)
+        return mask * radial * scipy_harmonic(l, m, vectors)
 
     tuples = np.array(list(itertools.product(range(len(neighbors)), repeat=len(multiset))))
     values = np.zeros(len(coefficients), dtype=complex)

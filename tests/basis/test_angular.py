@@ -8,19 +8,11 @@ import scipy.special
 import torch
 
 from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
+from acnn.testing import scipy_harmonic
 
 L_MAX = 14
 DOUBLE_ACCURACY = 1e-12
 SINGLE_ACCURACY = 2e-5
-
-
-def scipy_harmonic(l: int, m: int, vectors: np.ndarray) -> np.ndarray:
-    """Y_lm in SciPy's convention, whose name changed in 1.15."""
-    polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
-    azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
-    if hasattr(scipy.special, "sph_harm_y"):
-        return scipy.special.sph_harm_y(l, m, polar, azimuth)
-    return scipy.special.sph_harm(m, l, azimuth, polar)
 
 
 def random_directions(n: int, seed: int) -> np.ndarray:

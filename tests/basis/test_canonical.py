@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.special
 import torch
 from ase.data import atomic_numbers
 from scipy.spatial.transform import Rotation
@@ -28,6 +27,7 @@ from acnn.testing import (
     check_invariances,
     example_structures,
     random_model,
+    scipy_harmonic,
 )
 
 VANISHING = 1e-10  # relative to the same function among many neighbors
@@ -96,11 +96,6 @@ def test_products_of_radial_functions(ns, jacobi):
     np.testing.assert_allclose(found, product, rtol=0, atol=EXPANSION_ACCURACY * np.abs(product).max())
 
 
-def harmonics(l: int, m: int, directions: np.ndarray) -> np.ndarray:
-    polar, azimuth = np.arccos(directions[:, 2]), np.arctan2(directions[:, 1], directions[:, 0])
-    return scipy.special.sph_harm_y(l, m, polar, azimuth)
-
-
 @pytest.mark.parametrize("l", [(1, 1), (1, 2, 3), (2, 2, 2), (1, 1, 2, 2), (3, 3, 3, 1)])
 def test_contracted_harmonics(l):
     """Every partition, with a direction for each of its blocks, against the sum over all m."""
@@ -111,12 +106,12 @@ def test_contracted_harmonics(l):
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         of_factor = {t: directions[b : b + 1] for b, block in enumerate(partition) for t in block}
         expected = sum(
-            coupling[:, p] * math.prod(harmonics(l[t], ms[t][0], of_factor[t])[0] for t in range(len(l)))
+            coupling[:, p] * math.prod(scipy_harmonic(l[t], ms[t][0], of_factor[t])[0] for t in range(len(l)))
             for p, ms in enumerate(products)
         )
         contracted = contracted_coupling(channels, partition)
         found = sum(
-            c * math.prod(harmonics(*lm, directions[b : b + 1])[0] for b, lm in enumerate(row.tolist()))
+            c * math.prod(scipy_harmonic(*lm, directions[b : b + 1])[0] for b, lm in enumerate(row.tolist()))
             for row, c in zip(contracted.lm, contracted.coefficients, strict=True)
         )
         np.testing.assert_allclose(found, expected, rtol=0, atol=EXPANSION_ACCURACY)
@@ -159,7 +154,7 @@ def one_particle(basis: ACEBasis, symbols: list[str], vectors: np.ndarray):
 
     @functools.cache
     def function(z: int, n: int, l: int, m: int) -> np.ndarray:
-        return (np.array(elements[1:]) == z) * radial[:, n - 1] * harmonics(l, m, directions)
+        return (np.array(elements[1:]) == z) * radial[:, n - 1] * scipy_harmonic(l, m, directions)
 
     return function
 

@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 import pytest
-import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from sympy.physics.wigner import wigner_3j
 
 from acnn.basis.coupling import Channels, coupling_coefficients, m_multisets, n_invariants
+from acnn.testing import scipy_harmonic
 
 ROUNDING = 1e-12
 INVARIANCE = 1e-10
@@ -33,14 +33,6 @@ PATTERNS: list[Channels] = [
     ((1, 2), (2, 3)),
     ((2, 5),),
 ]
-
-
-def scipy_harmonic(l: int, m: int, vectors: np.ndarray) -> np.ndarray:
-    polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
-    azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
-    if hasattr(scipy.special, "sph_harm_y"):
-        return scipy.special.sph_harm_y(l, m, polar, azimuth)
-    return scipy.special.sph_harm(m, l, azimuth, polar)
 
 
 def brute_force_count(channels: Channels, total_m: int) -> int:

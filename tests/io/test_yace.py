@@ -13,7 +13,6 @@ import pytest
 import torch
 import yaml
 from numpy.polynomial import chebyshev
-from scipy.special import sph_harm_y
 from typer.testing import CliRunner
 
 from acnn.basis.specification import BasisSpecification, ElementOverride
@@ -23,7 +22,14 @@ from acnn.io.yace import YaceReport, product_functions, save_yace
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
-from acnn.testing import FINITE_DIFFERENCE_TOLERANCE, FORCE_SCALE, random_crystal, random_model, relative_deviation
+from acnn.testing import (
+    FINITE_DIFFERENCE_TOLERANCE,
+    FORCE_SCALE,
+    random_crystal,
+    random_model,
+    relative_deviation,
+    scipy_harmonic,
+)
 
 ENERGY_TOLERANCE = 1e-9
 """eV: the fit of the radial functions, in what are energies of the order of an eV."""
@@ -114,10 +120,9 @@ class Reader:
             radial = np.array(bond["radcoefficients"]) @ g
             for k, value in enumerate(g, start=1):
                 alone[mu, k] += value
-            theta, phi = np.arccos(vector[2] / r), np.arctan2(vector[1], vector[0])
             for n, l in np.ndindex(radial.shape):
                 for m in range(-l, l + 1):
-                    harmonic = np.sqrt(4 * np.pi) * sph_harm_y(l, m, theta, phi)
+                    harmonic = np.sqrt(4 * np.pi) * scipy_harmonic(l, m, vector[None])[0]
                     density[mu, n + 1, l, m] += radial[n, l] * harmonic
         rho = 0.0
         for f in self.content["functions"][center]:

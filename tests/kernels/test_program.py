@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-import scipy.special
 import torch
 from ase.data import atomic_numbers
 from hypothesis import HealthCheck, given, settings
@@ -19,19 +18,12 @@ from acnn.kernels.features import COMPLEX_COMPLEX, COMPLEX_CONJUGATE, REAL_REAL
 from acnn.kernels.invariants import compile_basis
 from acnn.kernels.program import COMPLEX_TILE, REAL_TILE, Program
 from acnn.models.fixed_terms import switch, zbl_energy
+from acnn.testing import scipy_harmonic
 
 ORACLE_ACCURACY = 1e-10  # relative to the largest site energy or basis function
 SMALLEST_SCALE = 1e-3
 
 quick = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def harmonic(l: int, m: int, vectors: np.ndarray) -> np.ndarray:
-    polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
-    azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
-    if hasattr(scipy.special, "sph_harm_y"):
-        return scipy.special.sph_harm_y(l, m, polar, azimuth)
-    return scipy.special.sph_harm(m, l, azimuth, polar)
 
 
 class Oracle:
@@ -78,9 +70,9 @@ class Oracle:
             radial = self.radial(s)
             for n in range(n_count):
                 first = offset + n * (2 * l + 1)
-                f[first] = radial[n] @ harmonic(l, 0, self.vectors).real
+                f[first] = radial[n] @ scipy_harmonic(l, 0, self.vectors).real
                 for m in range(1, l + 1):
-                    component = radial[n] @ harmonic(l, m, self.vectors)
+                    component = radial[n] @ scipy_harmonic(l, m, self.vectors)
                     f[first + 2 * m - 1], f[first + 2 * m] = component.real, component.imag
 
     def features(self) -> np.ndarray:
