@@ -108,7 +108,7 @@ def label(
         run = {
             "STRUCTURES": _fingerprint(structures),
             "--calculator": calculator,
-            "--set": sorted(change or ()),
+            "--set": [(text, _fingerprint_of_value(text)) for text in sorted(change or ())],
             "--copies": copies,
             **dict(zip(("--rattle", "--strain", "--seed"), how, strict=True)),
             "--difference": difference,
@@ -211,6 +211,12 @@ def _require_sense(
 
 def _fingerprint(path: Path | None) -> str | None:
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fingerprint_of_value(text: str) -> str | None:
+    """Of the file that an argument of the calculator names, such as a model."""
+    path = Path(text.partition("=")[2])
+    return _fingerprint(path) if path.is_file() else None
 
 
 def _argument(text: str) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ class Done(NamedTuple):
 
 
 class LabelJournal:
-    """Labeled structures in OUTPUT.part.xyz, and in OUTPUT.part.jsonl one line for each that was tried.
+    """Labeled structures in OUTPUT.part.xyz, and in OUTPUT.part.xyz.jsonl one line for each that was tried.
 
     The first line says which run it is. What stands in either file behind what was noted last is of a moment in which
     the run was killed, and is taken away.
@@ -80,6 +80,8 @@ class LabelJournal:
             return []
         run, found = self._read_notes()
         found = [done for done in found if done.size <= size]
+        while found and found[-1].reason:  # the calculator may have failed because the run was about to end
+            found.pop()
         if not found:
             return []
         other = [name for name in self._run if self._run[name] != run.get(name)]
@@ -106,7 +108,7 @@ class LabelJournal:
 
 def notes_of(path: Path) -> Path:
     """The second file of a journal."""
-    return path.with_suffix(".jsonl")
+    return path.with_name(f"{path.name}.jsonl")
 
 
 def _size(path: Path) -> int:

@@ -296,7 +296,7 @@ def test_an_interrupted_run_goes_on(
 ) -> None:
     if killed:
         torn(Path("out.part.xyz"), "4\nLattice=")
-        torn(Path("out.part.jsonl"), "[12")
+        torn(Path("out.part.xyz.jsonl"), "[12")
     calls = []
     monkeypatch.setattr("acnn.cli.label.calculated", lambda *a: calls.append(a) or calculated(*a))
     done = run(*broken_off)
@@ -306,6 +306,34 @@ def test_an_interrupted_run_goes_on(
     assert len(calls) == 2
     assert Path("out.xyz").read_bytes() == Path("whole.xyz").read_bytes()
     assert sorted(path.name for path in Path().iterdir()) == ["in.xyz", "out.xyz", "whole.xyz"]
+
+
+def test_what_failed_last_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a machine that shuts down ends the calculator first."""
+    monkeypatch.chdir(tmp_path)
+    ase.io.write("in.xyz", crystals(3, seed=0))
+    calls = []
+
+    def ending(*arguments: Any) -> Labels:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise CalculationFailed("killed")
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return calculated(*arguments)
+
+    command = ("label", "in.xyz", "-o", "out.xyz", "--calculator", "ase.calculators.emt:EMT")
+    with monkeypatch.context() as patch:
+        patch.setattr("acnn.cli.label.calculated", ending)
+        assert run(*command).exit_code == 130
+    done = run(*command)
+    assert "goes on after 1 structure of" in done.output
+    assert "wrote out.xyz: 3 structures\n" in done.output
+
+
+def test_outputs_of_two_endings_are_two_runs(broken_off: tuple[object, ...]) -> None:
+    assert run(*broken_off, "-o", "out.extxyz").exit_code == 0
+    assert "goes on after 3 structures" in run(*broken_off).output
 
 
 def test_labels_of_another_run_are_not_continued(broken_off: tuple[object, ...]) -> None:
@@ -323,7 +351,7 @@ def test_labels_of_another_run_are_not_continued(broken_off: tuple[object, ...])
     with Path("in.xyz").open("a") as file:
         file.write(Path("whole.xyz").read_text())
     assert "with another STRUCTURES" in run(*broken_off).output
-    Path("out.part.jsonl").unlink()
+    Path("out.part.xyz.jsonl").unlink()
     done = run(*broken_off)
     assert "out.part.xyz is there, and not known to be of this command" in done.output
     assert Path("out.part.xyz").read_bytes() == begun["out.part.xyz"]
