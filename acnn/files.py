@@ -119,6 +119,11 @@ def is_stream(path: Path) -> bool:
     return status is not None and (_is_descriptor(path) or not (stat.S_ISREG(status.st_mode) or path.is_dir()))
 
 
+def sha256_of(path: Path) -> str:
+    """Of the content, 64 hexadecimal digits: what tells files apart."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def clear_leftovers(path: Path) -> None:
     """Remove temporary files of ``path`` whose processes do not run any more."""
     beginning = _beginning(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +25,7 @@ from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
 from acnn.evaluation.progress import Stage
-from acnn.files import destination, require_writable
+from acnn.files import destination, require_writable, sha256_of
 from acnn.io.model_file import load_model
 from acnn.locks import locked
 from acnn.outputs import require_new
@@ -210,7 +209,7 @@ def _require_sense(
 
 
 def _fingerprint(path: Path | None) -> str | None:
-    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    return None if path is None else sha256_of(path)
 
 
 def _fingerprint_of_value(text: str) -> str | None:

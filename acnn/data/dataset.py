@@ -6,7 +6,6 @@ a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from acnn.data.frames import DatasetError, Frame, read_frames, require_sound_geo
 from acnn.data.label_keys import LabelKeys, choose_keys
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
+from acnn.files import sha256_of
 from acnn.wording import counted
 
 __all__ = [
@@ -203,7 +203,7 @@ def read_dataset(
     return Dataset(
         structures=tuple(kept),
         source=str(file),
-        sha256=_sha256(file),
+        sha256=sha256_of(file),
         left_out=len(structures) - len(kept),
         keys=keys.used,
         virials_ignored=sum(keys.has_useless_virial(frame.atoms) for frame in frames),
@@ -218,10 +218,6 @@ def _dropped(bad: Counter[str], source: str) -> list[str]:
 
 def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, FloatArray]]:
     return ((s.name, s.virial) for s in structures if s.virial is not None)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _labeled(frame: Frame, keys: LabelKeys, table: WeightTable, source: str) -> LabeledStructure:

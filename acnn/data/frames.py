@@ -113,7 +113,7 @@ def _ase_format(path: Path) -> str:
 def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
     name = _ase_format(path)
     if name not in ioformats:
-        raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE reads.")
+        raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE knows by this name.")
     if name in UNSAFE_FORMATS:
         raise DatasetError(f"{path} is refused: the format {name!r} {UNSAFE_FORMATS[name]}.")
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from acnn.data.dataset import Dataset
 from acnn.data.splits import holdout
+from acnn.files import sha256_of
 from acnn.fit.checkpoint import fingerprint
 from acnn.fit.job import require_config_types
 from acnn.fit.linear import chosen
@@ -55,4 +56,4 @@ def _file_mark(path: Path | None) -> str | None:
         return None
     if not path.is_file():
         raise SettingsError(f"{path}: there is no such model file")
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:24]
+    return sha256_of(path)[:24]
