@@ -89,8 +89,6 @@ class Potential(nn.Module):
     cutoff: float
     takes_longer_pairs: bool = False
     """Pairs beyond the cutoff may stand in its graphs: they change nothing, and leaving them in is faster."""
-    has_committee: bool = False
-    """Whether it can say how uncertain it is: see `acnn.uncertainty.committee`."""
     noise: Any = None
     """What a fit assumed of its labels, an `acnn.models.noise.Noise`; None where that is not known."""
     how_to_get_a_committee: str = "train it with several seeds, and use acnn ensemble"
@@ -109,6 +107,11 @@ class Potential(nn.Module):
     def model_type(self) -> str:
         """The name of its type, which models have in their files."""
         return type(self).__name__
+
+    @property
+    def has_committee(self) -> bool:
+        """Whether it can say how uncertain it is: see `acnn.uncertainty.committee`."""
+        return False
 
     def members(self) -> list[Any]:
         """The potentials of an ensemble; of others, the potential itself."""

@@ -127,6 +127,18 @@ def fit_linear(
     All else is as in `LinearProblem`.
     """
     problem = LinearProblem(specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel)
+    return fit_problem(problem, structures, ranks=ranks, checkpoint=checkpoint, advance=advance)
+
+
+def fit_problem(
+    problem: LinearProblem,
+    structures: Sequence[LabeledStructure],
+    *,
+    ranks: Ranks = ALONE,
+    checkpoint: Path | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> LinearFit:
+    """As `fit_linear`."""
     parts = np.zeros(len(structures), np.int64)
     (fit,) = fit_subsets(problem, structures, parts, [[0]], ranks=ranks, checkpoint=checkpoint, advance=advance)
     return fit

@@ -35,9 +35,7 @@ class CompiledPotential(Potential):
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
         """By the compiled kernel, unless another one is asked for or the graph is on another device."""
         compiled = self.energy_kernel() if runs_on(graph) and uses_compiled_kernel(kernel) else None
-        if compiled is not None:
-            return compiled(graph)
-        return None if runs_on(graph) and kernel != "cpu" else super().compiled_gradients(graph, kernel)
+        return super().compiled_gradients(graph, kernel) if compiled is None else compiled(graph)
 
 
 class SumKernel:

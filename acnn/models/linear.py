@@ -77,7 +77,7 @@ class LinearACE(Model):
         return self._e0
 
     @property
-    def has_committee(self) -> bool:  # type: ignore[override]
+    def has_committee(self) -> bool:
         """Whether the fit left one."""
         return self.committee is not None
 

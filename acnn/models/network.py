@@ -107,7 +107,10 @@ class NetworkACE(Model):
     def summary(self) -> dict[str, str]:
         """Type and number of parameters."""
         n_linear = self.linear.summary()["basis functions"]
-        return {"model type": self.model_type, "parameters": f"{n_parameters(self)} and {n_linear} linear"}
+        return {
+            "model type": self.model_type,
+            "parameters": f"{n_parameters(self.embedding, self.fitting)} and {n_linear} linear",
+        }
 
     def describe(self) -> list[Description]:
         """The network, and its linear part."""
@@ -126,7 +129,7 @@ class NetworkACE(Model):
             ("fitting network", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
             ("inner cutoffs (Å)", ", ".join(f"{pair} {r:.3g}" for pair, r in s.inner_cutoffs.items()) or "none"),
             ("energies level off below (eV)", self._floor()),
-            ("parameters", str(n_parameters(self))),
+            ("parameters", str(n_parameters(*parts.values()))),
             *((f"  {name}", str(n_parameters(part))) for name, part in parts.items()),
         ]
         (linear,) = self.linear.describe()
@@ -258,10 +261,9 @@ def require_network(model: Potential, name: str, otherwise: str = "give one of a
     return model
 
 
-def n_parameters(part: nn.Module) -> int:
-    """That training determines; of a whole model, without its linear part."""
-    parts = [part.embedding, part.fitting] if isinstance(part, NetworkACE) else [part]
-    return sum(parameter.numel() for one in parts for parameter in one.parameters())
+def n_parameters(*parts: nn.Module) -> int:
+    """That training determines."""
+    return sum(parameter.numel() for part in parts for parameter in part.parameters())
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

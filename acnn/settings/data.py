@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.weights import WeightTable
 from acnn.settings.base import Section
-from acnn.settings.messages import shown as short
+from acnn.settings.messages import brief
 from acnn.strict import shown
 
+PANEL = "Data"
 LARGEST_E0 = 1e7
 """eV, in size: more than all electrons of the heaviest atom."""
 E0 = Annotated[float, Field(ge=-LARGEST_E0, le=LARGEST_E0)]
@@ -25,28 +26,28 @@ class LabelSettings(Section):
     energy_key: str | None = Field(
         None,
         description="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.",
-        json_schema_extra=shown("a usual name", "Data"),
+        json_schema_extra=shown("a usual name", PANEL),
     )
-    forces_key: str | None = Field(None, description="Forces, eV/Å.", json_schema_extra=shown("a usual name", "Data"))
+    forces_key: str | None = Field(None, description="Forces, eV/Å.", json_schema_extra=shown("a usual name", PANEL))
     virial_key: str | None = Field(
-        None, description="Virial −dE/dε, eV.", json_schema_extra=shown("a usual name", "Data")
+        None, description="Virial −dE/dε, eV.", json_schema_extra=shown("a usual name", PANEL)
     )
     stress_key: str | None = Field(
         None,
         description="Stress, eV/Å³, positive under tension (ASE).",
-        json_schema_extra=shown("a usual name", "Data"),
+        json_schema_extra=shown("a usual name", PANEL),
     )
     max_force: float | None = Field(
         None,
         gt=0,
         le=1e6,
         description="Leave out structures with a larger force, eV/Å.",
-        json_schema_extra=shown("a force above 1000 eV/Å is an error", "Data"),
+        json_schema_extra=shown("a force above 1000 eV/Å is an error", PANEL),
     )
     drop_nan: bool = Field(
         False,
         description="Leave out labels that are NaN or infinite, one by one, instead of refusing the data.",
-        json_schema_extra=shown(panel="Data"),
+        json_schema_extra=shown(panel=PANEL),
     )
 
     @model_validator(mode="after")
@@ -75,12 +76,12 @@ class FittedLabelSettings(LabelSettings):
     e0: str | dict[str, E0] | None = Field(
         None,
         description="Energies of isolated atoms: isolated (those in the data), lstsq, or values in eV 'Si=-0.8'.",
-        json_schema_extra=shown("isolated atoms if there are, else lstsq", "Data"),
+        json_schema_extra=shown("isolated atoms if there are, else lstsq", PANEL),
     )
     weights: Path | dict[str, dict[str, float]] | None = Field(
         None,
         description="Weights by config type, {default: {E: 30, F: 1, V: 1}, liquid: {E: 10}}, or a YAML file of them.",
-        json_schema_extra=shown("E 30, F 1, V 1", "Data"),
+        json_schema_extra=shown("E 30, F 1, V 1", PANEL),
     )
 
     @model_validator(mode="after")
@@ -109,7 +110,7 @@ def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
         found = {element: float(value) for element, value in pairs}
         if len(found) == len(pairs):
             return found
-    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {short(e0)}")
+    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {brief(e0)}")
 
 
 def _is_energy(text: str) -> bool:

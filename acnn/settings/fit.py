@@ -10,13 +10,16 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from acnn.basis.specification import PANEL as BASIS
 from acnn.basis.specification import Cutoff
 from acnn.settings.base import Section, SettingsError, read_mapping, validated
 from acnn.settings.data import FittedLabelSettings
 from acnn.settings.linear import LinearSettings
-from acnn.settings.messages import keys_at, nearest
-from acnn.settings.messages import shown as short
+from acnn.settings.messages import brief, keys_at, nearest
+from acnn.settings.solver import PANEL as REGRESSION
 from acnn.strict import listed, shown
+
+OPTIONS, VALIDATION = "Options", "Validation and choice of the basis"
 
 
 @dataclass(frozen=True)
@@ -46,32 +49,32 @@ class FileSettings(Section):
     output: Path = Field(
         examples=["model.acnn"],
         description="Model file to write, MODEL.acnn.",
-        json_schema_extra=shown(panel="Options"),
+        json_schema_extra=shown(panel=OPTIONS),
     )
     test: Path | None = Field(
-        None, description="Held-out structures for a second error table.", json_schema_extra=shown(panel="Options")
+        None, description="Held-out structures for a second error table.", json_schema_extra=shown(panel=OPTIONS)
     )
     add: Path | None = Field(
         None,
         description="More training structures; E0 and elements stay those of the training data.",
-        json_schema_extra=shown(panel="Options"),
+        json_schema_extra=shown(panel=OPTIONS),
     )
     checkpoint: Path | None = Field(
         None,
         description="File for the factorized equations: a killed fit goes on from there, and what it holds is not "
         "assembled again when more structures are added. Takes 4 p² bytes for p functions.",
-        json_schema_extra=shown(panel="Options"),
+        json_schema_extra=shown(panel=OPTIONS),
     )
     json_file: Path | None = Field(
         None,
         alias="json",
         description="Write basis size, cost and errors as JSON.",
-        json_schema_extra=shown(panel="Options"),
+        json_schema_extra=shown(panel=OPTIONS),
     )
     overwrite: bool = Field(
         False,
         description="Replace the model file also where it holds no linear model.",
-        json_schema_extra=shown(panel="Options"),
+        json_schema_extra=shown(panel=OPTIONS),
     )
 
 
@@ -83,43 +86,43 @@ class ValidationSettings(Section):
         gt=0,
         lt=1,
         description="Share of every config type to hold out of the training data and test on, 0.1.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
     cv: int | None = Field(
         None,
         ge=2,
         le=1000,
         description="Also predict every structure by a fit without its fold, of so many: 5.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
     learning_curve: bool = Field(
         False,
         description="Also fit 1/32, 1/16 … of the training data: errors on test or split by training size.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
     select: Literal["evidence", "bic", "cv"] | None = Field(
         None,
         description="Choose order and degree, up to those given, and cutoff: evidence (no test set needed), bic (small "
         "models), or cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
     select_cutoffs: tuple[Cutoff, ...] | None = Field(
         None,
         min_length=1,
         description="Cutoffs for select in Å, '4.5,5.5'.",
-        json_schema_extra=shown("0.85, 1 and 1.15 × cutoff", "Validation and choice of the basis"),
+        json_schema_extra=shown("0.85, 1 and 1.15 × cutoff", VALIDATION),
     )
     budget: str | float | None = Field(
         None,
         description="Limit for select: functions, 500, or seconds, 120s.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
     seed: int = Field(
         0,
         ge=0,
         lt=2**32,
         description="Of split, cv and learning_curve, and of the committee.",
-        json_schema_extra=shown(panel="Validation and choice of the basis"),
+        json_schema_extra=shown(panel=VALIDATION),
     )
 
     @field_validator("select_cutoffs", mode="before")
@@ -145,7 +148,7 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         None,
         min_length=1,
         description="Chemical symbols, 'Ti,Al'.",
-        json_schema_extra=shown("those of the data", "Basis"),
+        json_schema_extra=shown("those of the data", BASIS),
     )
     committee: int = Field(
         0,
@@ -153,7 +156,7 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         le=1000,
         description="Store so many samples of the posterior in the model: acnn evaluate --uncertainty and the ASE "
         "calculator then tell standard deviations. 8 to 32 are usual.",
-        json_schema_extra=shown(panel="Regression"),
+        json_schema_extra=shown(panel=REGRESSION),
     )
 
     @field_validator("elements", mode="before")
@@ -179,7 +182,7 @@ def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
     values = read_mapping(path, "cutoff: 5.5") if path else {}
     for key in values:
         if key not in KEYS:
-            raise SettingsError(f"{path}: unknown key {short(key)}: did you mean {nearest(key, KEYS)!r}?")
+            raise SettingsError(f"{path}: unknown key {brief(key)}: did you mean {nearest(key, KEYS)!r}?")
     values.update({key: value for key, value in given.items() if value is not None})
     for key in ("train", "output"):
         if key not in values:

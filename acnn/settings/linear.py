@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from acnn.basis.radial import transform_lengths
-from acnn.basis.specification import BasisFields, BasisSpecification, Cutoff
+from acnn.basis.specification import PANEL, BasisFields, BasisSpecification, Cutoff
 from acnn.settings.base import validated
 from acnn.settings.solver import SolverSettings
 from acnn.strict import shown
@@ -19,7 +19,7 @@ class LinearSettings(SolverSettings, BasisFields):
     zbl: bool = Field(
         False,
         description="Add screened nuclear repulsion (ZBL) below the bond length.",
-        json_schema_extra=shown(panel="Basis"),
+        json_schema_extra=shown(panel=PANEL),
     )
     kernel: Literal["auto", "cpu", "torch"] | None = Field(
         None,
@@ -38,7 +38,6 @@ class LinearSettings(SolverSettings, BasisFields):
         """
         values = {name: getattr(self, name) for name in BasisFields.model_fields} | {"elements": elements} | changes
         values["bond_lengths"] = transform_lengths(elements, values["cutoff"]) | self.bond_lengths
-        values["overrides"] = {element: own.model_dump() for element, own in self.overrides.items()}
         basis: BasisSpecification = validated(BasisSpecification, values)
         return basis
 

@@ -41,7 +41,7 @@ def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: t
     if detail["type"] == "missing":
         return f"{name!r} is missing"
     if detail["type"] == "extra_forbidden":
-        return f"unknown key {shown(name)}{_belongs(place, settings)}"
+        return f"unknown key {brief(name)}{_belongs(place, settings)}"
     said = str(detail["msg"]).removeprefix("Value error, ")
     if not place or (isinstance(detail["input"], dict) and not _is_of_type(detail)):
         return f"{name}: {said}" if name else said
@@ -49,7 +49,7 @@ def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: t
         wanted = [d["msg"].removeprefix(INPUT) for d in details if d["msg"].startswith(INPUT)]
         said = INPUT + " or ".join(dict.fromkeys(wanted)) if wanted else said
         said = re.sub(r"a valid dictionary or instance of \w+", "a mapping of settings", said)
-    return f"{name} = {shown(detail['input'])}: {said}{_meaning(field_at(settings, place))}"
+    return f"{name} = {brief(detail['input'])}: {said}{_meaning(field_at(settings, place))}"
 
 
 def _is_of_type(detail: ErrorDetails) -> bool:
@@ -138,7 +138,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return difflib.get_close_matches(word[:MOST_SHOWN], known, n=1, cutoff=0.0)[0]
 
 
-def shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value as it is written, shortened."""
     short = reprlib.Repr()
     short.maxstring = short.maxlong = short.maxother = MOST_SHOWN

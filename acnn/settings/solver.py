@@ -11,6 +11,7 @@ from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior
 from acnn.strict import shown
 
+PANEL = "Regression"
 SOLVER_OPTIONS = {  # setting: its solver, and the parameter there
     "slack": ("blr", "slack"),
     "tikhonov": ("qr", "regularization"),
@@ -29,7 +30,7 @@ class SolverSettings(Section):
         description="blr: finds the regularization by maximizing the evidence. ard: as blr, with one prior per "
         "function, and drops functions the data do not support: smaller, faster models. qr: ridge regression with "
         "tikhonov. rrqr: drops directions below rtol. lsqr: iterative, with damp and atol.",
-        json_schema_extra=shown(panel="Regression"),
+        json_schema_extra=shown(panel=PANEL),
     )
     slack: float | None = Field(
         None,
@@ -37,47 +38,47 @@ class SolverSettings(Section):
         le=1000,
         description="blr: the smoothest coefficients whose residual is so many times that of the most probable ones, "
         "such as 2: less accurate on the data, safer beyond them.",
-        json_schema_extra=shown("1", "Regression"),
+        json_schema_extra=shown("1", PANEL),
     )
     tikhonov: float | None = Field(
         None,
         ge=0,
         le=1e12,
         description="qr: λ of ‖y − Ac‖² + λ‖Γc‖²; larger: smoother, worse on the data.",
-        json_schema_extra=shown("0", "Regression"),
+        json_schema_extra=shown("0", PANEL),
     )
     rtol: float | None = Field(
         None,
         ge=0,
         lt=1,
         description="rrqr: leave out what the data determine less than rtol times the best-determined direction.",
-        json_schema_extra=shown("1e-8", "Regression"),
+        json_schema_extra=shown("1e-8", PANEL),
     )
     damp: float | None = Field(
         None,
         ge=0,
         le=1e6,
         description="lsqr: square root of the λ of tikhonov.",
-        json_schema_extra=shown("1e-5", "Regression"),
+        json_schema_extra=shown("1e-5", PANEL),
     )
     atol: float | None = Field(
         None,
         ge=0,
         lt=1,
         description="lsqr: relative accuracy at which it stops; larger: sooner, smoother.",
-        json_schema_extra=shown("1e-8", "Regression"),
+        json_schema_extra=shown("1e-8", PANEL),
     )
     ard_threshold: str | float | None = Field(
         None,
         description="ard: which functions stay. bic: minimize the Bayesian information criterion; a number: "
         "coefficients so many standard deviations from zero; relevance: 2 of them.",
-        json_schema_extra=shown("bic", "Regression"),
+        json_schema_extra=shown("bic", PANEL),
     )
     prior: str = Field(
         "algebraic:4",
         description="Smoothness prior, which holds back functions of large n and l: algebraic:P, γ = Σ(n^P + w_L l^P); "
         "exponential:A, exp(A Σ(n + w_L l)); gaussian:S, exp(S Σ(n² + w_L l²)); identity.",
-        json_schema_extra=shown(panel="Regression"),
+        json_schema_extra=shown(panel=PANEL),
     )
     repulsion: float = Field(
         0.3,
@@ -85,7 +86,7 @@ class SolverSettings(Section):
         le=1000,
         description="Weight of the restraint to nuclear repulsion (ZBL) of what is closer than any atoms in the data; "
         "0: none.",
-        json_schema_extra=shown(panel="Regression"),
+        json_schema_extra=shown(panel=PANEL),
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
 from acnn.evaluation.progress import Stage, silent
 from acnn.fit.contacts import shortest_distances
-from acnn.fit.linear import fit_linear, make_prior, make_solver
+from acnn.fit.linear import LinearProblem, fit_problem
 from acnn.fit.memory import require_memory
 from acnn.fit.reference_energies import reference_energies
 from acnn.io.model_file import load_model
@@ -123,17 +123,9 @@ def fitted_linear(
     specification = fit.specification(elements, **size)
     energies, source, warnings = reference_energies(settings.data.e0, train, specification, E0_OPTION)
     require_memory(specification, train.structures)
-    found = fit_linear(
-        specification,
-        train.structures,
-        energies,
-        make_solver(fit),
-        make_prior(fit),
-        zbl=fit.zbl,
-        repulsion_weight=fit.repulsion,
-        kernel=fit.kernel,
-        advance=stage(f"linear part, {specification.n_functions} functions", len(train)),
-    )
+    problem = LinearProblem.of(fit, specification, energies)
+    advance = stage(f"linear part, {specification.n_functions} functions", len(train))
+    found = fit_problem(problem, train.structures, advance=advance)
     note = (
         f"linear part: order {specification.order}, {specification.n_functions} functions, fitted in "
         f"{found.seconds:.1f} s; E0 from {source}"
