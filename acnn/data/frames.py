@@ -242,10 +242,17 @@ def _require_room(atoms: Atoms, name: str) -> None:
     periodic = atoms.cell.array[atoms.pbc]
     if not len(periodic) or np.linalg.svd(periodic, compute_uv=False)[-1] >= LEAST_PERIOD:
         return
-    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
-    shortest = float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
-    if 0 < shortest < LEAST_PERIOD:
+    shortest = shortest_period(atoms)
+    if shortest < LEAST_PERIOD:
         raise DatasetError(f"{name} repeats itself every {shortest:.3g} Å, and no crystal does: check its cell, in Å.")
+
+
+def shortest_period(atoms: Atoms) -> float:
+    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
+    if not atoms.pbc.any():
+        return np.inf
+    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
+    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
 
 
 def require_xyz(path: Path) -> None:

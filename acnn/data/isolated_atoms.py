@@ -7,11 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.geometry import minkowski_reduce
 
 from acnn.arrays import FloatArray
 from acnn.data.dataset import Dataset, LabeledStructure
-from acnn.data.frames import DatasetError
+from acnn.data.frames import DatasetError, shortest_period
 
 ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
 ISOLATION = 10.0
@@ -64,15 +63,7 @@ def defines_e0(structure: LabeledStructure, cutoff: float = ISOLATION) -> bool:
 
 def is_isolated(atoms: Atoms, cutoff: float = ISOLATION) -> bool:
     """Whether this is one atom, farther than so many Å from its images."""
-    return len(atoms) == 1 and _image_distance(atoms) > cutoff
-
-
-def _image_distance(atoms: Atoms) -> float:
-    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
-    if not atoms.pbc.any():
-        return np.inf
-    reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
-    return float(np.linalg.norm(reduced[atoms.pbc], axis=1).min())
+    return len(atoms) == 1 and shortest_period(atoms) > cutoff
 
 
 def least_squares_energies(dataset: Dataset) -> dict[str, float]:
