@@ -109,7 +109,7 @@ def test_the_command_is_installed(wheel):
     (path,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
     entry_points = configparser.ConfigParser()
     entry_points.read_string(wheel.read(path).decode())
-    assert dict(entry_points["console_scripts"]) == {"acnn": "acnn.cli.main:app"}
+    assert dict(entry_points["console_scripts"]) == {"acnn": "acnn.cli.main:run"}
 
 
 @pytest.mark.skipif("ACNN_TEST_INSTALLED" not in os.environ, reason="only .ci/run tests an installed wheel")
