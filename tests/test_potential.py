@@ -223,7 +223,7 @@ def test_without_pairs_there_is_e0(model, atoms):
 @pytest.mark.parametrize("pairs", [True, False])
 def test_an_unknown_element_is_named(model, pairs):
     atoms = ase.Atoms("SiAu", [[0, 0, 0], [0, 0, 2 if pairs else 50]])
-    with pytest.raises(ValueError, match="the element Au is not in this model, which knows C, Si"):
+    with pytest.raises(ValueError, match="the element Au is not in this model, which supports C, Si"):
         evaluate(model, [atoms])
 
 

@@ -1,0 +1,1 @@
+"""The ACE basis: specification, radial and angular functions, products, coupling and derivatives."""

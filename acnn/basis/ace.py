@@ -1,12 +1,12 @@
 """The ACE basis: site energy functions B_i of an atomic graph, in torch; the definition of the models.
 
-    A_znlm = Σ_j R_n(r_ij) Y_lm(r̂_ij) δ_{z z_j}        density (pooling)
+    A_znlm = Σ_j R_n(r_ij) Y_lm(r̂_ij) δ_{z z_j}        density projections ("densities")
     AA     = Π_t A_{k_t}                                products
     B      = C · AA                                     invariants (many-body part)
     B_pair = ½ Σ_j R^pair_n(r_ij)                       pair part, shared by both atoms of a pair
 
 Columns: the many-body functions of each center element in turn, then the pair functions of each unordered pair of
-elements. Inside the module atoms are the last axis, so that every product is a long vector operation.
+elements. Inside the module, atoms are the last axis, so that every product is a long vector operation.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class SparseMap(nn.Module):
         self.register_buffer("value", torch.as_tensor(entries.data), persistent=False)
 
     def times(self, dense: Tensor) -> Tensor:
-        """M · dense [n_rows, n] for dense [n_columns, n]."""
+        """Return M · dense [n_rows, n] for dense [n_columns, n]."""
         indices, values = torch.stack([self.row, self.column]), self.value.to(dense.dtype)
         matrix = torch.sparse_coo_tensor(indices, values, self.shape, check_invariants=False, is_coalesced=True)
         return torch.sparse.mm(matrix, dense)
 
     def transposed_times(self, vector: Tensor) -> Tensor:
-        """Mᵀ · vector [n_columns] for a vector [n_rows]."""
+        """Return Mᵀ · vector [n_columns] for a vector [n_rows]."""
         terms = self.value.to(vector.dtype) * vector[self.row]
         return vector.new_zeros(self.shape[1]).index_add(0, self.column, terms)
 
@@ -90,21 +90,21 @@ class ElementBasis(nn.Module):
         return cast("SparseMap", self.maps[str(order)])
 
     def forward(self, densities: Tensor) -> Tensor:
-        """B [n_functions, n_atoms] from signed densities [n_rows, n_atoms]."""
+        """Return B [n_functions, n_atoms] from signed densities [n_rows, n_atoms]."""
         values = densities.real.new_zeros(self.n_functions, densities.shape[1])
         for order, products in self.tree(densities).items():
             values = values + self._map(order).times(products.real)
         return values
 
     def contract(self, densities: Tensor, folded: dict[int, Tensor]) -> Tensor:
-        """c·B [n_atoms] from coefficients of the products, folded[order] = Cᵀc."""
+        """Return c·B [n_atoms] from coefficients of the products, folded[order] = Cᵀc."""
         energies = densities.real.new_zeros(densities.shape[1])
         for order, products in self.tree(densities).items():
             energies = energies + folded[order].to(energies.dtype) @ products.real
         return energies
 
     def fold(self, coefficients: Tensor) -> dict[int, Tensor]:
-        """Cᵀc per order, from the coefficients of this element's functions [n_functions]."""
+        """Return Cᵀc per order, from the coefficients of this element's functions [n_functions]."""
         return {order: self._map(order).transposed_times(coefficients) for order in self.coupled.coefficients}
 
 
@@ -112,7 +112,7 @@ class ACEBasis(nn.Module):
     """All basis functions of a specification.
 
     Args:
-        specification: what to build.
+        specification: the basis to build.
 
     Attributes:
         n_functions: number of columns.
@@ -164,7 +164,7 @@ class ACEBasis(nn.Module):
         self.n_functions = offset
 
     def _product_sums(self, multisets: list[Multiset], r0: list[float]) -> ProductSums:
-        """Of a center element with bond lengths r0 (Å) to every element."""
+        """Return the functions of a center element, given r0 (Å) for every neighbor element."""
         radial = [RadialProducts(self._many_body_radial([[length]], 1), length) for length in r0]
         return ProductSums(self.specification.formulation, multisets, radial)
 
@@ -199,7 +199,11 @@ class ACEBasis(nn.Module):
         self.register_buffer("parity", torch.as_tensor(self.table.parity), persistent=False)
 
     def element_index(self, species: Tensor) -> Tensor:
-        """Index into ``elements`` of atomic numbers; an unknown element is an error naming it."""
+        """Return the index into ``elements`` of each atomic number.
+
+        Raises:
+            UnsupportedElementError: one of them is not an element of the model.
+        """
         index = torch.searchsorted(self.numbers, species).clamp(max=len(self.elements) - 1)
         unknown = self.numbers[index] != species
         if bool(unknown.any()):
@@ -207,7 +211,7 @@ class ACEBasis(nn.Module):
         return index
 
     def edges(self, graph: AtomicGraph) -> Edges:
-        """Where each pair goes in the padded arrays."""
+        """Assign every pair its place in the padded arrays."""
         element = self.element_index(graph.species)
         element_i, element_j = element[graph.pair_i], element[graph.pair_j]
         row = graph.pair_i * len(self.elements) + element_j
@@ -220,12 +224,12 @@ class ACEBasis(nn.Module):
         return Edges(element_i, element_j, row * width + slot, width)
 
     def harmonics(self, vectors: Tensor) -> Tensor:
-        """Re Y_lm, then Im Y_lm [n_pairs, 2 n_lm] of pair vectors."""
+        """Return Re Y_lm, then Im Y_lm [n_pairs, 2 n_lm] of pair vectors."""
         directions = vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
         return torch.cat(spherical_harmonics(directions, self.l_max), dim=1)
 
     def densities(self, graph: AtomicGraph, edges: Edges) -> Tensor:
-        """Signed densities [n_rows, n_centers], complex."""
+        """Return the signed densities [n_rows, n_centers], complex."""
         distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         radial = self.radial(distance, edges.element_i, edges.element_j)
         n_rows, n_lm = graph.n_centers * len(self.elements), n_harmonics(self.l_max)
@@ -243,12 +247,12 @@ class ACEBasis(nn.Module):
         return torch.cat([plus, minus])
 
     def centers_of(self, graph: AtomicGraph) -> list[Tensor]:
-        """For every element the indices of its centers."""
+        """Return the indices of the centers of each element."""
         element = self.element_index(graph.species[: graph.n_centers])
         return [torch.nonzero(element == z)[:, 0] for z in range(len(self.elements))]
 
     def forward(self, graph: AtomicGraph) -> Tensor:
-        """B [n_functions, n_centers]; functions of other center elements are zero."""
+        """Return B [n_functions, n_centers]; functions of other center elements are zero."""
         values = graph.pair_vectors.new_zeros(self.n_functions, graph.n_centers)
         near = graph.within(self.specification.cutoff)
         densities = self.densities(near, self.edges(near))
@@ -258,7 +262,7 @@ class ACEBasis(nn.Module):
         return values + self.pair_functions(graph)
 
     def pair_functions(self, graph: AtomicGraph) -> Tensor:
-        """½ Σ_j R^pair_n(r_ij) in the pair columns [n_functions, n_centers]."""
+        """Return ½ Σ_j R^pair_n(r_ij) in the pair columns [n_functions, n_centers]."""
         values = graph.pair_vectors.new_zeros(self.n_functions, graph.n_centers)
         if not self.pair_columns:
             return values
@@ -270,7 +274,7 @@ class ACEBasis(nn.Module):
         return values
 
     def pair_kinds(self, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
-        """For each pair the element indices of its atoms, and the position of its kind in ``pair_columns``."""
+        """Return, for each pair, the element indices of its atoms and the position of its kind in ``pair_columns``."""
         element = self.element_index(graph.species)
         element_i, element_j = element[graph.pair_i], element[graph.pair_j]
         kinds = torch.zeros(len(self.elements), len(self.elements), dtype=torch.int64, device=element.device)
@@ -279,22 +283,22 @@ class ACEBasis(nn.Module):
         return element_i, element_j, kinds[element_i, element_j]
 
     def pair_embedding(self, graph: AtomicGraph) -> tuple[Tensor, Tensor]:
-        """R^pair_n [n_pairs, n] and the kind of each pair."""
+        """Return R^pair_n [n_pairs, n] and the kind of each pair."""
         element_i, element_j, kind = self.pair_kinds(graph)
         distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         return self.pair_radial(distance, element_i, element_j), kind
 
 
 class UnsupportedElementError(ValueError):
-    """A structure holds an element that the model does not know."""
+    """A structure contains an element that the model does not support."""
 
     def __init__(self, number: float, elements: Sequence[str]) -> None:
         n = int(number)
         symbol = chemical_symbols[n] if 0 <= n < len(chemical_symbols) else f"with atomic number {n}"
-        super().__init__(f"the element {symbol} is not in this model, which knows {', '.join(elements)}")
+        super().__init__(f"the element {symbol} is not in this model, which supports {', '.join(elements)}")
 
 
 def padded(values: Tensor, slot: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Rows of pairs [n_pairs, k] as [rows, slots, k], zero where there is no pair."""
+    """Arrange rows of pairs [n_pairs, k] as [rows, slots, k], zero where there is no pair."""
     flat = values.new_zeros(shape[0] * shape[1], values.shape[1])
     return flat.index_copy(0, slot, values).reshape(*shape, values.shape[1])

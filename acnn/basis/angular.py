@@ -15,17 +15,17 @@ from torch import Tensor
 
 
 def n_harmonics(l_max: int) -> int:
-    """Number of columns for l = 0 … l_max, m = 0 … l."""
+    """Return the number of columns for l = 0 … l_max, m = 0 … l."""
     return (l_max + 1) * (l_max + 2) // 2
 
 
 def harmonic_index(l: int, m: int) -> int:
-    """Column of (l, m), m ≥ 0."""
+    """Return the column of (l, m), m ≥ 0."""
     return l * (l + 1) // 2 + m
 
 
 def spherical_harmonics(unit_vectors: Tensor, l_max: int) -> tuple[Tensor, Tensor]:
-    """Real and imaginary parts of Y_lm [n, n_harmonics(l_max)] for unit vectors [n, 3]."""
+    """Return the real and imaginary parts of Y_lm [n, n_harmonics(l_max)] for unit vectors [n, 3]."""
     x, y, z = unit_vectors.unbind(dim=1)
     legendre = _modified_legendre(z, l_max)
     cosines, sines = [torch.ones_like(x)], [torch.zeros_like(x)]
@@ -40,7 +40,7 @@ def spherical_harmonics(unit_vectors: Tensor, l_max: int) -> tuple[Tensor, Tenso
 
 
 def _modified_legendre(z: Tensor, l_max: int) -> list[list[Tensor]]:
-    """P̄_lm(z) / (1 - z²)^(m/2), normalized, by the recursion in l that is stable for all l, m.
+    """Return P̄_lm(z) / (1 - z²)^(m/2), normalized, by the recursion in l that is stable for all l, m.
 
     NIST Digital Library of Mathematical Functions, 14.10.3, with the normalization of 14.30.1 absorbed.
     """

@@ -35,7 +35,7 @@ class RadialProducts:
 
     Args:
         radial: the radial functions, with the polynomial envelope.
-        r0: bond length of the pair in Å.
+        r0: of the pair, in Å.
     """
 
     def __init__(self, radial: RadialBasis, r0: float) -> None:
@@ -43,7 +43,7 @@ class RadialProducts:
         self._known: dict[tuple[int, ...], FloatArray] = {}
 
     def expand(self, ns: tuple[int, ...]) -> FloatArray:
-        """p_n for n = 1 … of the product of the functions with indices n_t, in any order."""
+        """Return p_n, n = 1 …, of the product of the functions with indices n_t, in any order."""
         key = tuple(sorted(ns))
         if key not in self._known:
             self._known[key] = self._expand(key)
@@ -61,7 +61,7 @@ class RadialProducts:
 
 @functools.cache
 def _jacobi_quadrature(degree: int, alpha: float, beta: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Nodes, P_n at the nodes [degree, n_nodes], and the projector onto P_n, exact for polynomials up to P_degree."""
+    """Return nodes, P_n at the nodes [degree, n_nodes], and the projector onto P_n, exact up to P_degree."""
     nodes, weights = roots_jacobi(degree + 1, alpha, beta)
     polynomials = jacobi_polynomials(torch.as_tensor(nodes), degree, alpha, beta).numpy().T
     return nodes, polynomials, polynomials * (weights / weights.sum())
@@ -87,11 +87,11 @@ class ContractedCoupling:
 
 @functools.cache
 def contracted_coupling(channels: Channels, partition: Partition) -> ContractedCoupling:
-    """Σ_m C_m Π_b (Π_{t in b} Y_{l_t m_t}) as Σ C'_{lm} Π_b Y_{l_b m_b}.
+    """Expand Σ_m C_m Π_b (Π_{t in b} Y_{l_t m_t}) as Σ C'_{lm} Π_b Y_{l_b m_b}.
 
     Args:
-        channels: of the multiset, as for `coupling_coefficients`.
-        partition: of the positions 0 … ν - 1 in the order of the multiset.
+        channels: those of the multiset, as for `coupling_coefficients`.
+        partition: a partition of the positions 0 … ν - 1 in the order of the multiset.
     """
     l = [degree for degree, copies in channels for _ in range(copies)]
     m, coupling = _ordered_coupling(channels) if len(partition) < len(l) else _coupling(channels)
@@ -112,7 +112,7 @@ def contracted_coupling(channels: Channels, partition: Partition) -> ContractedC
 
 
 def _coupling(channels: Channels) -> tuple[IntArray, FloatArray]:
-    """m of every factor [n_products, order], and the coefficients [n_invariants, n_products]."""
+    """Return m of every factor [n_products, order], and the coefficients [n_invariants, n_products]."""
     products, coupling = coupling_coefficients(channels)
     order = sum(copies for _, copies in channels)
     return np.array([sum(ms, ()) for ms in products], dtype=np.int64).reshape(-1, order), coupling
@@ -120,9 +120,9 @@ def _coupling(channels: Channels) -> tuple[IntArray, FloatArray]:
 
 @functools.cache
 def _ordered_coupling(channels: Channels) -> tuple[IntArray, FloatArray]:
-    """The same with the m of equal channels in every order, which share the coefficient: an invariant tensor.
+    """Return the same with the m of equal channels in every order, sharing the coefficient: an invariant tensor.
 
-    Only then are the contractions of a single partition invariant, and keep the selection rules.
+    Only then are the contractions of a single partition invariant, and do they obey the selection rules.
     """
     products, coupling = coupling_coefficients(channels)
     m, source = [], []
@@ -136,7 +136,7 @@ def _ordered_coupling(channels: Channels) -> tuple[IntArray, FloatArray]:
 
 
 def _block_expansion(l: tuple[int, ...], m: IntArray) -> dict[int, FloatArray]:
-    """g_l of Π_t Y_{l_t m_t} for every row of m [n, n_factors], by l: [n]."""
+    """Return g_l of Π_t Y_{l_t m_t} for every row of m [n, n_factors], by l: [n]."""
     if len(l) == 1:
         return {l[0]: np.ones(len(m))}
     highest = sum(l)
@@ -151,7 +151,7 @@ def _block_expansion(l: tuple[int, ...], m: IntArray) -> dict[int, FloatArray]:
 
 @functools.cache
 def _meridian(l_max: int) -> tuple[FloatArray, FloatArray]:
-    """Weights in cos θ, exact for products of harmonics of total degree 2 l_max, and Y_lm at φ = 0, which are real."""
+    """Return weights in cos θ, exact for harmonics of total degree 2 l_max, and Y_lm at φ = 0, which are real."""
     cosines, weights = roots_legendre(l_max + 1)
     points = np.stack([np.sqrt(1 - cosines**2), np.zeros_like(cosines), cosines], axis=1)
     real, _ = spherical_harmonics(torch.as_tensor(points), l_max)
@@ -159,7 +159,7 @@ def _meridian(l_max: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _signed(harmonics: FloatArray, l: int, m: IntArray) -> FloatArray:
-    """Y_lm at the nodes for every m [n, n_nodes], zero for |m| > l."""
+    """Return Y_lm at the nodes for every m [n, n_nodes], zero for |m| > l."""
     size = np.abs(m)
     sign = np.where(size > l, 0.0, np.where((m < 0) & (m % 2 == 1), -1.0, 1.0))
     return sign[:, None] * harmonics[harmonic_index(l, 0) + np.minimum(size, l)]

@@ -1,8 +1,8 @@
-"""How many basis functions there are, without making a list of them.
+"""The number of basis functions, without listing them.
 
-A multiset of channels (z, n, l) couples to N(Σm = 0) - N(Σm = 1) invariants (`acnn.basis.coupling`), so that there are
-as many functions of order ν as multisets of ν one-particle functions (z, n, l, m) with Σm = 0, less those with Σm = 1.
-With powers of x and y for n and l, and the character of rotations by θ for the sum over m,
+A multiset of channels (z, n, l) couples to N(Σm = 0) - N(Σm = 1) invariants (`acnn.basis.coupling`). The number of
+functions of order ν is therefore that of multisets of ν one-particle functions (z, n, l, m) with Σm = 0, minus that of
+those with Σm = 1. With powers of x and y for n and l, and the character of rotations by θ for the sum over m,
 
     p_k = n_z Σ_nl x^(kn) y^(kl) χ_l(kθ) ,   χ_l(θ) = sin((l + ½) θ) / sin(θ / 2) ,   ν h_ν = Σ_k p_k h_(ν-k)
 
@@ -21,20 +21,23 @@ import scipy.fft
 from acnn.arrays import FloatArray
 
 MOST_FUNCTIONS = 10_000_000
-"""Beyond so many nothing is counted any further: no computer holds the equations of such a basis."""
+"""Counting stops here: no computer holds the equations of such a basis."""
 LARGEST_ARRAY = 4_000_000
-"""In numbers: so many angles at once."""
+"""Entries of the arrays made at once; it limits the number of angles in a chunk."""
 
 
 class BasisSize(NamedTuple):
-    """Numbers of functions, and of products Π A of densities with Σm = 0, of which they are made."""
+    """Numbers of functions, and of the products Π A of densities with Σm = 0 that they consist of."""
 
     functions: int
     products: int
 
 
 def many_body_size(n_elements: int, degrees: Mapping[int, float], wl: float) -> BasisSize:
-    """Of one center element, with the total degree of each order; a lower bound where it is beyond `MOST_FUNCTIONS`."""
+    """Count the functions of one center element, given the total degree of each order.
+
+    Beyond `MOST_FUNCTIONS` the result is a lower bound.
+    """
     size = BasisSize(0, 0)
     for order, degree in sorted(degrees.items()):
         if size.functions <= MOST_FUNCTIONS:
@@ -61,7 +64,7 @@ def _size_of_order(n_elements: int, order: int, degree: float, wl: float) -> Bas
 
 
 def _multisets(n_elements: int, order: int, shape: tuple[int, ...], angles: FloatArray) -> FloatArray:
-    """h_ν as polynomials in x and y up to some powers [n_angles, n_x, n_y]."""
+    """Return h_ν as polynomials in x and y, truncated to the given shape [n_angles, n_x, n_y]."""
     powers = {k: n_elements * _one_particle(k, shape, angles) for k in range(1, order + 1)}
     found = {0: np.zeros((len(angles), *shape))}
     found[0][:, 0, 0] = 1.0
@@ -72,7 +75,7 @@ def _multisets(n_elements: int, order: int, shape: tuple[int, ...], angles: Floa
 
 
 def _one_particle(k: int, shape: tuple[int, ...], angles: FloatArray) -> FloatArray:
-    """Σ_nl x^(kn) y^(kl) χ_l(kθ), n = 1 …, l = 0 … [n_angles, n_x, n_y]."""
+    """Return Σ_nl x^(kn) y^(kl) χ_l(kθ), n = 1 …, l = 0 … [n_angles, n_x, n_y]."""
     values = np.zeros((len(angles), *shape))
     columns = np.arange(0, shape[1], k)
     values[:, k::k, ::k] = _characters(len(columns), k * angles)[:, None, :]
@@ -80,14 +83,14 @@ def _one_particle(k: int, shape: tuple[int, ...], angles: FloatArray) -> FloatAr
 
 
 def _characters(n: int, angles: FloatArray) -> FloatArray:
-    """χ_0 … χ_(n-1) [n_angles, n]: χ_l = 1 + 2 Σ_(m ≤ l) cos mθ."""
+    """Return χ_0 … χ_(n-1) [n_angles, n]: χ_l = 1 + 2 Σ_(m ≤ l) cos mθ."""
     cosines = 2 * np.cos(angles[:, None] * np.arange(n))
     cosines[:, 0] = 1.0
     return np.cumsum(cosines, axis=1)
 
 
 def _product(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Of polynomials, higher powers left out."""
+    """Multiply polynomials, dropping higher powers."""
     shape = one.shape[1:]
     size = [scipy.fft.next_fast_len(2 * n - 1, real=True) for n in shape]
     both = scipy.fft.rfft2(one, size) * scipy.fft.rfft2(other, size)

@@ -26,11 +26,11 @@ Channels = tuple[tuple[int, int], ...]
 """(l, number of copies) of every distinct channel of a multiset, in a fixed order."""
 
 MList = tuple[tuple[int, ...], ...]
-"""For every channel the m of its copies, ascending."""
+"""The m of the copies of every channel, ascending."""
 
 
 def m_multisets(channels: Channels, total_m: int) -> list[MList]:
-    """All distinct assignments of m to the copies with Σm = total_m, in lexicographic order."""
+    """List all distinct assignments of m to the copies with Σm = total_m, in lexicographic order."""
     per_channel = [
         list(combinations_with_replacement(range(-l, l + 1), copies)) for l, copies in channels
     ]  # fmt: skip
@@ -39,7 +39,7 @@ def m_multisets(channels: Channels, total_m: int) -> list[MList]:
 
 @functools.cache
 def n_invariants(channels: Channels) -> int:
-    """Number of independent invariants, N(Σm = 0) - N(Σm = 1)."""
+    """Return the number of independent invariants, N(Σm = 0) - N(Σm = 1)."""
     largest = sum(l * copies for l, copies in channels)
     if largest % 2 or largest == 0:
         return int(largest == 0)
@@ -49,7 +49,7 @@ def n_invariants(channels: Channels) -> int:
 
 @functools.cache
 def m_counts(l: int, copies: int) -> IntArray:
-    """How many multisets of so many m of degree l have Σm = -copies·l … copies·l [2 copies l + 1]."""
+    """Count the multisets of ``copies`` values of m of degree l by Σm = -copies·l … copies·l [2 copies l + 1]."""
     ways = np.zeros((copies + 1, 2 * l * copies + 1), np.int64)
     ways[0, 0] = 1
     for m in range(2 * l + 1):
@@ -60,10 +60,10 @@ def m_counts(l: int, copies: int) -> IntArray:
 
 @functools.cache
 def coupling_coefficients(channels: Channels) -> tuple[list[MList], FloatArray]:
-    """Products and coefficients C [n_invariants, n_products] with B = Σ C · Π A_{lm}.
+    """Return products and coefficients C [n_invariants, n_products] with B = Σ C · Π A_{lm}.
 
-    Seen as tensors over ordered copies the invariants are orthonormal. The basis is the Gram-Schmidt basis of the
-    projector onto the kernel taken in lexicographic order, so it does not depend on the linear algebra library.
+    As tensors over ordered copies, the invariants are orthonormal. The basis results from Gram-Schmidt on the rows of
+    the projector onto the kernel, in lexicographic order, so it does not depend on the linear algebra library.
     An odd Σl has no invariant under reflection: none is returned.
     """
     products = m_multisets(channels, 0)
@@ -94,7 +94,7 @@ def _raising_operator(channels: Channels, products: list[MList]) -> FloatArray:
 
 
 def _kernel(operator: FloatArray, count: int) -> FloatArray:
-    """Orthonormal basis [n_products, count] of the kernel; its dimension is known."""
+    """Return an orthonormal basis [n_products, count] of the kernel, whose dimension is known."""
     if operator.shape[0] == 0:
         return np.eye(operator.shape[1])
     q, _ = scipy.linalg.qr(operator.T)
@@ -120,7 +120,7 @@ def _lexicographic_basis(projector: FloatArray, count: int) -> FloatArray:
 
 
 def _orderings(ms: MList) -> int:
-    """In how many ways the m of a channel's copies can be ordered."""
+    """Count the ways to order the m of each channel's copies."""
     ways = 1
     for channel in ms:
         ways *= math.factorial(len(channel))

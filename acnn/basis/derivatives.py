@@ -49,7 +49,7 @@ class BasisDerivatives:
         ]
 
     def __call__(self, graph: AtomicGraph) -> Iterator[PairDerivatives]:
-        """dB/dr for all pairs of the graph, in blocks of bounded memory."""
+        """Yield dB/dr for all pairs of the graph, in blocks of bounded memory."""
         cutoff = self.basis.specification.cutoff
         near, kept = graph.within(cutoff), graph.pairs_within(cutoff)
         bytes_per_center = max((e.bytes_per_center(near) for e in self._elements), default=1)
@@ -103,7 +103,7 @@ class _EmbeddingDerivatives:
         self.d_harmonics = torch.stack(along, dim=1)
 
     def densities(self, pairs: Tensor, n: Tensor, lm: Tensor) -> Tensor:
-        """Derivatives of the density components (n, lm) [n_pairs, 3, n_components]."""
+        """Return the derivatives of the density components (n, lm) [n_pairs, 3, n_components]."""
         slope = self.d_radial[pairs][..., n] * self.harmonics[pairs, None][..., lm]
         return slope.addcmul_(self.radial[pairs, None][..., n], self.d_harmonics[pairs][..., lm])
 
@@ -134,7 +134,7 @@ class _ElementDerivatives:
         self._matrix = SparseMap(scipy.sparse.vstack(matrices).tocsr()).to(basis.numbers.device)
 
     def bytes_per_center(self, graph: AtomicGraph) -> int:
-        """Rough peak: the dense dB/dA twice, and dB/dr of the neighbors thrice."""
+        """Estimate the peak: the dense dB/dA twice, and dB/dr of the neighbors three times."""
         neighbors = graph.n_pairs // max(1, graph.n_centers) + 1
         values = 2 * self._matrix.shape[0] + 9 * neighbors * self.n_functions
         return values * graph.pair_vectors.element_size()
@@ -165,7 +165,7 @@ class _ElementDerivatives:
             yield PairDerivatives(self.columns, pairs, values[slot])
 
     def _by_density(self, densities: Tensor) -> Tensor:
-        """∂B/∂A by density component [n_centers, n_components, n_functions]."""
+        """Return ∂B/∂A by density component [n_centers, n_components, n_functions]."""
         q = torch.cat([torch.ones_like(densities[:1]), *self.tree(densities).values()])
         found = self._matrix.times(torch.cat([q.real, q.imag]))
         return found.T.reshape(densities.shape[1], -1, self.n_functions)
@@ -174,7 +174,7 @@ class _ElementDerivatives:
 def _block_row(
     matrix: scipy.sparse.csr_array, densities: IntArray, shape: tuple[int, int], part: int
 ) -> scipy.sparse.csr_array:
-    """Rows of some densities, acting on the real (part 0) or imaginary (part 1) half of the stacked products."""
+    """Return rows of densities that act on the real (part 0) or imaginary (part 1) half of the stacked products."""
     chosen = np.arange(shape[0] * shape[1]).reshape(shape)[densities].reshape(-1)
     rows = matrix[chosen]
     empty = scipy.sparse.csr_array(rows.shape)
@@ -184,7 +184,7 @@ def _block_row(
 def _slopes(
     function: Callable[[Tensor], Tensor], primal: Tensor, tangents: list[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Value and directional derivatives of a function that treats rows separately.
+    """Return value and directional derivatives of a function that treats rows separately.
 
     A vector-Jacobian product uᵀJ is linear in u, so differentiating it along a tangent t gives J t: two backward passes
     (torch's forward mode gives the same but takes ten times as long on small structures).

@@ -1,6 +1,6 @@
 """Products of densities, and the sparse maps from products to invariants, for one center element.
 
-Factors are rows of the signed density table: (z, n, l, m) for m ≥ 0 first, the conjugates with m < 0 behind.
+Factors are rows of the signed density table: first (z, n, l, m) for m ≥ 0, then the conjugates with m < 0.
 A product and its conjugate have the same real part and the same coefficient, so only one of the two is kept.
 """
 
@@ -22,8 +22,8 @@ class DensityTable:
 
     Attributes:
         rows: (z, n, l, m) of every row with m ≥ 0, int64 [n_plus, 4].
-        mirrored: for every row with m < 0 the row of |m|.
-        mirror: for every row the row of -m.
+        mirrored: the row of |m|, for every row with m < 0.
+        mirror: the row of -m, for every row.
     """
 
     def __init__(self, channels: Sequence[tuple[int, int, int]]) -> None:
@@ -41,6 +41,7 @@ class DensityTable:
 
     @property
     def n_plus(self) -> int:
+        """Number of rows with m ≥ 0."""
         return len(self.rows)
 
     @property
@@ -49,14 +50,14 @@ class DensityTable:
         return (-1.0) ** self.rows[self.mirrored, 3]
 
     def find(self, z: IntArray, n: IntArray, l: IntArray, m: IntArray) -> IntArray:
-        """Rows of densities that are in the table; the arguments are broadcast."""
+        """Return the rows of densities that are in the table; the arguments are broadcast."""
         found = self._index[z, n, l, m + self._l_max]
         if (found < 0).any():
-            raise KeyError("a density that is asked for is not in the table")
+            raise KeyError("a requested density is not in the table")
         return found
 
     def unsigned(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """For signed rows: the row of |m|, +1 or -1 for the conjugate, and the phase (-1)^m of the conjugate."""
+        """Return, for signed rows, the row of |m|, +1 or -1 for the conjugate, and the phase (-1)^m of the latter."""
         negative = rows >= self.n_plus
         mirror = np.where(negative, rows - self.n_plus, 0)
         source = self.mirrored[mirror] if len(self.mirrored) else np.zeros_like(rows)
@@ -84,7 +85,7 @@ class CoupledProducts:
 
 @dataclass(frozen=True)
 class Terms:
-    """Products of densities in functions: value · Re Π_t A_{factors[t]}.
+    """Products of densities as they occur in functions: value · Re Π_t A_{factors[t]}.
 
     Attributes:
         factors: rows of the density table with Σm = 0, int64 [n, order].
@@ -98,7 +99,7 @@ class Terms:
 
 
 def couple(terms: Iterable[Terms], n_functions: int, table: DensityTable) -> CoupledProducts:
-    """Terms of any orders gathered by product and function."""
+    """Collect terms of any orders by product and function."""
     by_order: dict[int, list[Terms]] = {}
     for part in terms:
         by_order.setdefault(part.factors.shape[1], []).append(part)
@@ -114,7 +115,7 @@ def couple(terms: Iterable[Terms], n_functions: int, table: DensityTable) -> Cou
 
 
 def _one_of_conjugates(rows: IntArray, table: DensityTable) -> IntArray:
-    """Factors in ascending order, of the product or of its conjugate: the one whose factors come first."""
+    """Return the factors, ascending, of each product or of its conjugate, whichever comes first."""
     own, mirrored = np.sort(rows, axis=1), np.sort(table.mirror[rows], axis=1)
     differ = own != mirrored
     first = differ.argmax(axis=1)[:, None]
@@ -123,7 +124,7 @@ def _one_of_conjugates(rows: IntArray, table: DensityTable) -> IntArray:
 
 
 def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
-    """The distinct rows in lexicographic order, and which of them every row is."""
+    """Return the distinct rows in lexicographic order, and the index of each row among them."""
     rank, size = np.zeros(len(rows), dtype=np.int64), int(rows.max(initial=0)) + 1
     first = rank
     for column in rows.T:
@@ -149,18 +150,18 @@ class ProductTree(nn.Module):
             self.register_buffer(f"factor_{order}", torch.as_tensor(rows[:, -1].copy()), persistent=False)
         for order, rows in factors.items():
             if order > 0:
-                self.register_buffer(f"asked_{order}", torch.as_tensor(_find(rows, nodes[order])), persistent=False)
+                self.register_buffer(f"wanted_{order}", torch.as_tensor(_find(rows, nodes[order])), persistent=False)
 
     def forward(self, densities: Tensor) -> dict[int, Tensor]:
-        """order -> products [n, n_atoms] for complex densities [n_rows, n_atoms]."""
-        asked: dict[int, Tensor] = {}
+        """Return order -> products [n, n_atoms] for complex densities [n_rows, n_atoms]."""
+        wanted: dict[int, Tensor] = {}
         layer = densities
         for order in range(1, self.depth + 1):
             factor = densities.index_select(0, getattr(self, f"factor_{order}"))
             layer = factor if order == 1 else layer.index_select(0, getattr(self, f"parent_{order}")) * factor
-            if hasattr(self, f"asked_{order}"):
-                asked[order] = layer.index_select(0, getattr(self, f"asked_{order}"))
-        return asked
+            if hasattr(self, f"wanted_{order}"):
+                wanted[order] = layer.index_select(0, getattr(self, f"wanted_{order}"))
+        return wanted
 
 
 def _with_prefixes(factors: dict[int, IntArray]) -> dict[int, IntArray]:
@@ -173,7 +174,7 @@ def _with_prefixes(factors: dict[int, IntArray]) -> dict[int, IntArray]:
 
 
 def _find(rows: IntArray, table: IntArray) -> IntArray:
-    """Positions of rows in a table of distinct rows that holds all of them."""
+    """Return the positions of rows in a table of distinct rows that contains all of them."""
     index = {row: position for position, row in enumerate(map(tuple, table.tolist()))}
     return np.array([index[row] for row in map(tuple, rows.tolist())], dtype=np.int64)
 
@@ -193,7 +194,7 @@ class DerivativeProgram:
 
 
 def differentiate(products: CoupledProducts, table: DensityTable) -> DerivativeProgram:
-    """Derivatives of the invariants with respect to the densities with m ≥ 0.
+    """Differentiate the invariants with respect to the densities with m ≥ 0.
 
     With D_ka = real[ka] · Re Q - i imaginary[ka] · Im Q summed over products,
     dB_k = Re Σ_a D̄_ka dA_a, that is Σ_a (Σ real Re Q) Re dA_a - (Σ imaginary Im Q) Im dA_a.
@@ -229,7 +230,7 @@ def differentiate(products: CoupledProducts, table: DensityTable) -> DerivativeP
 
 
 def _removals(order: int, rows: IntArray, products: CoupledProducts) -> tuple[int, IntArray, IntArray, IntArray]:
-    """Every factor of every product once removed: (order, removed, remaining factors, product index)."""
+    """Remove every factor of every product in turn: (order, removed, remaining factors, product index)."""
     removed = np.concatenate([rows[:, t] for t in range(order)])
     remaining = np.concatenate([np.delete(rows, t, axis=1) for t in range(order)])
     return order, removed, remaining, np.tile(np.arange(len(rows)), order)

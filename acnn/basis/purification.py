@@ -1,15 +1,15 @@
-"""Which neighbors the products count: the three formulations of a basis (Witt et al. 2023, appendix 1).
+"""The three formulations of a basis: which tuples of neighbors the products count (Witt et al. 2023, appendix 1).
 
-A product of densities is a sum over all tuples of neighbors, also those in which a neighbor occurs several times. The
-sum over some of them is a sum over partitions of the factors, of products in which each block of factors is a single
-density,
+A product of densities is a sum over all tuples of neighbors, including those in which a neighbor occurs several times.
+The sum over a subset of tuples is a sum over partitions of the factors; in each of its products, every block of factors
+is a single density,
 
     self_interacting   every tuple                         each factor alone
     pure2b             not all neighbors are the same      minus all factors together
     canonical          all neighbors differ                every partition, times Π_b (-1)^(|b|-1) (|b|-1)!
 
-A block is a sum of densities again (`acnn.basis.contraction`), so purification adds products of lower order to a
-function, with larger n: Σ(n + w_L l) grows by 3 with every factor less. Factors of different elements cannot share a
+A block is again a sum of densities (`acnn.basis.contraction`), so purification adds products of lower order to a
+function, with larger n: Σ(n + w_L l) grows by 3 for every factor removed. Factors of different elements cannot share a
 neighbor.
 """
 
@@ -30,7 +30,7 @@ from acnn.basis.specification import Channel, Multiset, grouped
 
 
 def partitions(n: int) -> list[Partition]:
-    """All ways to group the positions 0 … n - 1 into blocks."""
+    """List all ways to group the positions 0 … n - 1 into blocks."""
     if n == 0:
         return [()]
     last = n - 1
@@ -43,7 +43,7 @@ def partitions(n: int) -> list[Partition]:
 
 @functools.cache
 def weighted_partitions(formulation: str, order: int) -> list[tuple[Partition, float]]:
-    """The partitions of the factors of a product that a formulation sums over, and their weights."""
+    """Return the partitions of a product's factors that a formulation sums over, and their weights."""
     alone, together = tuple((t,) for t in range(order)), (tuple(range(order)),)
     if formulation == "canonical":
         return [(p, _moebius(p)) for p in partitions(order)]
@@ -53,20 +53,20 @@ def weighted_partitions(formulation: str, order: int) -> list[tuple[Partition, f
 
 
 def _moebius(partition: Partition) -> float:
-    """The Möbius function of the lattice of partitions: what is left are tuples of different neighbors."""
+    """Return the Möbius function of the lattice of partitions, which leaves tuples of different neighbors."""
     return math.prod((-1.0) ** (len(block) - 1) * math.factorial(len(block) - 1) for block in partition)
 
 
 @dataclass(frozen=True)
 class _Contraction:
-    """What one partition adds to the invariants of a multiset; lists are by block.
+    """The contribution of one partition to the invariants of a multiset; lists are by block.
 
     Attributes:
         function: number of the first invariant.
         z: neighbor element.
         n_first: smallest n.
         radial: coefficients for n = n_first ….
-        coupling: of the angular parts.
+        coupling: that of the angular parts.
     """
 
     function: int
@@ -81,7 +81,7 @@ class ProductSums:
 
     Args:
         formulation: "pure2b", "self_interacting" or "canonical".
-        multisets: of the functions.
+        multisets: those of the functions.
         radial: products of radial functions, by neighbor element.
     """
 
@@ -90,10 +90,11 @@ class ProductSums:
 
     @property
     def n_functions(self) -> int:
+        """Number of functions."""
         return sum(n_invariants(grouped(multiset)) for multiset in self._multisets)
 
     def channels(self) -> dict[int, set[Channel]]:
-        """The densities that occur, by order of the products."""
+        """Return the densities that occur, by order of the products."""
         found: dict[int, set[Channel]] = {}
         for c in self._contractions:
             of_order = found.setdefault(len(c.z), set())
@@ -102,7 +103,7 @@ class ProductSums:
         return found
 
     def terms(self, table: DensityTable) -> Iterator[Terms]:
-        """All products with their coefficients; functions are numbered in the order of the multisets."""
+        """Generate all products with their coefficients; functions are numbered in the order of the multisets."""
         return (_terms(contraction, table) for contraction in self._contractions)
 
     @functools.cached_property
@@ -127,7 +128,7 @@ class ProductSums:
         return _Contraction(function, [block[0].z for block in blocks], first, radial, coupling)
 
     def _partitions(self, multiset: Multiset) -> list[tuple[Partition, float]]:
-        """Those whose blocks are of one element; of those that differ by equal channels one, with all their weights."""
+        """Keep partitions whose blocks are of one element; merge those that differ by equal channels only."""
         found: dict[tuple[tuple[Channel, ...], ...], tuple[Partition, float]] = {}
         for partition, weight in weighted_partitions(self._formulation, len(multiset)):
             blocks = [tuple(multiset[t] for t in block) for block in partition]
@@ -144,7 +145,7 @@ class ProductSums:
 
 
 def _terms(c: _Contraction, table: DensityTable) -> Terms:
-    """All n of the blocks times all (l, m) of the blocks times all invariants."""
+    """Combine all n of the blocks with all (l, m) of the blocks and all invariants."""
     offsets = np.indices([len(radial) for radial in c.radial]).reshape(len(c.radial), -1)
     weight = math.prod(radial[n] for radial, n in zip(c.radial, offsets, strict=True))
     n = offsets.T + np.array(c.n_first)

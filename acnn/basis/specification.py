@@ -1,4 +1,4 @@
-"""Which basis functions a model has: all tuples with Σ_t (n_t + w_L l_t) ≤ total degree (paper eq. 9)."""
+"""The basis functions of a model: all tuples with Σ_t (n_t + w_L l_t) ≤ total degree (paper eq. 9)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Elements = Annotated[tuple[str, ...], AfterValidator(_ascending)]
 Order = Annotated[int, Field(ge=1, le=MAX_ORDER)]
 Degree = Annotated[float, Field(ge=1, le=100)]
 Degrees = Degree | tuple[Degree, ...]
-"""One for all orders, or one for each."""
+"""One number for all orders, or one for each."""
 AngularWeight = Annotated[float, Field(ge=0.1, le=100)]
 Cutoff = Annotated[float, Field(ge=0.5, le=25)]
 """Å."""
@@ -72,7 +72,7 @@ class ElementOverride(Strict):
 
 
 class BasisFields(Strict):
-    """What a basis is, but for its elements. Lengths are in Å."""
+    """Settings of a basis other than its elements. Lengths are in Å."""
 
     order: Order = Field(3, description="Correlation order (body order − 1).", json_schema_extra=shown(panel=PANEL))
     degree: Degrees = Field(
@@ -96,9 +96,9 @@ class BasisFields(Strict):
     )
     formulation: Formulation = Field(
         "pure2b",
-        description="pure2b: products vanish for a single neighbor, pairs have functions of their own. canonical: "
-        "those of order ν vanish for fewer than ν neighbors (a true many-body expansion). self_interacting: plain "
-        "products, which vanish for no neighbor only.",
+        description="pure2b: products vanish for a single neighbor, pairs have their own functions. canonical: "
+        "functions of order ν vanish for fewer than ν neighbors (a true many-body expansion). self_interacting: plain "
+        "products.",
         json_schema_extra=shown(panel=PANEL),
     )
     bond_lengths: dict[str, BondLength] = Field(
@@ -109,7 +109,9 @@ class BasisFields(Strict):
     transform: Exponents = Field(
         (2.0, 4.0), description="Exponents p ≤ q of the Agnesi transform of distances, many-body part."
     )
-    pair_transform: Exponents = Field((1.0, 3.0), description="Exponents p ≤ q of that of the pair part.")
+    pair_transform: Exponents = Field(
+        (1.0, 3.0), description="Exponents p ≤ q of the Agnesi transform of distances, pair part."
+    )
     jacobi: JacobiExponents = Field((0.0, 0.0), description="α and β of the radial polynomials; 0, 0: Legendre.")
     overrides: dict[str, ElementOverride] = Field(
         {}, description="Order, degree and wl of functions centered on single elements, {Al: {degree: 8}}."
@@ -118,15 +120,15 @@ class BasisFields(Strict):
     @field_validator("degree", mode="before")
     @classmethod
     def _one_or_listed(cls, value: Any) -> Any:
-        """ "12" as a number, "12,12,8" as a list."""
+        """Take "12" as a number and "12,12,8" as a list."""
         return one_or_listed(value)
 
 
 class BasisSpecification(BasisFields):
     """A complete description of an ACE basis; equal specifications give equal basis functions.
 
-    ``elements`` are chemical symbols, by ascending atomic number. Of elements without ``bond_lengths`` r0 is the
-    nearest-neighbor distance of their reference state, that of a mixed pair the mean of its elements'.
+    ``elements`` are chemical symbols, by ascending atomic number. Without ``bond_lengths``, r0 of an element is the
+    nearest-neighbor distance of its reference state, and r0 of a mixed pair the mean of its elements'.
     """
 
     elements: Elements
@@ -135,7 +137,9 @@ class BasisSpecification(BasisFields):
     def _consistent(self) -> BasisSpecification:
         for name in self.overrides:
             if name not in self.elements:
-                raise ValueError(f"overrides name {name!r}, the elements are {', '.join(self.elements)}")
+                raise ValueError(
+                    f"overrides name {name!r}, which is not an element of the model ({', '.join(self.elements)})"
+                )
         self._check_bond_lengths()
         for element in self.elements:
             self._check_angles(element)
@@ -159,18 +163,21 @@ class BasisSpecification(BasisFields):
         for name, value in self.bond_lengths.items():
             parts = name.split("-")
             if len(parts) > 2 or any(e not in self.elements for e in parts):
-                raise ValueError(f"bond_lengths {name!r}: {value}: an element of the model or a pair such as 'Al-Ti'")
+                raise ValueError(
+                    f"bond_lengths {name!r}: {value}: the key must be an element of the model or a pair such as 'Al-Ti'"
+                )
             mirrored = "-".join(reversed(parts))
             if mirrored != name and mirrored in self.bond_lengths:
                 raise ValueError(f"bond_lengths give {name!r} and {mirrored!r}: keep one of them")
 
     def setting(self, element: str, name: Literal["order", "degree", "wl"]) -> object:
+        """Return a setting of a center element: its override, otherwise the model's."""
         override = self.overrides.get(element)
         value = getattr(override, name) if override else None
         return getattr(self, name) if value is None else value
 
     def degrees(self, element: str) -> tuple[float, ...]:
-        """Total degree of each order 1 … ν for a center element."""
+        """Return the total degree of each order 1 … ν for a center element."""
         order = int(self.setting(element, "order"))  # type: ignore[call-overload]
         degree = self.setting(element, "degree")
         degrees = degree if isinstance(degree, tuple) else (float(degree),) * order  # type: ignore[arg-type]
@@ -180,7 +187,7 @@ class BasisSpecification(BasisFields):
 
     @property
     def n_pair_functions(self) -> int:
-        """Pair functions of each pair of elements."""
+        """Number of pair functions of each pair of elements."""
         if self.pair_degree is not None:
             return self.pair_degree
         return int(max(self.degrees(element)[0] for element in self.elements))
@@ -192,10 +199,11 @@ class BasisSpecification(BasisFields):
 
     @property
     def largest_cutoff(self) -> float:
+        """The larger of the cutoffs of the many-body and the pair part in Å."""
         return max(self.cutoff, self.pair_cutoff or 0.0)
 
     def bond_length_matrix(self) -> list[list[float]]:
-        """r0 in Å [n_elements, n_elements]."""
+        """Return r0 in Å [n_elements, n_elements]."""
         own = {e: self.bond_lengths.get(e, bond_length(e)) for e in self.elements}
         return [[self._pair_bond_length(a, b, own) for b in self.elements] for a in self.elements]
 
@@ -207,19 +215,19 @@ class BasisSpecification(BasisFields):
 
     @property
     def n_functions(self) -> int:
-        """Number of basis functions (of very many a lower bound), counted without building them."""
+        """Number of basis functions, counted without building them; beyond `MOST_FUNCTIONS` a lower bound."""
         return self.size.functions
 
     @property
     def size(self) -> BasisSize:
-        """Functions, and products of densities of the many-body part; beyond `MOST_FUNCTIONS` lower bounds."""
+        """Numbers of functions and of many-body products; beyond `MOST_FUNCTIONS` lower bounds."""
         n = len(self.elements)
         sizes = [many_body_size(n, self._many_body_degrees(e), self._wl(e)) for e in self.elements]
         n_pairs = self.n_pair_functions * n * (n + 1) // 2
         return BasisSize(sum(s.functions for s in sizes) + n_pairs, sum(s.products for s in sizes))
 
     def _many_body_degrees(self, element: str) -> dict[int, float]:
-        """Total degree of each order of the many-body part."""
+        """Return the total degree of each order of the many-body part."""
         orders = enumerate(self.degrees(element), start=1)
         return {order: degree for order, degree in orders if order >= self.many_body_orders_start}
 
@@ -227,7 +235,7 @@ class BasisSpecification(BasisFields):
         return float(self.setting(element, "wl"))  # type: ignore[arg-type]
 
     def functions(self) -> list[Function]:
-        """What each column of the basis is."""
+        """Return the identity of each column of the basis."""
         found = []
         for center in self.elements:
             for multiset in self.multisets(center):
@@ -239,7 +247,7 @@ class BasisSpecification(BasisFields):
         return found
 
     def multisets(self, element: str) -> list[Multiset]:
-        """The many-body functions of a center element, each multiset once, by order and then ascending."""
+        """List the many-body functions of a center element, each multiset once, by order and then ascending."""
         wl = self._wl(element)
         chosen: list[Multiset] = []
         for order, degree in self._many_body_degrees(element).items():
@@ -249,11 +257,11 @@ class BasisSpecification(BasisFields):
 
 
 class Function(NamedTuple):
-    """A basis function, the same in every basis that has it.
+    """The identity of a basis function, the same in every basis that contains it.
 
     Attributes:
         kind: "pair", or the element of the center.
-        elements: of the pair; or of the center and then of the channels.
+        elements: those of the pair, or that of the center followed by those of the channels.
         nl: n and l of each channel; (n, 0) of a pair.
         coupling: which of the invariants of these channels.
     """
@@ -270,7 +278,7 @@ class Function(NamedTuple):
 
 
 def grouped(multiset: Multiset) -> Channels:
-    """(l, number of copies) of every distinct channel of an ascending multiset."""
+    """Return (l, number of copies) of every distinct channel of an ascending multiset."""
     counts: dict[Channel, int] = {}
     for channel in multiset:
         counts[channel] = counts.get(channel, 0) + 1
@@ -278,7 +286,7 @@ def grouped(multiset: Multiset) -> Channels:
 
 
 def _channels(n_elements: int, degree: float, wl: float) -> list[Channel]:
-    """Ascending channels with n + w_L l ≤ degree."""
+    """List the channels with n + w_L l ≤ degree, ascending."""
     return [
         Channel(z, n, l)
         for z in range(n_elements)
@@ -288,7 +296,7 @@ def _channels(n_elements: int, degree: float, wl: float) -> list[Channel]:
 
 
 def _within_degree(channels: list[Channel], order: int, degree: float, wl: float, start: int = 0) -> Iterator[Multiset]:
-    """Ascending multisets of `order` channels with Σ(n + w_L l) ≤ degree."""
+    """Generate ascending multisets of `order` channels with Σ(n + w_L l) ≤ degree."""
     if order == 0:
         yield ()
         return

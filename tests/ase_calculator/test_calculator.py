@@ -482,7 +482,7 @@ def test_a_skin_is_a_distance(model, skin):
 
 def test_an_unsupported_element_is_named(model):
     atoms = ase.Atoms("SiAu", [[0, 0, 0], [0, 0, 2]], calculator=ACNNCalculator(model))
-    with pytest.raises(ValueError, match="the element Au is not in this model, which knows C, Si"):
+    with pytest.raises(ValueError, match="the element Au is not in this model, which supports C, Si"):
         atoms.get_potential_energy()
 
 

@@ -298,7 +298,7 @@ def test_unknown_elements(kernel, graph):
         species[atom] = 29
         for call in calls(kernel, replace(graph, species=species)):
             with pytest.raises(
-                UnsupportedElementError, match="the element Cu is not in this model, which knows Al, Ti"
+                UnsupportedElementError, match="the element Cu is not in this model, which supports Al, Ti"
             ):
                 call()
 

@@ -481,7 +481,7 @@ def test_unknown_elements_are_named(model, graph, atom, number):
     species[atom] = number
     messages = []
     for kernel in ("cpu", "torch"):
-        with pytest.raises(UnsupportedElementError, match="is not in this model, which knows Al, Ti") as caught:
+        with pytest.raises(UnsupportedElementError, match="is not in this model, which supports Al, Ti") as caught:
             model.pair_gradients(replace(graph, species=species), kernel)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
