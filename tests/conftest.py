@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 SLOW = (
@@ -18,6 +19,10 @@ SLOW = (
     *("train/test_transfer.py", "workflows/test_check.py"),
 )
 """Files and folders; `pytest -m "not slow"` leaves them out."""
+
+# The same examples every time, however long each takes on a busy machine.
+settings.register_profile("acnn", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("acnn")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -92,7 +92,7 @@ def test_a_pipe_gets_the_content_and_stays_a_pipe(tmp_path):
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
     reader.start()
     write_atomically(pipe, b"con", b"tent")
-    reader.join(timeout=20)
+    reader.join(timeout=600)
     assert got == [b"content"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
@@ -208,7 +208,7 @@ def test_a_finished_file_takes_the_place_and_the_permissions_of_the_old_one(tmp_
 # --- killed processes ------------------------------------------------------------------------------------------------
 
 
-def wait_for(condition: object, seconds: float = 60.0) -> None:
+def wait_for(condition: object, seconds: float = 600.0) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end

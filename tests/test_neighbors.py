@@ -142,7 +142,7 @@ def periodic_structures(draw) -> ase.Atoms:
     return ase.Atoms(["Si"] * n_atoms, fractional @ cell, cell=cell, pbc=pbc)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(atoms=periodic_structures(), cutoff=st.floats(0.5, 5.0, **finite))
 def test_any_structure_agrees_with_brute_force(atoms, cutoff):
     # A pair within rounding of the cutoff may be on either side.

@@ -57,7 +57,7 @@ def run(code: str, folder: Path, **changes: str) -> subprocess.CompletedProcess[
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **changes}
     command = [sys.executable, "-c", code]
     pipes = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-    return subprocess.run(command, cwd=folder, env=environment, timeout=200, **pipes)
+    return subprocess.run(command, cwd=folder, env=environment, timeout=600, **pipes)
 
 
 def test_without_what_windows_lacks(tmp_path: Path) -> None:

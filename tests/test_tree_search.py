@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import ase
 import ase.build
@@ -15,9 +14,6 @@ from acnn.neighbors import atomic_graph, brute_force_pairs, neighbor_pairs
 from acnn.testing import example_structures, random_model
 from acnn.tree_search import TooManyPairsError
 from ase_calculator import ACNNCalculator
-
-SECONDS = 20
-"""What some of these took more than a minute for, on a machine as busy as one can be."""
 
 
 def rows(pairs) -> np.ndarray:
@@ -78,10 +74,12 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_empty_space_costs_nothing(name):
-    atoms, start = ODD[name], time.perf_counter()
+def test_empty_space_costs_nothing(name, monkeypatch):
+    """A grid takes minutes where most of it is empty: it is used for the first alone, whose few cells are quick."""
+    atoms = ODD[name]
+    if name != "atom far above a slab":
+        monkeypatch.setattr(neighbors, "_grid_pairs", None)
     found = rows(neighbor_pairs(atoms, 5.0))
-    assert time.perf_counter() - start < SECONDS
     near = atoms.copy()
     if name == "far outside its cell":
         shifts = np.floor(atoms.get_scaled_positions(wrap=False)).astype(int)
@@ -93,22 +91,20 @@ def test_empty_space_costs_nothing(name):
     np.testing.assert_array_equal(found, rows(brute_force_pairs(near, 5.0)))
 
 
-def test_an_atom_far_from_many_costs_no_time():
+def test_an_atom_far_from_many_costs_no_time(monkeypatch):
     """It made the cells of a grid so wide that all the others were in one."""
     atoms = ase.build.fcc111("Cu", (20, 20, 6), vacuum=10, periodic=False)
+    expected = len(neighbor_pairs(atoms[1:], 5.0)[0])
     atoms.positions[0] += [0, 0, 1e6]
-    start = time.perf_counter()
-    n_pairs = len(neighbor_pairs(atoms, 5.0)[0])
-    assert time.perf_counter() - start < SECONDS
-    assert n_pairs == len(neighbor_pairs(atoms[1:], 5.0)[0])
+    monkeypatch.setattr(neighbors, "_grid_pairs", None)
+    assert len(neighbor_pairs(atoms, 5.0)[0]) == expected
 
 
 @pytest.mark.parametrize("cell", [[1e-3, 9, 9], [0.05, 0.06, 9], [[3, 0, 0], [3e6 + 1, 3, 0], [0, 0, 4]]])
 def test_thin_and_oblique_cells_have_the_pairs_of_their_lattice(cell):
     """As many as points of the lattice within the cutoff."""
-    atoms, start = ase.Atoms("Si", [[0.2, 0.3, 0.4]], cell=cell, pbc=True), time.perf_counter()
+    atoms = ase.Atoms("Si", [[0.2, 0.3, 0.4]], cell=cell, pbc=True)
     i, _, shifts = neighbor_pairs(atoms, 4.0005)
-    assert time.perf_counter() - start < SECONDS
     lengths = np.linalg.norm(shifts @ atoms.cell.array, axis=1)
     assert lengths.max() < 4.0005
     assert len(np.unique(shifts, axis=0)) == len(i) > 0
@@ -156,11 +152,11 @@ def test_what_cannot_be_meant_is_refused(atoms, cutoff, message):
         (ase.build.bulk("Cu", cubic=True) * 10, 400.0),
     ],
 )
-def test_more_pairs_than_fit_into_memory_are_refused_at_once(atoms, cutoff):
-    start = time.perf_counter()
+def test_more_pairs_than_fit_into_memory_are_refused_at_once(atoms, cutoff, monkeypatch):
+    for search in ("_grid_pairs", "_tree_pairs"):
+        monkeypatch.setattr(neighbors, search, None)
     with pytest.raises(TooManyPairsError, match=rf"^{len(atoms)} atoms? with some \de\+\d+ pairs of neighbors within"):
         neighbor_pairs(atoms, cutoff)
-    assert time.perf_counter() - start < SECONDS
 
 
 def test_a_calculator_sees_an_evaporated_atom_as_alone():

@@ -18,7 +18,7 @@ from acnn.io.model_file import save_model
 from acnn.threads import survive_forks
 
 DRIVER = Path(__file__).with_name("forking.py")
-TIMEOUT = 200
+TIMEOUT = 600
 VARIABLES = ("OMP_NUM_THREADS", "ACNN_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ACNN_KERNEL")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 
 import numpy as np
@@ -38,11 +37,11 @@ def test_counts_of_m(l: int, copies: int) -> None:
     assert m_counts(l, copies).sum() == math.comb(2 * l + copies, copies)
 
 
-def test_the_paper_s_silicon_and_far_larger_bases_are_counted_at_once() -> None:
-    start = time.process_time()
+def test_the_paper_s_silicon_and_far_larger_bases_are_counted_without_a_list(monkeypatch) -> None:
+    monkeypatch.setattr(BasisSpecification, "functions", None)
+    monkeypatch.setattr(BasisSpecification, "multisets", None)
     assert BasisSpecification(elements=("Si",), order=4, degree=26).n_functions == 32_307
     assert BasisSpecification(elements=("Si",), order=5, degree=26).n_functions == 87_640
     everything = many_body_size(94, dict.fromkeys(range(1, 6), 100.0), 1.5)
     assert everything.functions > MOST_FUNCTIONS
     assert np.isfinite(everything.products)
-    assert time.process_time() - start < 5

@@ -195,7 +195,7 @@ def test_the_basis_is_lexicographic():
     assert all(row[start] > 0 for row, start in zip(coefficients, starts, strict=True))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(even_patterns())
 def test_no_invariant_depends_on_the_others(channels):
     count = n_invariants(channels)
@@ -208,7 +208,7 @@ def test_no_invariant_depends_on_the_others(channels):
         assert (singular > 1e-7 * singular[0]).sum() == count
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(even_patterns(), st.integers(0, 1000))
 def test_random_patterns_are_invariant(channels, seed):
     rng = np.random.default_rng(seed)

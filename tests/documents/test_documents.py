@@ -224,7 +224,7 @@ class Story:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
 
@@ -253,7 +253,7 @@ def why_not(block: Block) -> str | None:
 @functools.cache
 def lammps_packages() -> list[str]:
     program = cases.binary().command[0]
-    return subprocess.run([program, "-h"], capture_output=True, text=True, timeout=120).stdout.split()
+    return subprocess.run([program, "-h"], capture_output=True, text=True, timeout=600).stdout.split()
 
 
 def is_run(block: Block) -> bool:

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-SECONDS = 120
+SECONDS = 600
 """For a case that takes a second or two: what is longer counts as a hang, on a busy machine too."""
 LONGEST_SENTENCE = 1200
 """Characters of an error message."""

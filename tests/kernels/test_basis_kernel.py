@@ -38,7 +38,7 @@ SMALLEST_SINGLE_SCALE = 1e-2
 STRUCTURES = example_structures()
 ISAS = instruction_sets()
 both_dtypes = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
-quick = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def kernel_of(basis, isa=None, threads=1):

@@ -28,7 +28,7 @@ GRADIENT_ACCURACY = 1e-10  # of the largest pair gradient
 SINGLE_ACCURACY = 1e-5  # in float32, of both
 SMALLEST_SCALE = 1e-3  # eV, eV/Å
 
-quick = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 def samples(model, n, seed=0):

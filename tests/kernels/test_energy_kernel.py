@@ -40,7 +40,7 @@ STRUCTURES = example_structures()
 ISAS = instruction_sets()
 every_isa = pytest.mark.parametrize("isa", ISAS)
 both_dtypes = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
-quick = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)

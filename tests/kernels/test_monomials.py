@@ -17,7 +17,7 @@ from acnn.kernels.tiles import tile
 
 PRODUCT_ACCURACY = 1e-13  # relative to the largest product
 
-quick = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 channels = st.sets(st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=8)
 seeds = st.integers(0, 2**20)

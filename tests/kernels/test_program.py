@@ -23,7 +23,7 @@ from acnn.testing import scipy_harmonic
 ORACLE_ACCURACY = 1e-10  # relative to the largest site energy or basis function
 SMALLEST_SCALE = 1e-3
 
-quick = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 class Oracle:

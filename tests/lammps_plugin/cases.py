@@ -258,7 +258,7 @@ class Launcher:
     plugin: bool = False
     """By our plugin, in a LAMMPS without Python coupling."""
 
-    def run(self, deck: Path, ranks: int = 1, timeout: float = 240.0) -> subprocess.CompletedProcess[str]:
+    def run(self, deck: Path, ranks: int = 1, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
         """The finished run, whatever its status; one that hangs is ended with all its ranks, and an error."""
         start = [] if ranks == 1 else [mpiexec(), "-n", str(ranks)]
         return finished([*start, *self.command, str(deck)], deck.parent, timeout)
@@ -299,7 +299,7 @@ def binary() -> Launcher:
     command = (program or name, *shlex.split(os.environ.get("ACNN_LMP_ARGS", "")), "-log", "none", "-in")
     if program is None:
         return Launcher("lmp", command, f"there is no program {name}; ACNN_LMP can name one")
-    packages = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=120).stdout.split()
+    packages = subprocess.run([program, "-h"], capture_output=True, text=True, timeout=600).stdout.split()
     lacking = [package for package in ("ML-IAP", "PYTHON") if package not in packages]
     if lacking == ["PYTHON"] and Path(program).parent == Path(sys.executable).parent:
         return Launcher("lmp", command, plugin_problem(), plugin=True)
@@ -318,7 +318,7 @@ def plugin_problem() -> str:
 @functools.cache
 def module() -> Launcher:
     """The Python module ``lammps``."""
-    asked = subprocess.run([sys.executable, str(DRIVER), "--coupling"], capture_output=True, text=True, timeout=240)
+    asked = subprocess.run([sys.executable, str(DRIVER), "--coupling"], capture_output=True, text=True, timeout=600)
     why = (asked.stderr.strip().splitlines() or ["unknown"])[-1]
     missing = "" if asked.returncode == 0 else f"no lammps module that runs pair_style mliap unified ({why})"
     return Launcher("module", (sys.executable, str(DRIVER)), missing, plugin=asked.stdout.strip().endswith("plugin"))

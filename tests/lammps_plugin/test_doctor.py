@@ -38,7 +38,7 @@ from lammps_plugin.installation import (
 )
 from lammps_plugin.start import start
 
-LIMIT = 60.0  # seconds
+LIMIT = 300.0  # seconds: what hangs fails
 
 HELP = """
 Large-scale Atomic/Molecular Massively Parallel Simulator - 4 Jul 2026 - Development
@@ -163,18 +163,16 @@ def test_the_program_asked_for_comes_first_and_then_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message", "limit"),
     [
-        ("sleep 60", "no end after 1 s", 1),
-        ("kill -SEGV $$", "ended by signal SIGSEGV", 30),
-        ("echo Hello", "does not answer to -h as LAMMPS does", 30),
-        ("echo 'Hello\nno license today'; exit 3", "no license today", 30),
+        ("sleep 1000", "no end after 1 s", 1),
+        ("kill -SEGV $$", "ended by signal SIGSEGV", 300),
+        ("echo Hello", "does not answer to -h as LAMMPS does", 300),
+        ("echo 'Hello\nno license today'; exit 3", "no license today", 300),
     ],
 )
 def test_a_program_that_does_not_answer_becomes_a_row(tmp_path, body, message, limit):
     path = script(tmp_path / "lmp", body)
-    begin = time.monotonic()
     with pytest.raises(InstallationError, match=message):
         describe_program(path, limit=float(limit))
-    assert time.monotonic() - begin < 20
     status, output = shown("doctor", "--lmp", path, "--time-limit", limit)
     assert status == 1
     assert message in output
@@ -329,12 +327,14 @@ def test_a_crash_is_told_by_its_signal(tmp_path, body):
 
 
 def test_a_child_that_hangs_is_ended_with_its_own_children(tmp_path):
-    path = script(tmp_path / "hangs", "sleep 60 &\necho $! > pid\nwait")
-    ended = run_child([str(path)], {}, folder=tmp_path, limit=1.0)
-    assert ended.reason() == "no end after 1 s"
-    time.sleep(0.2)
+    path = script(tmp_path / "hangs", "sleep 1000 &\necho $! > pid\nwait")
+    ended = run_child([str(path)], {}, folder=tmp_path, limit=3.0)
+    assert ended.reason() == "no end after 3 s"
     state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    end = time.monotonic() + LIMIT
+    while state.exists() and state.read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_run_becomes_lammps_and_hands_its_status_on(tmp_path):
 
 
 def test_signals_reach_lammps(tmp_path):
-    program = fake(tmp_path, "echo started\nexec sleep 60")
+    program = fake(tmp_path, "echo started\nexec sleep 1000")
     process = acnn_lammps("run", deck(tmp_path), "--lmp", program, folder=tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"

@@ -96,7 +96,7 @@ def measured(start: list[str], model: Path, cells: int) -> Shares:
 def run(start: list[str], model: Path, cells: int) -> subprocess.CompletedProcess[str]:
     command = [*start, sys.executable, "-c", DRIVER, str(model), str(cells)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=model.parent, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=model.parent, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def test_every_rank_owns_its_share_of_the_atoms(shares):

@@ -88,7 +88,7 @@ def succeeded(launcher: Launcher, deck: str, folder: Path, ranks: int = 1) -> st
 def failed(launcher: Launcher, deck: str, folder: Path, ranks: int = 1) -> str:
     path = folder / "in.lammps"
     path.write_text(deck)
-    done = launcher.run(path, ranks, timeout=90)
+    done = launcher.run(path, ranks)
     assert done.returncode != 0, done.stdout[-3000:]
     return done.stdout
 

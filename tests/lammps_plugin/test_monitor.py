@@ -97,7 +97,7 @@ def test_a_monitor_sees_energies_and_forces_and_ends_the_run(launcher, tmp_path,
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_an_error_in_the_monitor_ends_all_ranks(launcher, tmp_path, ranks):
-    done = launcher.run(deck(launcher, tmp_path, "fail"), ranks, timeout=90)
+    done = launcher.run(deck(launcher, tmp_path, "fail"), ranks)
     assert done.returncode != 0
     assert "the monitor of the test fails" in done.stdout
 

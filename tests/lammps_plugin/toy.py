@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 SCRIPTS = Path(sys.prefix) / "bin"
-TIMEOUT = 300  # seconds: what hangs fails
+TIMEOUT = 600  # seconds: what hangs fails
 RELATIVE, ABSOLUTE = 1e-10, 1e-10  # sums in another order; bar, eV, eV/Å
 
 MODEL = '''

@@ -40,7 +40,7 @@ def structures(n: int) -> list[Atoms]:
 def fit(folder: Path, ranks: int, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     launcher = [] if ranks == 1 else [MPIEXEC or "mpiexec", "-n", str(ranks)]
     command = [*launcher, sys.executable, "-m", "acnn", "fit", str(folder / "train.xyz"), *OPTIONS, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (done.returncode == 0) == check, done.stdout + done.stderr
     return done
 

@@ -178,7 +178,7 @@ def test_the_covariance_is_computed_when_asked_for_and_once():
     assert found.covariance_factor is found.covariance_factor
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 30), st.integers(1, 12)),
     decades=st.integers(0, 6),

@@ -71,7 +71,7 @@ def test_factor_target_and_residual_are_those_of_a_dense_qr(n_rows, n_columns):
     assert reduced.residual == pytest.approx(np.linalg.norm(targets - rows @ minimum), abs=RELATIVE * np.sqrt(n_rows))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     n_columns=st.integers(1, 12),
     blocks=st.lists(st.integers(0, 9), min_size=1, max_size=8),
