@@ -88,6 +88,17 @@ def runs_on(graph: AtomicGraph) -> bool:
     return vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
 
 
+def runs_compiled(graph: AtomicGraph, requested: str | None) -> bool:
+    """Whether an evaluation of this graph runs in the compiled kernel.
+
+    Raises:
+        ValueError: the argument insists on the kernel, which cannot take this graph.
+    """
+    if requested == "cpu" and not runs_on(graph):
+        raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
+    return runs_on(graph) and uses_compiled_kernel(requested)
+
+
 def load_engine(program: Program, instruction_set: str | None, engine: str = "Engine") -> tuple[str, Any]:
     """The instruction set, by default the best of this processor, and the program loaded for it.
 

@@ -11,6 +11,7 @@ ensemble costs K times as much to train and to evaluate, and its mean is more ac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import MeanKernel
+from acnn.models.features import SiteFeatures, side_by_side
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.model import Header, Model, Tensors, model_of, register
 from acnn.potential import Description
@@ -62,6 +64,11 @@ class Ensemble(Model):
         """The compiled members, if all have a compiled form."""
         kernels = [member.energy_kernel() for member in self.members()]
         return MeanKernel([kernel for kernel in kernels if kernel]) if all(kernels) else None
+
+    def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
+        """Those of all members side by side, with their coefficients divided by the number of members."""
+        found = side_by_side([member.features(graph, kernel) for member in self.members()])
+        return replace(found, coefficients=found.coefficients / len(self._members))
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
         """Every member, without the floor at which its energies level off, less the mean of these."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from acnn.arrays import BoolArray, FloatArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph, subgraph
+from acnn.kernels.basis import BasisKernel
 from acnn.kernels.committee import MembersKernel, compile_members
 from acnn.kernels.energy import EnergyKernel
-from acnn.kernels.loading import runs_on, uses_compiled_kernel
+from acnn.kernels.invariants import compile_basis
+from acnn.kernels.loading import runs_compiled
 from acnn.kernels.program import Program, compile_energy
+from acnn.models.features import SiteFeatures, columns_by_element, features_by_torch
 from acnn.models.fixed_terms import ZBL, ReferenceEnergies, zbl_reach
 from acnn.models.model import Header, Model, Tensors, register
 from acnn.models.noise import Noise
@@ -69,6 +73,7 @@ class LinearACE(Model):
         self.set_committee(committee)
         self.noise: Noise | None = None
         self._compiled: tuple[FloatArray, EnergyKernel] | None = None
+        self._compiled_basis: BasisKernel | None = None
         self._compiled_deviations: tuple[Tensor, MembersKernel] | None = None
 
     @property
@@ -117,7 +122,7 @@ class LinearACE(Model):
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
         """By the program of all members, or by torch: their deviations as such, to which E0 costs no digits."""
-        if runs_on(graph) and uses_compiled_kernel(kernel):
+        if runs_compiled(graph, kernel):
             members = self.deviations_kernel()
             return members.sums(graph) if forces else (members.energies(graph),)
         return self._committee_by_torch(graph) if forces else (self._committee_energies_by_torch(graph),)
@@ -151,6 +156,20 @@ class LinearACE(Model):
                 folded = block.fold(self.coefficients[block.columns])
                 energies = energies.index_add(0, centers, block.contract(densities[:, centers], folded).double())
         return energies + self._pair_energies(graph)
+
+    def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
+        """The basis functions of every center, B_i; the rest is E0, and ZBL if there is any."""
+        coefficients, columns = self.coefficients.detach().double(), columns_by_element(self.basis)
+        if not runs_compiled(graph, kernel):
+            return features_by_torch(graph, lambda part: self.basis(part).T, coefficients, columns)
+        compiled = self.basis_kernel()
+        return SiteFeatures(graph, compiled.values(graph), coefficients, columns, partial(compiled.vjp, graph))
+
+    def basis_kernel(self) -> BasisKernel:
+        """The compiled basis functions, which know no coefficients."""
+        if self._compiled_basis is None:
+            self._compiled_basis = BasisKernel(compile_basis(self.basis))
+        return self._compiled_basis
 
     def energy_kernel(self) -> EnergyKernel:
         """The compiled model, compiled again whenever coefficients or E0 have changed."""
@@ -231,7 +250,7 @@ class LinearACE(Model):
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
-        return self.__dict__ | {"_compiled": None, "_compiled_deviations": None}
+        return self.__dict__ | {"_compiled": None, "_compiled_basis": None, "_compiled_deviations": None}
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
         """The part a fit leaves as it is: E0, and ZBL if there is any [n_centers]."""

@@ -16,7 +16,9 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import CompiledPotential
+from acnn.models.features import SiteFeatures
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.noise import Noise
 
@@ -32,8 +34,8 @@ class Model(CompiledPotential):
     """A potential that can be stored, compiled and described.
 
     Subclasses implement `site_energies` and `energy_kernel` (see `Potential` and `CompiledPotential`), `to_parts` and
-    `from_parts` for their files, and `describe`. Those with a committee say so by `has_committee`, and implement
-    `committee_of`.
+    `from_parts` for their files, and `describe`; `features` where their energies are linear in some. Those with a
+    committee say so by `has_committee`, and implement `committee_of`.
 
     Attributes:
         model_type: the name of its type, as in its file.
@@ -67,6 +69,14 @@ class Model(CompiledPotential):
             KeyError, TypeError, ValueError: they do not make a model.
         """
         raise NotImplementedError(f"{cls.__name__} does not say how it is stored")
+
+    def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
+        """What its site energies are linear in, and its gradient products.
+
+        Args:
+            kernel: as in `Potential.pair_gradients`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what its site energies are linear in")
 
     def without_floor(self) -> Model:
         """The same model whose energies do not level off where there are no data; others are as they are."""

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
-from acnn.kernels.loading import runs_on, uses_compiled_kernel
+from acnn.kernels.loading import runs_compiled
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.potentials import CompiledPotential, SumKernel
 from acnn.kernels.program import Program
 from acnn.models.embedding import TRANSFORM, Embedding
+from acnn.models.features import SiteFeatures, features_by_torch
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.model import Header, Model, Tensors, register
@@ -161,11 +162,24 @@ class NetworkACE(Model):
             kernel: as in `Potential.pair_gradients`.
         """
         element = self.element_index(graph.species)
-        if runs_on(graph) and uses_compiled_kernel(kernel):
-            invariants = self.embedding_kernel()(graph, self.embedding.theta())
-        else:
-            invariants = self.embedding(graph, element)
-        return self.fitting(invariants, element[: graph.n_centers])
+        return self.fitting(self._invariants(graph, element, kernel), element[: graph.n_centers])
+
+    def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
+        """The last hidden layer of the readout, in columns of its own for every element, less what it is without
+        neighbors; the rest is the linear part and the skip connection. Energies are those before they level off."""
+        n = self.fitting.out.shape[1]
+        columns = torch.arange(len(self.elements) * n, device=self.fitting.out.device).split(n)
+        coefficients = (self.fitting.scale * self.fitting.out).detach().double().flatten()
+        return features_by_torch(graph, lambda part: self._last_layers(part, kernel), coefficients, columns)
+
+    def _last_layers(self, graph: AtomicGraph, kernel: str | None) -> Tensor:
+        element = self.element_index(graph.species)
+        return self.fitting.last_layers(self._invariants(graph, element, kernel), element[: graph.n_centers])
+
+    def _invariants(self, graph: AtomicGraph, element: Tensor, kernel: str | None) -> Tensor:
+        if runs_compiled(graph, kernel):
+            return self.embedding_kernel()(graph, self.embedding.theta())
+        return self.embedding(graph, element)
 
     def without_floor(self) -> NetworkACE:
         """The same model whose energies do not level off, made again whenever weights have changed.

@@ -109,15 +109,36 @@ class FittingNetwork(nn.Module):
         scale = self.scale.to(self.skip.dtype)
         return [(first, bias), *rest], scale * self.out[z], scale * scaled * self.skip[matrix]
 
+    def last_layers(self, invariants: Tensor, element: Tensor) -> Tensor:
+        """What is multiplied by `out`: that of element z in n columns from z n, 0 in others [n_centers, n_elements n].
+
+        f_z(D) - f_z(0) = skip · D + out · (h(D) - h(0)), and this is the difference of h.
+        """
+        n = self.out.shape[1]
+        values = invariants.new_zeros(len(invariants), self.n_elements * n)
+        for z in range(self.n_elements):
+            centers = torch.nonzero(element == z)[:, 0]
+            own = torch.nn.functional.pad(
+                last_layer(invariants[centers], self.layers(z)[0]), (z * n, (self.n_elements - 1 - z) * n)
+            )
+            values = values.index_add(0, centers, own)
+        return values
+
     def _energies(self, invariants: Tensor, z: int) -> Tensor:
         """f_z(D) - f_z(0)."""
         dtype = invariants.dtype
         hidden, out, skip = self.layers(z)
-        (weight, bias), rest = hidden[0], hidden[1:]
-        h, at_zero = torch.addmm(bias.to(dtype), invariants, weight.to(dtype)), bias.to(dtype)[None]
-        for weight, bias in rest:
-            h, at_zero = (torch.addmm(bias.to(dtype), gated(t), weight.to(dtype)) for t in (h, at_zero))
-        return invariants @ skip.to(dtype) + (gated(h) - gated(at_zero)) @ out.to(dtype)
+        return invariants @ skip.to(dtype) + last_layer(invariants, hidden) @ out.to(dtype)
+
+
+def last_layer(invariants: Tensor, hidden: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """h [n_centers, n] of the last of the hidden layers, less what it is for invariants 0."""
+    dtype = invariants.dtype
+    (weight, bias), rest = hidden[0], hidden[1:]
+    h, at_zero = torch.addmm(bias.to(dtype), invariants, weight.to(dtype)), bias.to(dtype)[None]
+    for weight, bias in rest:
+        h, at_zero = (torch.addmm(bias.to(dtype), gated(t), weight.to(dtype)) for t in (h, at_zero))
+    return gated(h) - gated(at_zero)
 
 
 def unbounded(n_elements: int) -> Tensor:

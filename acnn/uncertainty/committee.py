@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.loading import runs_on
 from acnn.potential import Potential
 
 
@@ -107,8 +106,6 @@ def committee_deviations(
     Raises:
         ValueError: the model has no committee.
     """
-    if kernel == "cpu" and not runs_on(graph):
-        raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
     require_committee(model)
     with torch.no_grad():
         site_energies, *others = model.committee_of(graph, kernel, forces)
