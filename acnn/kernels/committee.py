@@ -43,7 +43,7 @@ from acnn.kernels.program import (
 from acnn.kernels.tiles import Tiles, tile
 
 MEMBERS = 8
-"""Whose energies are summed together (src/program.h)."""
+"""Whose energies are summed together (src/program_views.h)."""
 MAX_GRADIENT_BYTES = 2**27
 """Memory for the pair gradients of all members at a time."""
 

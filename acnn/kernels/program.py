@@ -41,7 +41,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Program:
-    """Arrays by name (`acnn/kernels/src/program.h` says what the kernel does with them), of one kind of program.
+    """Arrays by name (`acnn/kernels/src/program_views.h` says what the kernel does with them), of one kind of program.
 
     Equal models give equal programs, array by array.
     """

@@ -27,7 +27,7 @@ quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 class Oracle:
-    """What `acnn/kernels/src/program.h` says of the arrays, for the neighbors of one atom."""
+    """What `acnn/kernels/src/program_views.h` says of the arrays, for the neighbors of one atom."""
 
     def __init__(self, program: Program, z: int, neighbors: np.ndarray, vectors: np.ndarray) -> None:
         self.arrays, self.z = program.arrays, z

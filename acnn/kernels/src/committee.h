@@ -1,7 +1,7 @@
 // Several models that differ in their coefficients alone, on one set of radial functions, harmonics, densities and products.
 #pragma once
 
-#include "batch.h"
+#include "densities.h"
 #include "products.h"
 
 namespace {

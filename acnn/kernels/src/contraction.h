@@ -2,7 +2,7 @@
 // weights have strides.
 #pragma once
 
-#include "dual.h"
+#include "dual_numbers.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 //     P_ac = Σ_v S_vc Q_vac,  Q_vac = Σ_t coefficient_t A_{a1(t) c} A_{a2(t) c}
 #pragma once
 
-#include "dual.h"
-#include "tables.h"
+#include "dual_numbers.h"
+#include "embedding_views.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "contraction.h"
-#include "tables.h"
+#include "embedding_views.h"
 
 namespace {
 

@@ -2,21 +2,21 @@
 
 #include <stdexcept>
 
-// Defined by lanes.cpp and embedding_lanes.cpp, once per instruction set; CMakeLists.txt says which were built.
+// Defined by linear_kernels.cpp and embedding_kernels.cpp, once per instruction set; CMakeLists.txt says which were built.
 extern "C" {
-const acnn::InstructionSet *acnn_lanes_generic();
-const acnn::EmbeddingInstructions *acnn_embedding_lanes_generic();
+const acnn::InstructionSet *acnn_linear_kernels_generic();
+const acnn::EmbeddingInstructions *acnn_embedding_kernels_generic();
 #ifdef ACNN_HAS_x86_64_v2
-const acnn::InstructionSet *acnn_lanes_x86_64_v2();
-const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v2();
+const acnn::InstructionSet *acnn_linear_kernels_x86_64_v2();
+const acnn::EmbeddingInstructions *acnn_embedding_kernels_x86_64_v2();
 #endif
 #ifdef ACNN_HAS_x86_64_v3
-const acnn::InstructionSet *acnn_lanes_x86_64_v3();
-const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v3();
+const acnn::InstructionSet *acnn_linear_kernels_x86_64_v3();
+const acnn::EmbeddingInstructions *acnn_embedding_kernels_x86_64_v3();
 #endif
 #ifdef ACNN_HAS_x86_64_v4
-const acnn::InstructionSet *acnn_lanes_x86_64_v4();
-const acnn::EmbeddingInstructions *acnn_embedding_lanes_x86_64_v4();
+const acnn::InstructionSet *acnn_linear_kernels_x86_64_v4();
+const acnn::EmbeddingInstructions *acnn_embedding_kernels_x86_64_v4();
 #endif
 }
 
@@ -43,16 +43,16 @@ std::vector<Candidate> candidates() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
 #ifdef ACNN_HAS_x86_64_v4
-    found.push_back({"x86-64-v4", v4, acnn_lanes_x86_64_v4, acnn_embedding_lanes_x86_64_v4});
+    found.push_back({"x86-64-v4", v4, acnn_linear_kernels_x86_64_v4, acnn_embedding_kernels_x86_64_v4});
 #endif
 #ifdef ACNN_HAS_x86_64_v3
-    found.push_back({"x86-64-v3", v3, acnn_lanes_x86_64_v3, acnn_embedding_lanes_x86_64_v3});
+    found.push_back({"x86-64-v3", v3, acnn_linear_kernels_x86_64_v3, acnn_embedding_kernels_x86_64_v3});
 #endif
 #ifdef ACNN_HAS_x86_64_v2
-    found.push_back({"x86-64-v2", v2, acnn_lanes_x86_64_v2, acnn_embedding_lanes_x86_64_v2});
+    found.push_back({"x86-64-v2", v2, acnn_linear_kernels_x86_64_v2, acnn_embedding_kernels_x86_64_v2});
 #endif
 #endif
-    found.push_back({"generic", true, acnn_lanes_generic, acnn_embedding_lanes_generic});
+    found.push_back({"generic", true, acnn_linear_kernels_generic, acnn_embedding_kernels_generic});
     return found;
 }
 

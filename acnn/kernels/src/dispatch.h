@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "program.h"
-#include "tables.h"
+#include "program_views.h"
+#include "embedding_views.h"
 
 namespace acnn {
 

@@ -11,7 +11,7 @@ namespace {
 // Derivatives with respect to theta are summed in so many parts, whatever the number of threads: the windows of a part one
 // after the other, then the parts.
 constexpr int PARTS = 8;
-constexpr int MOST_LAYERS = 8;  // as in layers.h
+constexpr int MOST_LAYERS = 8;  // as in attention_layers.h
 
 template <class T>
 std::vector<T *> lane_rows(T *first, int64_t n, const std::vector<int64_t> &centers) {

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "batching.h"
-#include "stored_program.h"
-#include "tables.h"
+#include "graph_batches.h"
+#include "program_memory.h"
+#include "embedding_views.h"
 #include "threads.h"
 
 namespace acnn {

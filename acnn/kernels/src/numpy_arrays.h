@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "batching.h"
-#include "stored_program.h"
+#include "graph_batches.h"
+#include "program_memory.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -55,5 +55,6 @@ using Table = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 // noconvert: nanobind would otherwise pass a converted copy of an output array.
 #define ACNN_GRAPH "species"_a.noconvert(), "pair_i"_a.noconvert(), "pair_j"_a.noconvert(), "vectors"_a.noconvert()
 
+void bind_linear(nb::module_ &m);
 void bind_embedding(nb::module_ &m);
 void bind_network(nb::module_ &m);

@@ -2,8 +2,8 @@
 // Small matrix products whose tiles stay in registers.
 #pragma once
 
-#include "lane.h"
-#include "program.h"
+#include "lane_vector.h"
+#include "program_views.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 // Products of densities, their adjoints, and the quadratic form of the energy.
 #pragma once
 
-#include "lane.h"
-#include "program.h"
+#include "lane_vector.h"
+#include "program_views.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "batching.h"
+#include "graph_batches.h"
 
 namespace acnn {
 

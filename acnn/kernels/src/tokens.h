@@ -2,9 +2,9 @@
 // harmonics Y_a, for every slot; in dual numbers with their derivatives along a direction u of all pair vectors.
 #pragma once
 
-#include "dual.h"
-#include "embedding.h"
-#include "tables.h"
+#include "dual_numbers.h"
+#include "radial_functions.h"
+#include "embedding_views.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 // One layer of the embedding: where its tables are in theta, and what it keeps.
 #pragma once
 
-#include "dual.h"
-#include "tables.h"
+#include "dual_numbers.h"
+#include "embedding_views.h"
 
 namespace {
 

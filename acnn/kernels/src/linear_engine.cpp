@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "linear_engine.h"
 
 #include <algorithm>
 #include <atomic>

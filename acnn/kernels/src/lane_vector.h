@@ -1,5 +1,5 @@
 // A lane vector: one number for each of W atoms. GCC's and Clang's vector extensions, so that the same source serves every
-// instruction set. Everything is static: see program.h.
+// instruction set. Everything is static: see program_views.h.
 #pragma once
 
 #include <stdint.h>

@@ -5,8 +5,8 @@
 //     t_k = bias_k + W_kᵀ h_{k-1},  h_k = g(t_k),  h_0 = D,  g(t) = t/2 (1 + t u),  g'(t) = ½ (1 + t u + t u³),  u = 1/√(1 + t²)
 #pragma once
 
-#include "lane.h"
-#include "tables.h"
+#include "lane_vector.h"
+#include "embedding_views.h"
 
 namespace {
 

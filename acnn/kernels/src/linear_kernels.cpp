@@ -2,8 +2,8 @@
 // functions, nothing with external linkage but the table at the end.
 #include <time.h>
 
-#include "basis.h"
-#include "batch.h"
+#include "basis_functions.h"
+#include "densities.h"
 #include "committee.h"
 #include "products.h"
 
@@ -64,7 +64,7 @@ constexpr LaneKernels<T> table() {
 }  // namespace
 
 #define ACNN_CONCATENATE(a, b) a##b
-#define ACNN_NAME(isa) ACNN_CONCATENATE(acnn_lanes_, isa)
+#define ACNN_NAME(isa) ACNN_CONCATENATE(acnn_linear_kernels_, isa)
 
 extern "C" __attribute__((visibility("hidden"))) const acnn::InstructionSet *ACNN_NAME(ACNN_ISA)() {
     static const acnn::InstructionSet kernels = {table<double>(), table<float>()};

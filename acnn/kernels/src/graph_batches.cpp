@@ -1,4 +1,4 @@
-#include "batching.h"
+#include "graph_batches.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,6 +1,6 @@
-// The lane kernels of the embedding with learnable tables: see lanes.cpp.
-#include "fitting.h"
-#include "layers.h"
+// The lane kernels of the embedding with learnable tables: see linear_kernels.cpp.
+#include "readout.h"
+#include "attention_layers.h"
 
 namespace {
 
@@ -85,7 +85,7 @@ constexpr EmbeddingKernels<T> table() {
 }  // namespace
 
 #define ACNN_CONCATENATE(a, b) a##b
-#define ACNN_NAME(isa) ACNN_CONCATENATE(acnn_embedding_lanes_, isa)
+#define ACNN_NAME(isa) ACNN_CONCATENATE(acnn_embedding_kernels_, isa)
 
 extern "C" __attribute__((visibility("hidden"))) const acnn::EmbeddingInstructions *ACNN_NAME(ACNN_ISA)() {
     static const acnn::EmbeddingInstructions kernels = {table<double>(), table<float>()};

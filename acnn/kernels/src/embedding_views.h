@@ -1,8 +1,8 @@
 // Views of an embedding with learnable tables theta (acnn/models/embedding.py is the definition) and of a fitting network
-// (acnn/models/readout.py), and the interface of their lane kernels. Plain data only, for the reason given in program.h.
+// (acnn/models/readout.py), and the interface of their lane kernels. Plain data only, for the reason in program_views.h.
 #pragma once
 
-#include "program.h"
+#include "program_views.h"
 
 namespace acnn {
 

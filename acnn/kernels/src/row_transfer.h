@@ -1,7 +1,7 @@
 // Between rows of a workspace, one number for each atom, and the atoms' own rows in memory; sums over lanes.
 #pragma once
 
-#include "lane.h"
+#include "lane_vector.h"
 
 namespace {
 

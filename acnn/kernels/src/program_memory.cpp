@@ -1,4 +1,4 @@
-#include "stored_program.h"
+#include "program_memory.h"
 
 #include <stdexcept>
 

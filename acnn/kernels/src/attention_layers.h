@@ -10,9 +10,9 @@
 
 #include "couplings.h"
 #include "descriptors.h"
-#include "fitting.h"
-#include "layer.h"
-#include "rows.h"
+#include "readout.h"
+#include "layer_tables.h"
+#include "row_transfer.h"
 #include "tokens.h"
 
 namespace {

@@ -1,8 +1,8 @@
 // Radial functions and spherical harmonics of one slot of neighbors, with their derivatives.
 #pragma once
 
-#include "lane.h"
-#include "program.h"
+#include "lane_vector.h"
+#include "program_views.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // What a basis program computes: the invariants B, products with their Jacobian from either side, and design-matrix rows.
 #pragma once
 
-#include "batch.h"
+#include "densities.h"
 #include "products.h"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "program.h"
+#include "program_views.h"
 
 namespace acnn {
 

@@ -2,7 +2,7 @@
 // the derivative along a direction. A kind A is a type with A::T, the numbers of a lane, and A::Number.
 #pragma once
 
-#include "lane.h"
+#include "lane_vector.h"
 
 namespace {
 

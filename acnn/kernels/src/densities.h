@@ -1,7 +1,7 @@
 // From the pair vectors of a batch to its densities, and from their adjoints back to dE/dr of every pair.
 #pragma once
 
-#include "embedding.h"
+#include "radial_functions.h"
 #include "pooling.h"
 
 namespace {

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "batching.h"
-#include "program.h"
-#include "stored_program.h"
+#include "graph_batches.h"
+#include "program_views.h"
+#include "program_memory.h"
 #include "threads.h"
 
 namespace acnn {
