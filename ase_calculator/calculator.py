@@ -4,7 +4,7 @@
 
 Units are ASE's: eV, eV/Å, eV/Å³ (Voigt order xx yy zz yz xz xy, positive under tension).
 
-Models with a committee also give standard deviations: see `ase_calculator.committee`.
+What else there is stands in the table of `acnn.properties`: standard deviations of models with a committee.
 """
 
 from __future__ import annotations
@@ -18,21 +18,17 @@ from typing import Any
 import ase
 import torch
 from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError, all_changes
-from torch import Tensor
 
-from acnn.arrays import FloatArray
-from acnn.conventions import stress_from_virial, voigt_from_full
+from acnn.evaluation.properties import Evaluation
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.parallel.launchers import RANK_VARIABLES
-from acnn.potential import PairGradients, Potential
+from acnn.potential import Potential
+from acnn.properties import PROPERTIES, group_of, results
 from acnn.uncertainty.committee import require_committee
 from acnn.verlet import VerletList, _equal
-from ase_calculator.committee import COMMITTEE_PROPERTIES, committee_results
 
-STRESSES = frozenset({"stress", "stresses", "stress_std", "committee_stress"})
-COMMITTEE = frozenset(COMMITTEE_PROPERTIES)
 CLOSEST_APPROACH = 1e-6
 """Å; atoms closer than this are one mistake, not a structure."""
 
@@ -60,7 +56,8 @@ class ACNNCalculator(BaseCalculator):
         label: a name of your own; nothing is written under it. Scripts for ASE's file-writing calculators give one.
     """
 
-    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress", "stresses"]
+    # By these ASE's SumCalculator and LinearCombinationCalculator choose what to add.
+    implemented_properties = [name for name, of in PROPERTIES.items() if of.adds]
 
     def __init__(
         self,
@@ -83,7 +80,7 @@ class ACNNCalculator(BaseCalculator):
             require_committee(self.potential)
         self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
-        self._found: PairGradients | None = None
+        self._evaluation: Evaluation | None = None
 
     @property
     def skin(self) -> float:
@@ -116,11 +113,12 @@ class ACNNCalculator(BaseCalculator):
 
     def reset(self) -> None:
         """Forget the last calculation: the next one evaluates the model again."""
-        self.atoms, self.results, self._found = None, {}, None
+        self.atoms, self.results, self._evaluation = None, {}, None
 
     def get_property(self, name: str, atoms: ase.Atoms | None = None, allow_calculation: bool = True) -> Any:
-        """As ASE's, also of `COMMITTEE_PROPERTIES` where the model has a committee."""
-        if name not in COMMITTEE or not self.potential.has_committee:
+        """As ASE's, also of the other `acnn.properties.PROPERTIES` that the model has."""
+        other = PROPERTIES.get(name)
+        if other is None or other.adds or not other.exists(self.potential):
             return super().get_property(name, atoms, allow_calculation)
         known = super().get_property("energy", atoms, allow_calculation) is not None
         if name not in self.results and not (known and allow_calculation):
@@ -137,38 +135,32 @@ class ACNNCalculator(BaseCalculator):
     ) -> None:
         """Evaluate the model once and fill ``results`` with everything it gives.
 
-        Only the stresses of single atoms wait until they are asked for; they need no second evaluation.
+        Only groups of properties that cost more wait until one of them is asked for; most need no second evaluation.
         """
         if system_changes:
-            self.results, self._found = {}, None
+            self.results, self._evaluation = {}, None
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
             raise ValueError("there is no structure yet: give atoms to calculate()")
         asked = set(properties or ())
-        if asked & STRESSES and atoms.cell.rank < 3:
+        if atoms.cell.rank < 3 and any(PROPERTIES[name].of_volume for name in asked & PROPERTIES.keys()):
             raise PropertyNotImplementedError(
                 f"stress needs a cell with a volume: this structure has {atoms.cell.rank} cell vectors, set the others"
             )
-        if self._found is None or not self.results:
-            self._evaluate(atoms)
-        if "stresses" in asked and self._found is not None:
-            virials = _to_numpy(self._found.atomic_virials)
-            self.results["stresses"] = voigt_from_full(stress_from_virial(virials, atoms.get_volume()))
-        if self._found is not None and "energy_std" not in self.results and (self.committee or asked & COMMITTEE):
-            self.results |= committee_results(self._model, self._found, self.results, atoms, self.kernel)
+        if self._evaluation is None or not self.results:
+            self._evaluation = self._evaluate(atoms)
+            self.results = results(self._evaluation, {"mechanics"})
+        missing = {*group_of(asked), *(["committee"] if self.committee else [])} - group_of(self.results)
+        if missing:
+            self.results |= results(self._evaluation, missing)
 
-    def _evaluate(self, atoms: ase.Atoms) -> None:
+    def _evaluate(self, atoms: ase.Atoms) -> Evaluation:
         if self.check_state(atoms):  # not so where get_property() called, which has made this copy already
             self.atoms = atoms.copy()
         graph = self._neighbors.graph(atoms)
         _reject_overlap(graph)
-        self._found = self._model.pair_gradients(graph.to(dtype=dtype_of(self.dtype)), self.kernel)
-        energies = _to_numpy(self._found.site_energies)
-        energy = float(energies.sum())
-        forces = _to_numpy(self._found.forces)
-        self.results = {"energy": energy, "free_energy": energy, "energies": energies, "forces": forces}
-        if atoms.cell.rank == 3:
-            self.results["stress"] = _stress(self._found, atoms.get_volume())
+        found = self._model.pair_gradients(graph.to(dtype=dtype_of(self.dtype)), self.kernel)
+        return Evaluation(self._model, found, atoms.get_volume() if atoms.cell.rank == 3 else None, self.kernel)
 
     def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
         """Which of positions, numbers, cell and pbc changed since the last calculation by more than ``tol``.
@@ -212,16 +204,6 @@ def _warn_of_copies() -> None:
                 stacklevel=3,
             )
             return
-
-
-def _stress(found: PairGradients, volume: float) -> FloatArray:
-    """σ in eV/Å³ [6], by one matrix product: W = -Σ_p r_p ⊗ g_p."""
-    virial = -found.graph.pair_vectors.T @ found.pair_gradients
-    return voigt_from_full(stress_from_virial(_to_numpy(virial), volume))
-
-
-def _to_numpy(values: Tensor) -> FloatArray:
-    return values.detach().to(device="cpu", dtype=torch.float64).numpy()
 
 
 def _reject_overlap(graph: AtomicGraph) -> None:

@@ -49,6 +49,7 @@ LAYERS = {
     "acnn.io": 5,
     "acnn.settings": 5,  # data only: what is made of them is made beside it
     "acnn.fit": 6,
+    "acnn.properties": 6,
     "acnn.uncertainty": 6,
     "acnn.train": 7,
     "ase_calculator": 7,

@@ -13,13 +13,18 @@ from acnn.cli.display import announce, console, error_table, progress_stages
 from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot, require_pictures
 from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
+from acnn.data.frames import extended_xyz, require_xyz
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
-from acnn.outputs import require_summaries
+from acnn.outputs import require_new, require_summaries
 from acnn.uncertainty.calibration import predict
 from acnn.uncertainty.committee import require_committee
+from acnn.wording import counted
+from acnn.workflows.predictions import chosen_properties, predictions
+
+USUAL = "energy,energies,forces,stress"
 
 
 def evaluate(
@@ -33,6 +38,18 @@ def evaluate(
     uncertainty_plot: Annotated[
         Path | None, typer.Option(help="Write the plots of --uncertainty, .png or .pdf.", show_default=False)
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the structures with what the model says of them, extended XYZ."),
+    ] = None,
+    properties: Annotated[
+        str | None,
+        typer.Option(
+            help="What of it: names of results in ASE, as in energy,forces_std.",
+            show_default=USUAL,
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of structures.")] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     virial_key: VirialKey = None,
@@ -45,10 +62,12 @@ def evaluate(
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
-    require_writable([], [model, data], streams=[json, plot, uncertainty_plot])
+    require_writable([], [model, data], streams=[json, plot, uncertainty_plot, output])
     require_summaries(json, plot, uncertainty_plot)
+    _require_structures(output, properties, overwrite)
     require_pictures(plot, uncertainty_plot)
     potential = load_model(model)
+    chosen = chosen_properties(potential, (properties or USUAL).split(","))
     uncertainty = uncertainty or uncertainty_plot is not None
     if uncertainty:
         require_committee(potential)
@@ -57,6 +76,7 @@ def evaluate(
     with progress_stages() as stage:
         table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
+        frames = predictions(potential, dataset, chosen, stage("predictions", len(dataset)), kernel) if output else []
     console.print(error_table(data.name, table.as_dict()))
     found: dict[str, Any] = table.as_dict()
     if uncertainty:
@@ -71,3 +91,14 @@ def evaluate(
     if uncertainty_plot:
         calibration_plot(predicted, uncertainty_plot, title=f"{model.name} on {data.name}")
         console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)
+    if output:
+        write_atomically(output, extended_xyz(frames))
+        console.print(escape(f"wrote {output}: {counted(len(frames), 'structure')}"), highlight=False)
+
+
+def _require_structures(output: Path | None, properties: str | None, overwrite: bool) -> None:
+    if output is not None:
+        require_new(output, overwrite)
+        require_xyz(output)
+    elif properties is not None:
+        raise ValueError("--properties says what is written by --output, which is missing")

@@ -24,6 +24,8 @@ STEMS = {
     "stress": ("stress",),
 }
 FREE_ENERGY = "free_energy"
+PREDICTED = "acnn_"
+"""Of the names of what a model said: never labels."""
 
 
 class LabelName(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from acnn.data.label_names import KNOWN_KEYS, LabelName
+from acnn.data.label_names import KNOWN_KEYS, PREDICTED, LabelName
 from acnn.wording import counted
 
 NOT_LABELS = {"numbers", "positions"}
@@ -22,7 +22,7 @@ LOOKS = {
     "forces": re.compile(r"force|grad|(^|_)f(_|$)", re.I),
     "virial": re.compile(r"virial|stress|press|(^|_)w(_|$)", re.I),
 }
-OTHER_THINGS = re.compile(r"weight|per_atom|std|variance|uncertain|kinetic|cutoff|fermi|max|conver", re.I)
+OTHER_THINGS = re.compile(rf"^{PREDICTED}|weight|per_atom|std|variance|uncertain|kinetic|cutoff|fermi|max|conver", re.I)
 OTHER_VECTORS = re.compile(r"mom|vel|mag|dip|spin|disp|pos|coord|image|charge|born|field|mask|fix", re.I)
 OTHER_TENSORS = re.compile(r"lattice|cell|strain|polar|dielectric|quadrup|born|hessian|dipole|grid|mesh", re.I)
 OPTIONS = {

@@ -12,9 +12,9 @@ from ase.calculators.mixing import LinearCombinationCalculator
 from ase.io import Trajectory
 
 from acnn.io.model_file import save_model
+from acnn.properties import PROPERTIES
 from acnn.testing import example_structures, random_crystal, random_model
 from ase_calculator import ACNNCalculator
-from ase_calculator.committee import COMMITTEE_PROPERTIES
 
 ACCURACY = 1e-9
 STRUCTURES = example_structures()
@@ -141,7 +141,7 @@ def test_combinations_of_calculators_add_no_standard_deviations(model, weights):
     atoms.calc = LinearCombinationCalculator(parts, weights)
     energies = [part.get_property("energy", atoms) for part in parts]
     assert atoms.get_potential_energy() == pytest.approx(np.dot(weights, energies))
-    assert not set(atoms.calc.results) & set(COMMITTEE_PROPERTIES)
+    assert not set(atoms.calc.results) & {name for name, of in PROPERTIES.items() if of.group == "committee"}
     for name in ("energy_std", "committee_energies"):
         with pytest.raises(PropertyNotImplementedError):
             atoms.calc.get_property(name, atoms)

@@ -1,0 +1,88 @@
+"""Properties of a model with a committee (``acnn fit --committee 16``, ``acnn ensemble``).
+
+    x_std = sqrt(1/K Σ_k (x^k - x)²)
+
+is the spread of the K members about the model, the epistemic term of `acnn.uncertainty.committee`; the noise of the
+labels is not in it. Members of an ensemble spread about their mean as they do without the floor at which energies of
+networks level off; ``committee_energies`` and so on are the model's plus these deviations.
+
+Standard deviations do not add, and committees may differ in size: a sum of potentials has none of these properties.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+import numpy as np
+from torch import Tensor
+
+from acnn.arrays import FloatArray
+from acnn.conventions import stress_from_virial, voigt_from_full
+from acnn.evaluation.properties import Evaluation, Property, array, energy, forces, stress
+from acnn.potential import Potential
+from acnn.uncertainty.committee import Deviations, committee_deviations
+
+
+def deviations(evaluation: Evaluation) -> Deviations:
+    """What the members find beyond the model."""
+    return committee_deviations(evaluation.potential, evaluation.graph, evaluation.kernel)
+
+
+def stress_deviations(evaluation: Evaluation) -> FloatArray:
+    """Of the members, eV/Å³ [K, 6]."""
+    virials = array(cast("Tensor", evaluation.once(deviations).virials)[:, 0])
+    return voigt_from_full(stress_from_virial(virials, evaluation.needed_volume))
+
+
+def energy_std(evaluation: Evaluation) -> float:
+    """Of the energy, eV."""
+    return float(evaluation.once(deviations).energy_std[0])
+
+
+def energies_std(evaluation: Evaluation) -> FloatArray:
+    """Of the energies of single atoms, eV [n_atoms]."""
+    return array(evaluation.once(deviations).site_energies_std)
+
+
+def forces_std(evaluation: Evaluation) -> FloatArray:
+    """Of force components, eV/Å [n_atoms, 3]."""
+    return array(evaluation.once(deviations).forces_std)
+
+
+def stress_std(evaluation: Evaluation) -> FloatArray:
+    """Of components of the stress, eV/Å³ [6]."""
+    return np.sqrt((evaluation.once(stress_deviations) ** 2).mean(axis=0))
+
+
+def committee_energies(evaluation: Evaluation) -> FloatArray:
+    """Energies by the members, eV [K]."""
+    return evaluation.once(energy) + array(evaluation.once(deviations).energies[:, 0])
+
+
+def committee_forces(evaluation: Evaluation) -> FloatArray:
+    """Forces by the members, eV/Å [K, n_atoms, 3]."""
+    return evaluation.once(forces) + array(cast("Tensor", evaluation.once(deviations).forces))
+
+
+def committee_stress(evaluation: Evaluation) -> FloatArray:
+    """Stress by the members, eV/Å³ [K, 6]."""
+    return evaluation.once(stress) + evaluation.once(stress_deviations)
+
+
+def has_committee(potential: Potential) -> bool:
+    """Whether it has one."""
+    return potential.has_committee
+
+
+of_committee = partial(Property, group="committee", exists=has_committee)
+
+COMMITTEE = (
+    of_committee("energy_std", "eV", (), energy_std),
+    of_committee("energies_std", "eV", ("atoms",), energies_std, of_sites=True),
+    of_committee("forces_std", "eV/Å", ("atoms", 3), forces_std),
+    of_committee("stress_std", "eV/Å³", (6,), stress_std, of_volume=True),
+    of_committee("committee_energies", "eV", ("members",), committee_energies),
+    of_committee("committee_forces", "eV/Å", ("members", "atoms", 3), committee_forces),
+    of_committee("committee_stress", "eV/Å³", ("members", 6), committee_stress, of_volume=True),
+)

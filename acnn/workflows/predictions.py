@@ -1,0 +1,60 @@
+"""Structures with what a model says of them, as extended XYZ keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ase import Atoms
+
+from acnn.data.dataset import LabeledStructure
+from acnn.data.label_names import PREDICTED
+from acnn.data.labeling import Labels
+from acnn.evaluation.properties import Evaluation, Property
+from acnn.neighbors import atomic_graph
+from acnn.potential import Potential
+from acnn.properties import PROPERTIES
+
+
+def chosen_properties(potential: Potential, names: Iterable[str]) -> list[Property]:
+    """Properties by their names.
+
+    Raises:
+        ValueError: there is none of this name, a file of structures cannot hold it, or this potential does not have it.
+    """
+    usable = {name: of for name, of in PROPERTIES.items() if "members" not in of.axes and of.exists(potential)}
+    chosen = []
+    for name in names:
+        if name not in usable:
+            raise ValueError(f"this model has no property {name!r} for a file: choose from {', '.join(usable)}")
+        chosen.append(usable[name])
+    return chosen
+
+
+def predictions(
+    potential: Potential,
+    structures: Iterable[LabeledStructure],
+    properties: Sequence[Property],
+    advance: Callable[[], None] = lambda: None,
+    kernel: str | None = None,
+) -> list[Atoms]:
+    """The structures with labels and properties: "acnn_energy" in ``info``, "acnn_forces" in ``arrays``, and so on.
+
+    Those that need a volume are left out of structures whose cell has none.
+    """
+    frames = []
+    for structure in structures:
+        labels = Labels(structure.energy, structure.forces, structure.virial)
+        frames.append(labels.on(structure.atoms, structure.config_type))
+        _predict(frames[-1], potential, properties, kernel)
+        advance()
+    return frames
+
+
+def _predict(atoms: Atoms, potential: Potential, properties: Sequence[Property], kernel: str | None) -> None:
+    volume = float(atoms.cell.volume) if atoms.cell.rank == 3 else None
+    found = potential.pair_gradients(atomic_graph(atoms, potential.cutoff), kernel)
+    evaluation = Evaluation(potential, found, volume, kernel)
+    for of in properties:
+        if volume is not None or not of.of_volume:
+            place = atoms.arrays if of.is_per_atom else atoms.info
+            place[f"{PREDICTED}{of.name}"] = of.of(evaluation)
