@@ -1,0 +1,1 @@
+"""Labeled structures: files, label keys, weights, splits, and labels from ASE calculators."""

@@ -35,9 +35,9 @@ __all__ = [
 ]
 
 HUGE_LABEL = 1e8
-"""eV per atom, and eV/Å; no calculation means a number beyond it: with all electrons, uranium has 0.8 million eV."""
+"""eV per atom, and eV/Å; no calculation gives a larger number: uranium, with all electrons, has 0.8 million eV."""
 HUGE_FORCE = 1000.0
-"""eV/Å; beyond it a force is taken for a failed calculation unless ``max_force`` says otherwise."""
+"""eV/Å; a larger force is taken for a failed calculation unless ``max_force`` allows it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LabeledStructure:
 
     @property
     def is_labeled(self) -> bool:
-        """Whether there is a label at all."""
+        """Whether the structure has any label."""
         return self.energy is not None or self.forces is not None or self.virial is not None
 
     @property
@@ -70,7 +70,7 @@ class LabeledStructure:
         return 0.0 if self.forces is None else float(np.linalg.norm(self.forces, axis=1).max())
 
     def meaningless(self) -> list[str]:
-        """Which of the labels hold a NaN, an infinity, or a number beyond `HUGE_LABEL`."""
+        """Name the labels that contain a NaN, an infinity, or a number beyond `HUGE_LABEL`."""
         n = len(self)
         labels = {"energy": (self.energy, n), "forces": (self.forces, 1), "virial": (self.virial, n)}
         return [
@@ -78,7 +78,7 @@ class LabeledStructure:
         ]
 
     def with_sound_labels(self) -> LabeledStructure:
-        """Without those that are meaningless."""
+        """Return the structure without its meaningless labels."""
         bad = self.meaningless()
         energy, forces = None if "energy" in bad else self.energy, None if "forces" in bad else self.forces
         return replace(self, energy=energy, forces=forces, virial=None if "virial" in bad else self.virial)
@@ -101,8 +101,8 @@ class Dataset:
 
     ``sha256`` is that of the file; ``left_out`` counts structures dropped because of ``max_force``;
     ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
-    directions; ``keys`` holds, for energy, forces, virial and stress, the keys used and of how many structures;
-    ``notes`` says what was not taken, and what is doubtful, a sentence each.
+    directions; ``keys`` holds the keys used for energy, forces, virial and stress, and the number of structures for
+    each; ``notes`` describes what was not used and what is doubtful, one sentence each.
     """
 
     structures: tuple[LabeledStructure, ...]
@@ -139,7 +139,7 @@ class Dataset:
         return tuple(dict.fromkeys(structure.config_type for structure in self))
 
     def provenance(self) -> dict[str, object]:
-        """What the file of a model remembers of its data."""
+        """Return the facts about the data that a model file keeps."""
         return {
             "file": Path(self.source).name,
             "sha256": self.sha256,
@@ -150,7 +150,7 @@ class Dataset:
         }
 
     def summary(self) -> list[SummaryRow]:
-        """One row for each configuration type, to be printed as a table."""
+        """Return one row per configuration type, to be printed as a table."""
         return [self._summary_row(config_type) for config_type in self.config_types]
 
     def _summary_row(self, config_type: str) -> SummaryRow:
@@ -179,8 +179,8 @@ def read_dataset(
 ) -> Dataset:
     """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
 
-    A key may be several, "REF_energy,energy": the first that a structure has is taken. Keys that are not given are
-    found (see :func:`acnn.data.label_keys.choose_keys`). Those used are in ``Dataset.keys``. Labels may be missing.
+    A key may be a list, "REF_energy,energy": the first one that a structure has is used. Keys that are not given are
+    found (see :func:`acnn.data.label_keys.choose_keys`). ``Dataset.keys`` records the ones used. Labels may be missing.
     The virial of a structure that is not periodic in three directions is ignored and counted in
     ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure with a larger force, or with a NaN among its
     labels, is left out and counted in ``Dataset.left_out``; without it, NaN and forces beyond 1000 eV/Å are errors.
@@ -189,7 +189,7 @@ def read_dataset(
     config type.
     """
     if max_force is not None and not max_force > 0:
-        raise DatasetError(f"max_force must be larger than 0 eV/Å, not {max_force}.")
+        raise DatasetError(f"max_force must be larger than 0 eV/Å, not {max_force}")
     file = Path(path)
     frames = read_frames(file, index)
     explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
@@ -199,7 +199,7 @@ def read_dataset(
     structures = [structure.with_sound_labels() for structure in structures] if bad else structures
     kept = [structure for structure in structures if _is_kept(structure, max_force)]
     if not kept:
-        raise DatasetError(f"All {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å.")
+        raise DatasetError(f"all {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å")
     return Dataset(
         structures=tuple(kept),
         source=str(file),
@@ -213,7 +213,7 @@ def read_dataset(
 
 def _dropped(bad: Counter[str], source: str) -> list[str]:
     labels = ", ".join(f"{what} of {counted(n, 'structure')}" for what, n in bad.items())
-    return [f"{source}: NaN, infinite or beyond {HUGE_LABEL:g}, and left out: {labels}"] if bad else []
+    return [f"{source}: left out because NaN, infinite or beyond {HUGE_LABEL:g}: {labels}"] if bad else []
 
 
 def _virials(structures: Iterable[LabeledStructure]) -> Iterator[tuple[str, FloatArray]]:
@@ -244,7 +244,7 @@ def _scaled_weights(weights: Weights, atoms: Atoms, name: str) -> Weights:
 
 def _weight_factor(atoms: Atoms, key: str, name: str) -> float:
     try:
-        return weight_from(atoms.info.get(key, 1.0), f"The {key} of {name}")
+        return weight_from(atoms.info.get(key, 1.0), f"the {key} of {name}")
     except WeightsError as error:
         raise DatasetError(str(error)) from error
 
@@ -256,12 +256,12 @@ def _is_kept(structure: LabeledStructure, max_force: float | None) -> bool:
     if bad:
         raise DatasetError(
             f"{structure.name} has a NaN, an infinity or a number beyond {HUGE_LABEL:g} in its {' and '.join(bad)}: "
-            "mend it, or leave out such labels with --drop-nan, or such structures with --max-force (drop_nan, "
-            "max_force in a YAML file)."
+            "fix it, or leave out such labels with --drop-nan, or such structures with --max-force (drop_nan, "
+            "max_force in a YAML file)"
         )
     if structure.max_force > HUGE_FORCE:
         raise DatasetError(
             f"{structure.name} has a force of {structure.max_force:.6g} eV/Å, over {HUGE_FORCE:g}: "
-            "leave such structures out, or allow them, with --max-force (max_force in a YAML file)."
+            "leave such structures out, or allow them, with --max-force (max_force in a YAML file)"
         )
     return True

@@ -1,4 +1,4 @@
-"""Dimers to compute with the reference method: they teach a potential how two atoms repel and attract alone."""
+"""Dimers to compute with the reference method: they teach a potential how two isolated atoms interact."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CONFIG_TYPE = "dimer"
 
 
 def dimers(elements: Sequence[str], distances: Sequence[float], box: float | None = None) -> list[Atoms]:
-    """Two atoms of every pair of elements at every distance, ready for a DFT calculation.
+    """Make dimers of every pair of elements at every distance, ready for a DFT calculation.
 
-    Labels computed for them go to the training set as they are; their config type is "dimer", so that weights can be
-    given for them (`--weights`).
+    They go into the training set with the labels computed for them; their config type is "dimer", so that weights can
+    be given for them (`--weights`).
 
     Args:
         elements: chemical symbols.

@@ -1,7 +1,6 @@
-"""The level of energies: total energies of two methods differ most by a constant for every atom.
+"""Offsets between the energies of two methods: total energies differ mostly by a constant per atom of each element.
 
-`energy_offsets` finds these constants, so that energies of both methods can be learned by one model, one after the
-other.
+`energy_offsets` finds these constants, so that one model can learn the energies of both methods, one after the other.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from acnn.data.frames import error_sentence
 from acnn.data.labeling import calculated
 
 MOST_REFERENCES = 200
-"""Structures by which offsets of energies are found; they are few numbers."""
+"""Structures from which the offsets are determined; there are few of these to find."""
 SAME_COMPOSITION = 1e-6
 
 Reference = tuple[Atoms, float]
@@ -40,17 +39,17 @@ class EnergyOffsets:
     compositions: FloatArray
 
     def of(self, atoms: Atoms) -> float:
-        """Σ_i δ_z(i) in eV.
+        """Return Σ_i δ_z(i) in eV.
 
         Raises:
-            ValueError: the references do not tell it.
+            ValueError: the references do not determine it.
         """
         counts = np.array([np.sum(atoms.symbols == element) for element in self.elements], dtype=float)
         unknown = counts - self.compositions.T @ (self.compositions @ counts)
         if counts.sum() < len(atoms) or np.abs(unknown).max() > SAME_COMPOSITION * len(atoms):
             formula = atoms.symbols.formula.format("hill")
             raise ValueError(
-                f"the reference energies do not tell the level of {formula}: give some of such a composition, too"
+                f"the reference energies do not determine the offset of {formula}: add some of this composition"
             )
         return float(counts @ self.values)
 
@@ -61,12 +60,12 @@ class EnergyOffsets:
 def energy_offsets(
     references: Sequence[Reference], calculator: Calculator, advance: Callable[[], None] = lambda: None
 ) -> EnergyOffsets:
-    """δ_z with the least squares of E - E_calc - Σ_i δ_z(i), of these the one of least norm.
+    """Find the δ_z that minimize the squares of E - E_calc - Σ_i δ_z(i); if there are several, those of least norm.
 
     Structures for which the calculator fails are left out.
 
     Raises:
-        ValueError: it fails for all.
+        ValueError: it fails for all of them.
     """
     rows, differences, reason = [], [], "there are none"
     for atoms, energy in references:
@@ -79,9 +78,7 @@ def energy_offsets(
             differences.append(energy - found)
         advance()
     if not rows:
-        raise ValueError(
-            f"{type(calculator).__name__} has no energy for any of {len(references)} reference structures: {reason}"
-        )
+        raise ValueError(f"{type(calculator).__name__} fails for all {len(references)} reference structures: {reason}")
     elements = tuple(sorted({symbol for row in rows for symbol in row}))
     counts = np.array([[np.sum(row == element) for element in elements] for row in rows], dtype=float)
     values = np.linalg.lstsq(counts, np.array(differences), rcond=None)[0]
@@ -90,7 +87,7 @@ def energy_offsets(
 
 
 def chosen_references(references: Sequence[Reference]) -> list[Reference]:
-    """Some `MOST_REFERENCES`, of all compositions if there are not more than that, and of all elements."""
+    """Choose about `MOST_REFERENCES`, covering all elements and, if their number allows, all compositions."""
     firsts = _places_of_new(tuple(sorted(atoms.numbers)) for atoms, _ in references)
     of_elements = _places_of_new(tuple(sorted(set(atoms.numbers))) for atoms, _ in references)
     chosen = set(of_elements) | set(_spread(firsts, MOST_REFERENCES))
@@ -107,5 +104,5 @@ def _places_of_new(kinds: Iterable[tuple[int, ...]]) -> list[int]:
 
 
 def _spread(places: list[int], most: int) -> list[int]:
-    """At most so many of them, evenly."""
+    """Choose at most ``most`` of them, evenly spaced."""
     return [places[k] for k in np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)]

@@ -1,7 +1,7 @@
-"""Small training and test sets labeled by classical potentials, made in seconds, the same for the same seed.
+"""Small training and test sets labeled by classical potentials, made in seconds and reproducible by seed.
 
-They let every step of a fit be tried without quantum mechanics: Cu-Al through ASE's effective medium theory,
-silicon through LAMMPS' Stillinger-Weber potential. Files are extended XYZ with the keys ``REF_energy`` (eV),
+With them every step of a fit can be tried without quantum mechanics: Cu-Al with ASE's effective medium theory,
+silicon with LAMMPS' Stillinger-Weber potential. Files are extended XYZ with the keys ``REF_energy`` (eV),
 ``REF_forces`` (eV/Å), ``REF_virial`` (-dE/dε in eV, nine numbers, where periodic in three directions)
 and ``config_type``.
 """
@@ -37,14 +37,14 @@ MakeCalculator = Callable[[], Calculator]
 Progress = Callable[[int, int], None]
 
 CUBIC_CELL = {"Cu": 3.60, "Al": 4.00}
-"""Å; where EMT puts the minimum of the face-centered cubic metals."""
+"""Å; the lattice constants of the face-centered cubic metals in EMT."""
 SILICON_CELL = 5.431
 SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make structures of one configuration type, and how many: (train, test), and the same when quick.
+    """How to make structures of one configuration type, and how many: (train, test), normally and when quick.
 
     ``make(count, rng, make_calculator)`` yields at least ``count`` structures.
     """
@@ -112,7 +112,7 @@ def _trajectories(
     timestep: float = 3.0,
     equilibration: int = 60,
 ) -> Iterator[Atoms]:
-    """One trajectory for each temperature, each from the next crystal, with equal numbers of snapshots."""
+    """Run one trajectory for each temperature, each from the next crystal, with equal numbers of snapshots."""
     snapshots = -(-count // len(temperatures))
     for temperature, crystal in zip(temperatures[: -(-count // snapshots)], crystals, strict=False):
         yield from molecular_dynamics(
@@ -127,7 +127,7 @@ def _trajectories(
 
 
 def _fcc_alloy(rng: Generator, repeat: int) -> Atoms:
-    """A cubic cell of 4·repeat³ sites at a random composition and the lattice constant between."""
+    """Make a cubic cell of 4·repeat³ sites with a random composition and the interpolated lattice constant."""
     atoms = random_alloy(bulk("Cu", cubic=True) * repeat, rng, ("Cu", "Al"))
     edge = np.mean([CUBIC_CELL[symbol] for symbol in atoms.symbols])
     atoms.set_cell(repeat * edge * np.eye(3), scale_atoms=True)
@@ -144,7 +144,7 @@ def _metal_atoms(count: int, rng: Generator, make_calculator: MakeCalculator) ->
 
 
 def _metal_dimers(count: int, rng: Generator, make_calculator: MakeCalculator) -> Iterator[Atoms]:
-    """Pairs from 0.7 to 1.6 times the distance of neighbors in the crystal, spread evenly over the count."""
+    """Make dimers at 0.7 to 1.6 times the nearest-neighbor distance of the crystal, evenly spaced."""
     pairs = (("Cu", "Cu"), ("Cu", "Al"), ("Al", "Al"))
     for number in range(count):
         pair = pairs[number % len(pairs)]

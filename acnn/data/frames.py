@@ -38,16 +38,16 @@ UNSAFE_FORMATS = {
     "postgresql": "is a database on another machine",
 }
 MOST_DIGITS = 15
-"""Of a number of atoms."""
+"""Digits of a number of atoms."""
 LEAST_PERIOD = 0.1
 """Å; no structure has a shorter period."""
 BEGINNING = 1 << 24
-"""Bytes by which a file that is no structures is told."""
+"""Bytes from which the kind of a file is recognized."""
 PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
 
 
 class DatasetError(ValueError):
-    """Data that cannot be used, said in one sentence."""
+    """Data that cannot be used; the message is one sentence."""
 
 
 class Frame(NamedTuple):
@@ -58,7 +58,7 @@ class Frame(NamedTuple):
 
 
 def read_frames(path: Path, index: str | int | slice = ":") -> list[Frame]:
-    """The structures of ``path`` selected by ``index`` (``":"``, ``"0::5"``, ``-1`` …), in file order.
+    """Read the structures of ``path`` selected by ``index`` (``":"``, ``"0::5"``, ``-1`` …), in file order.
 
     Extended XYZ is split here and each structure handed to ASE; any other format is read by ASE as a whole.
     Formats that ASE reads by unpickling or running them are refused.
@@ -67,19 +67,19 @@ def read_frames(path: Path, index: str | int | slice = ":") -> list[Frame]:
     selection = _selection(index)
     frames = _read_xyz(path, selection) if _is_xyz(path) else _read_with_ase(path, selection)
     if not frames:
-        raise DatasetError(f"The selection {index!r} of {path.name} holds no structure.")
+        raise DatasetError(f"the selection {index!r} of {path.name} contains no structures")
     return frames
 
 
 def _require_file(path: Path) -> None:
     if path.suffix.lower() in PICKLE_SUFFIXES:
-        raise DatasetError(f"{path} is refused: this format is unpickled by ASE, which can run any code.")
+        raise DatasetError(f"{path} is refused: ASE unpickles this format, which can run any code")
     if not path.exists():
-        raise DatasetError(f"There is no file {path}.")
+        raise DatasetError(f"there is no file {path}")
     if not path.is_file():
-        raise DatasetError(f"{path} is a folder: name a file of structures.")
+        raise DatasetError(f"{path} is a folder: give a file of structures")
     if path.stat().st_size == 0:
-        raise DatasetError(f"The file {path} is empty.")
+        raise DatasetError(f"the file {path} is empty")
 
 
 def _selection(index: str | int | slice) -> slice:
@@ -88,9 +88,9 @@ def _selection(index: str | int | slice) -> slice:
     try:
         parts = [int(part) if part.strip() else None for part in str(index).split(":")]
     except ValueError as error:
-        raise DatasetError(f"The index {index!r} is not like '3', ':100' or '0::5'.") from error
+        raise DatasetError(f"an index is written like '3', ':100' or '0::5', not {index!r}") from error
     if len(parts) > 3 or parts == [None] or parts[2:] == [0]:
-        raise DatasetError(f"The index {index!r} is not like '3', ':100' or '0::5'.")
+        raise DatasetError(f"an index is written like '3', ':100' or '0::5', not {index!r}")
     if len(parts) > 1:
         return slice(*parts)
     start = parts[0]
@@ -107,21 +107,21 @@ def _ase_format(path: Path) -> str:
     try:
         return filetype(str(path))
     except Exception as error:
-        raise DatasetError(f"ASE does not know the format of {path} ({error_sentence(error)}).") from error
+        raise DatasetError(f"ASE does not recognize the format of {path} ({error_sentence(error)})") from error
 
 
 def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
     name = _ase_format(path)
     if name not in ioformats:
-        raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE knows by this name.")
+        raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE knows by this name")
     if name in UNSAFE_FORMATS:
-        raise DatasetError(f"{path} is refused: the format {name!r} {UNSAFE_FORMATS[name]}.")
+        raise DatasetError(f"{path} is refused: the format {name!r} {UNSAFE_FORMATS[name]}")
     try:
         images = _read_database(path, name) if name in DATABASES else _read_images(path, name)
     except Exception as error:
-        raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)}).") from error
+        raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)})") from error
     if not images:
-        raise DatasetError(f"ASE finds no structure in {path}, read as {name!r}.")
+        raise DatasetError(f"ASE finds no structures in {path}, read as {name!r}")
     return [Frame(i, images[i]) for i in range(len(images))[selection]]
 
 
@@ -136,7 +136,7 @@ def _read_images(path: Path, name: str) -> list[Atoms]:
 
 
 def _read_database(path: Path, name: str) -> list[Atoms]:
-    """All rows of an ASE database; key-value pairs and data become ``info``, which ``ase.io.read`` drops."""
+    """Read all rows of an ASE database; key-value pairs and data become ``info``, unlike in ``ase.io.read``."""
     images = []
     for row in ase.db.connect(path, type=name, serial=True).select():
         atoms = row.toatoms()
@@ -150,14 +150,14 @@ def _read_xyz(path: Path, selection: slice) -> list[Frame]:
         with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8-sig") as file:
             texts = list(_split_xyz(file, path.name))
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)}).") from error
+        raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)})") from error
     if not texts:
-        raise DatasetError(f"The file {path} holds no structure.")
+        raise DatasetError(f"the file {path} contains no structures")
     return [Frame(i, _parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
 
 
 def _split_xyz(lines: Iterable[str], name: str) -> Iterator[str]:
-    """The text of each structure: a number of atoms, a comment, as many lines; blank lines between."""
+    """Yield the text of each structure: number of atoms, comment, one line per atom; blank lines may separate them."""
     numbered = enumerate(lines, start=1)
     place = 0
     for number, line in numbered:
@@ -168,7 +168,7 @@ def _split_xyz(lines: Iterable[str], name: str) -> Iterator[str]:
         if len(body) < count + 1:
             raise DatasetError(
                 f"{name} is truncated: structure #{place} (line {number}) announces {count} atoms "
-                f"and the file ends after {max(len(body) - 1, 0)}."
+                f"and the file ends after {max(len(body) - 1, 0)}"
             )
         yield "".join([line, *body])
         place += 1
@@ -179,10 +179,10 @@ def _atom_count(line: str, number: int, name: str, place: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise DatasetError(
             f"{name} is not extended XYZ, or has lost or gained a line: line {number} should be the number "
-            f"of atoms of structure #{place}, it is {text[:40]!r}."
+            f"of atoms of structure #{place}, but is {text[:40]!r}"
         )
     if int(text) == 0:
-        raise DatasetError(f"{name} #{place} (line {number}) has no atoms: delete this structure.")
+        raise DatasetError(f"{name} #{place} (line {number}) has no atoms: delete this structure")
     return int(text)
 
 
@@ -192,10 +192,10 @@ def _parse_xyz(text: str, name: str) -> Atoms:
     except Exception as error:
         unknown = unknown_species(text)
         if unknown:
-            raise DatasetError(f"{name} has the species {shortened(unknown[0], 40)!r}, {NO_SYMBOL}.") from error
+            raise DatasetError(f"{name} has the species {shortened(unknown[0], 40)!r}, {NO_SYMBOL}") from error
         known, masses = hydrogen_for_isotopes(text)
         if not masses:
-            raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)}).") from error
+            raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)})") from error
     atoms = _parse_xyz(known, name)
     if not atoms.has("masses"):
         atoms.set_masses([masses.get(place, mass) for place, mass in enumerate(atoms.get_masses())])
@@ -208,47 +208,47 @@ def _read_one(text: str) -> Atoms:
 
 
 def error_sentence(error: BaseException) -> str:
-    """Kind and text of an error, in one line."""
+    """Return kind and text of an error, in one line."""
     return shortened(f"{type(error).__name__}: {' '.join(str(error).split())}").rstrip(": .")
 
 
 def require_sound_geometry(atoms: Atoms, name: str) -> None:
-    """Raise unless there are atoms of elements at finite positions, and cell vectors wherever it is periodic."""
+    """Require atoms of elements at finite positions, and cell vectors wherever the structure is periodic."""
     if len(atoms) == 0:
-        raise DatasetError(f"{name} has no atoms: delete this structure.")
+        raise DatasetError(f"{name} has no atoms: delete this structure")
     if not (atoms.numbers > 0).all():
-        raise DatasetError(f"{name} has the species 'X', which is no element: delete these atoms.")
+        raise DatasetError(f"{name} has the species 'X', which is not an element: delete these atoms")
     if not np.all(np.isfinite(atoms.positions)):
         bad = int(np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))[0])
-        raise DatasetError(f"{name} has a NaN or infinity in the position of atom {bad}.")
+        raise DatasetError(f"{name} has a NaN or infinity in the position of atom {bad}")
     if not np.all(np.isfinite(atoms.cell.array)):
-        raise DatasetError(f"{name} has a NaN or infinity in its cell.")
+        raise DatasetError(f"{name} has a NaN or infinity in its cell")
     if len(far := np.flatnonzero(np.abs(atoms.positions).max(axis=1) > FARTHEST)):
         where = ", ".join(f"{x:.6g}" for x in atoms.positions[far[0]])
-        raise DatasetError(f"{name} has atom {far[0]} at ({where}) Å, farther out than {FARTHEST:.0e} Å.")
+        raise DatasetError(f"{name} has atom {far[0]} at ({where}) Å, farther out than {FARTHEST:.0e} Å")
     periodic = atoms.cell.array[atoms.pbc]
     for axis in np.flatnonzero(atoms.pbc):
         if not atoms.cell.array[axis].any():
             raise DatasetError(
-                f"{name} is periodic along cell vector {axis + 1} of 3, which is zero: give the cell or set pbc to F."
+                f"{name} is periodic along cell vector {axis + 1} of 3, which is zero: give the cell or set pbc to F"
             )
     if len(periodic) and np.linalg.matrix_rank(periodic) < len(periodic):
-        raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}.")
+        raise DatasetError(f"{name} has linearly dependent cell vectors {periodic.tolist()}")
     _require_room(atoms, name)
 
 
 def _require_room(atoms: Atoms, name: str) -> None:
-    """No atom is nearly where its own image is, among very many of them."""
+    """Require that no atom nearly coincides with its own images."""
     periodic = atoms.cell.array[atoms.pbc]
     if not len(periodic) or np.linalg.svd(periodic, compute_uv=False)[-1] >= LEAST_PERIOD:
         return
     shortest = shortest_period(atoms)
     if shortest < LEAST_PERIOD:
-        raise DatasetError(f"{name} repeats itself every {shortest:.3g} Å, and no crystal does: check its cell, in Å.")
+        raise DatasetError(f"{name} repeats every {shortest:.3g} Å, which no crystal does: check that its cell is in Å")
 
 
 def shortest_period(atoms: Atoms) -> float:
-    """Distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
+    """Return the distance in Å from an atom to its nearest periodic image, infinite without periodicity."""
     if not atoms.pbc.any():
         return np.inf
     reduced, _ = minkowski_reduce(atoms.cell.array, atoms.pbc)
@@ -256,13 +256,13 @@ def shortest_period(atoms: Atoms) -> float:
 
 
 def require_xyz(path: Path) -> None:
-    """Files of structures are told by their names when they are read."""
+    """Require a name by which the file is recognized as extended XYZ when it is read."""
     if path.suffix not in XYZ_SUFFIXES and not is_stream(destination(path)):
-        raise DatasetError(f"{path} is to be extended XYZ: name it {path.with_suffix('.xyz')}")
+        raise DatasetError(f"{path} would be extended XYZ: name it {path.with_suffix('.xyz')}")
 
 
 def extended_xyz(frames: Atoms | Sequence[Atoms]) -> bytes:
-    """The content of a file of these structures."""
+    """Return the content of an extended XYZ file of these structures."""
     text = io.StringIO()
     ase.io.write(text, frames, format="extxyz")
     return text.getvalue().encode()

@@ -14,17 +14,17 @@ from acnn.data.frames import DatasetError, shortest_period
 
 ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
 ISOLATION = 10.0
-"""Å to the nearest image, from which on an atom is taken for isolated where no cutoff is known."""
+"""Å to the nearest image; beyond it an atom counts as isolated where no cutoff is known."""
 SAME_ENERGY = 1e-4
 """eV; two energies of one isolated atom that differ by more contradict each other."""
 
 
 def isolated_atom_energies(dataset: Dataset, cutoff: float = ISOLATION) -> dict[str, float]:
-    """Energies in eV of the isolated atoms in the data, by element.
+    """Return the energies in eV of the isolated atoms in the data, by element.
 
-    Isolated are single atoms whose configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
-    that have no periodicity; for elements without such, single atoms farther than ``cutoff`` (Å) from their images, if
-    these agree (the cells of a stretched crystal do not).
+    Single atoms are isolated if their configuration type says so (``isolated_atom``, ``IsolatedAtom``, ``isolated``) or
+    if they are not periodic. For elements without these, single atoms farther than ``cutoff`` (Å) from their images
+    are used if their energies agree (those of stretched crystals do not).
     """
     single = [s for s in dataset if len(s) == 1 and s.energy is not None]
     declared = _energies_by_element(s for s in single if _is_declared_isolated(s))
@@ -33,8 +33,8 @@ def isolated_atom_energies(dataset: Dataset, cutoff: float = ISOLATION) -> dict[
         if _spread(named) > SAME_ENERGY:
             (energy, name), (other, elsewhere) = sorted((min(named), max(named)), key=named.index)
             raise DatasetError(
-                f"The isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
-                f"{other:.6f} eV in {elsewhere}: keep one of them."
+                f"the isolated atom of {element} has two energies, {energy:.6f} eV in {name} and "
+                f"{other:.6f} eV in {elsewhere}: keep one of them"
             )
     agreeing = {element: named for element, named in far.items() if _spread(named) <= SAME_ENERGY}
     found = agreeing | declared
@@ -57,23 +57,23 @@ def _is_declared_isolated(structure: LabeledStructure) -> bool:
 
 
 def defines_e0(structure: LabeledStructure, cutoff: float = ISOLATION) -> bool:
-    """Whether this is an isolated atom, as `isolated_atom_energies` says; not so cells of one atom of a crystal."""
+    """Return whether this is an isolated atom in the sense of `isolated_atom_energies`, not a one-atom crystal cell."""
     return len(structure) == 1 and (_is_declared_isolated(structure) or is_isolated(structure.atoms, cutoff))
 
 
 def is_isolated(atoms: Atoms, cutoff: float = ISOLATION) -> bool:
-    """Whether this is one atom, farther than so many Å from its images."""
+    """Return whether this is one atom, farther than ``cutoff`` (Å) from its images."""
     return len(atoms) == 1 and shortest_period(atoms) > cutoff
 
 
 def least_squares_energies(dataset: Dataset) -> dict[str, float]:
-    """Energies per atom in eV, by element, that best reproduce the energies from the compositions alone.
+    """Return the energies per atom in eV, by element, that best reproduce the energies from the compositions alone.
 
-    The solution of least norm where compositions do not tell the elements apart.
+    Where the compositions do not determine them, this is the solution of least norm.
     """
     labeled = [structure for structure in dataset if structure.energy is not None]
     if not labeled:
-        raise DatasetError(f"{dataset.source} has no energies to take atomic energies from.")
+        raise DatasetError(f"{dataset.source} has no energies to take atomic energies from")
     elements, counts = dataset.elements, _composition_counts(labeled, dataset.elements)
     energies = np.array([structure.energy for structure in labeled])
     solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
@@ -81,7 +81,7 @@ def least_squares_energies(dataset: Dataset) -> dict[str, float]:
 
 
 def compositions_determine_energies(dataset: Dataset) -> bool:
-    """Whether the compositions of the structures with energies tell the elements' energies apart."""
+    """Return whether the compositions of the structures with energies determine the energy of every element."""
     labeled = [structure for structure in dataset if structure.energy is not None]
     counts = _composition_counts(labeled, dataset.elements)
     return bool(np.linalg.matrix_rank(counts) == len(dataset.elements))

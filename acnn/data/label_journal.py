@@ -1,4 +1,4 @@
-"""Structures that a run has labeled so far, kept so that a killed run goes on where it was."""
+"""Structures that a run has labeled so far, kept so that an interrupted run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from acnn.files import append, put_in_place, write_atomically
 
 
 class Done(NamedTuple):
-    """A structure that was tried: how many bytes of labeled structures there were afterwards, and why it was left out,
-    which is empty where it was not."""
+    """A structure that was tried.
+
+    Attributes:
+        size: bytes of labeled structures afterwards.
+        reason: why it was left out; empty if it was not.
+    """
 
     size: int
     reason: str
@@ -26,15 +30,15 @@ class Done(NamedTuple):
 class LabelJournal:
     """Labeled structures in OUTPUT.part.xyz, and in OUTPUT.part.xyz.jsonl one line for each that was tried.
 
-    The first line says which run it is. What stands in either file behind what was noted last is of a moment in which
-    the run was killed, and is taken away.
+    The first line identifies the run. Whatever follows the last complete note in either file was being written when the
+    run was killed, and is removed.
 
     Args:
-        path: of the structures.
-        run: what the labels depend on, by the name under which a user knows it.
+        path: the file of structures.
+        run: everything the labels depend on, by the name the user knows it under.
 
     Raises:
-        ValueError: the files are those of another run, or no journal at all.
+        ValueError: the files belong to another run, or are not a journal.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -45,11 +49,11 @@ class LabelJournal:
 
     @property
     def reasons(self) -> list[str]:
-        """Why structures were left out."""
+        """The reasons why structures were left out."""
         return [done.reason for done in self.done if done.reason]
 
     def add(self, found: Atoms | str) -> None:
-        """Note a labeled structure, or why it is left out."""
+        """Record a labeled structure, or the reason why it is left out."""
         if not self.done:
             self._begin()
         if not isinstance(found, str):
@@ -58,12 +62,12 @@ class LabelJournal:
         append(self.notes, _line(self.done[-1]))
 
     def finish(self, target: Path) -> None:
-        """Give the structures their name."""
+        """Move the structures to their final name."""
         put_in_place(self.path, target)
         self.notes.unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Remove both files: there is nothing in them that would be of use."""
+        """Remove both files, which contain nothing of use."""
         self.path.unlink(missing_ok=True)
         self.notes.unlink(missing_ok=True)
 
@@ -72,11 +76,11 @@ class LabelJournal:
         write_atomically(self.notes, _line(self._run))
 
     def _begun(self) -> list[Done]:
-        """What the run has done before; both files end there afterwards."""
+        """Return what the run has already done, and truncate both files after it."""
         size = _size(self.path)
         if not self.notes.exists():
             if size:
-                raise ValueError(f"{self.path} is there, and not known to be of this command: remove it, or rename it")
+                raise ValueError(f"{self.path} exists and is not from this command: remove it, or rename it")
             return []
         run, found = self._read_notes()
         found = [done for done in found if done.size <= size]
@@ -87,8 +91,8 @@ class LabelJournal:
         other = [name for name in self._run if self._run[name] != run.get(name)]
         if other:
             raise ValueError(
-                f"{self.path} holds labels of an interrupted run with another {', '.join(other)}: give it as before to "
-                f"go on, or remove the file to begin anew"
+                f"{self.path} contains labels of an interrupted run with another {', '.join(other)}: give the same as "
+                f"before to continue, or remove the file to start again"
             )
         with self.path.open("ab") as file:
             file.truncate(found[-1].size)
@@ -96,18 +100,18 @@ class LabelJournal:
         return found
 
     def _read_notes(self) -> tuple[dict[str, Any], list[Done]]:
-        """Without a line that was not written to its end."""
+        """Read the notes, ignoring an incomplete last line."""
         try:
             run, *lines = map(json.loads, self.notes.read_text().rpartition("\n")[0].split("\n"))
             return dict(run), [Done(int(size), str(reason)) for size, reason in lines]
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"{self.notes} is damaged, or not what acnn label writes: remove it, or rename it"
+                f"{self.notes} is damaged, or was not written by acnn label: remove it, or rename it"
             ) from error
 
 
 def notes_of(path: Path) -> Path:
-    """The second file of a journal."""
+    """Return the path of the second file of a journal."""
     return path.with_name(f"{path.name}.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""Which keys of a data set the labels are taken from: those given, otherwise known ones, of one level of theory."""
+"""The keys that labels are taken from: those given, otherwise known ones, of a single level of theory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from acnn.data.unknown_labels import existing_keys, unknown_labels
 from acnn.wording import counted
 
 SAME = {"energy": 1e-4, "forces": 1e-3, "virial": 1e-2}
-"""eV/atom, eV/Å, eV/atom: what differs by less was rounded."""
+"""eV/atom, eV/Å, eV/atom; smaller differences come from rounding."""
 UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
 PLURAL = {"energy": "energies", "forces": "forces", "virial": "virials"}
 GIVEN = "given"
@@ -29,9 +29,9 @@ class LabelKeys:
     """The keys in use.
 
     Attributes:
-        names: by quantity, in the order in which a structure is searched for them.
-        used: by kind (energy, forces, virial, stress), key: number of structures whose label it is.
-        notes: what was not taken, and what is doubtful, a sentence each.
+        names: by quantity, in the order in which they are looked up in a structure.
+        used: by kind (energy, forces, virial, stress) and key: the number of structures labeled by it.
+        notes: what was not used and what is doubtful, one sentence each.
     """
 
     names: Mapping[str, tuple[LabelName, ...]]
@@ -39,22 +39,22 @@ class LabelKeys:
     notes: tuple[str, ...]
 
     def energy_of(self, atoms: Atoms, name: str) -> float | None:
-        """Energy of the whole cell in eV, or None where the structure has none."""
+        """Return the energy of the whole cell in eV, or None if the structure has none."""
         label = self._own(atoms, "energy")
         return None if label is None else energy_of(atoms, label, name)
 
     def forces_of(self, atoms: Atoms, name: str) -> FloatArray | None:
-        """Forces (n, 3) in eV/Å, or None where the structure has none."""
+        """Return the forces (n, 3) in eV/Å, or None if the structure has none."""
         label = self._own(atoms, "forces")
         return None if label is None else forces_of(atoms, label, name)
 
     def virial_of(self, atoms: Atoms, name: str) -> FloatArray | None:
-        """Virial (3, 3) in eV, or None where the structure has none or is not periodic in three directions."""
+        """Return the virial (3, 3) in eV, or None if there is none or the structure is not periodic in 3 directions."""
         label = self._own(atoms, "virial") if atoms.pbc.all() else None
         return None if label is None else virial_of(atoms, label, name)
 
     def has_useless_virial(self, atoms: Atoms) -> bool:
-        """Whether it has a virial or stress without being periodic in three directions."""
+        """Return whether a structure has a virial or stress without being periodic in three directions."""
         return not atoms.pbc.all() and any(_has(atoms, name) for name in self.names["virial"] or KNOWN["virial"])
 
     def _own(self, atoms: Atoms, quantity: str) -> LabelName | None:
@@ -62,7 +62,7 @@ class LabelKeys:
 
 
 class Difference(NamedTuple):
-    """Of two labels of the same structures: in how many, and the largest, in `UNITS`."""
+    """Difference of two labels of the same structures: in how many they differ, and by how much at most, in `UNITS`."""
 
     structures: int
     largest: float
@@ -73,8 +73,8 @@ class Search:
     """The keys of one quantity in a data set.
 
     Attributes:
-        sought: in order of precedence.
-        there: of each structure that can have the quantity, which keys it has, in order of precedence.
+        sought: the keys to look for, in order of precedence.
+        there: the keys of each structure that can have the quantity, in order of precedence.
     """
 
     quantity: str
@@ -85,6 +85,7 @@ class Search:
 
     @classmethod
     def of(cls, quantity: str, structures: Sequence[Atoms], names: Sequence[LabelName], source: str) -> Search:
+        """Look up the keys in structures; virials only in those periodic in three directions."""
         able = [atoms for atoms in structures if quantity != "virial" or atoms.pbc.all()]
         return cls(quantity, source, names, able, [_names_in(atoms, names) for atoms in able])
 
@@ -95,7 +96,7 @@ class Search:
         return [name for name in self.sought if name in occurring]
 
     def difference(self, one: LabelName, other: LabelName) -> Difference:
-        """Where structures have both."""
+        """Compare two keys in the structures that have both."""
         apart = [
             _distance(self.quantity, atoms, one, other)
             for atoms, names in zip(self.structures, self.there, strict=True)
@@ -105,16 +106,17 @@ class Search:
         return Difference(len(apart), float(np.max(apart, initial=0.0)))
 
     def occur_together(self, one: LabelName, other: LabelName) -> bool:
+        """Return whether any structure has both keys."""
         return any(one in names and other in names for names in self.there)
 
     def counts(self, names: Sequence[LabelName]) -> Counter[LabelName]:
-        """Numbers of structures by the first of these keys that they have."""
+        """Count structures by the first of these keys that they have."""
         first = (next((n for n in names if n in own), None) for own in self.there)
         return Counter(name for name in first if name is not None)
 
 
 class Choice(NamedTuple):
-    """Keys of one quantity, and others that tell something else in the same structures."""
+    """Keys of one quantity, and other keys with different values in the same structures."""
 
     names: tuple[LabelName, ...]
     different: dict[LabelName, Difference]
@@ -122,19 +124,19 @@ class Choice(NamedTuple):
 
 
 def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None], source: str) -> LabelKeys:
-    """The keys of each quantity: the explicit ones, otherwise known ones (`acnn.data.label_names.KNOWN`).
+    """Choose the keys of each quantity: explicit ones, otherwise known ones (`acnn.data.label_names.KNOWN`).
 
-    An explicit one may be several, "REF_energy,energy": each structure is searched for them in this order. Of the known
-    ones the first that occurs is taken, and in structures without it another that means the same: by its name, or
-    because both agree where a structure has both. Virial and stress say the same.
+    An explicit one may be a list, "REF_energy,energy": they are looked up in each structure in this order. Of the known
+    ones the first that occurs is used; structures without it may use another that means the same, by its name or
+    because both agree wherever a structure has both. Virial and stress carry the same information.
 
     Raises:
         DatasetError: structures have labels under keys that may be of different levels of theory.
     """
     if explicit["virial"] and explicit["stress"]:
         raise DatasetError(
-            f"The virial key {explicit['virial']!r} and the stress key {explicit['stress']!r} are both "
-            "given: give one of them."
+            f"the virial key {explicit['virial']!r} and the stress key {explicit['stress']!r} are both "
+            "given: give only one of them"
         )
     given = {quantity: _given(quantity, explicit) for quantity in QUANTITIES}
     choices: dict[str, Choice] = {}
@@ -144,9 +146,9 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
     useless = any(_names_in(atoms, KNOWN["virial"]) for atoms in structures)  # of slabs and molecules
     if not useless and not any(choice.names for choice in choices.values()):
         raise DatasetError(
-            f"No structure of {source} has an energy, forces, virial or stress under a known key: "
+            f"no structure of {source} has an energy, forces, virial or stress under a known key: "
             f"{existing_keys(structures)}; name the right ones with --energy-key and --forces-key "
-            "(energy_key and forces_key in a YAML file)."
+            "(energy_key and forces_key in a YAML file)"
         )
     notes = [note for choice in choices.values() for note in choice.notes]
     notes += _level_notes({q: c for q, c in choices.items() if not given[q]}, source)
@@ -159,7 +161,7 @@ def _given(quantity: str, explicit: Mapping[str, str | None]) -> tuple[LabelName
     for kind in QUANTITIES[quantity]:
         text = explicit[kind]
         if text is not None and not text.replace(",", " ").strip():
-            raise DatasetError(f"The {kind} key {text!r} is no name: give one, or leave it out.")
+            raise DatasetError(f"the {kind} key {text!r} is not a name: give one, or leave it out")
     return tuple(
         LabelName(kind, key.strip(), GIVEN)
         for kind in QUANTITIES[quantity]
@@ -172,7 +174,7 @@ def _explicit_choice(quantity: str, structures: Sequence[Atoms], names: tuple[La
     if not any(_has(atoms, name) for atoms in structures for name in names):
         sought = " or ".join(repr(name.key) for name in names)
         raise DatasetError(
-            f"No structure of {source} has the {names[0].kind} key {sought}: {existing_keys(structures)}."
+            f"no structure of {source} has the {names[0].kind} key {sought}: {existing_keys(structures)}"
         )
     keys = {name.key for name in names}
     search = Search.of(quantity, structures, [*names, *(n for n in KNOWN[quantity] if n.key not in keys)], source)
@@ -181,8 +183,8 @@ def _explicit_choice(quantity: str, structures: Sequence[Atoms], names: tuple[La
         return Choice(names, {}, [])
     kinds = {name.kind for name in without}
     option = f"--{names[0].kind}-key {','.join([*(n.key for n in names), *(n.key for n in without)])}"
-    hint = f" ({option} takes the first key that is there)" if kinds == {names[0].kind} else ""
-    missing = f"{source}: {_counted(without)} not used, as these have no {' or '.join(n.key for n in names)}{hint}"
+    hint = f" ({option} takes the first key that exists)" if kinds == {names[0].kind} else ""
+    missing = f"{source}: {_counted(without)} not used, since they have no {' or '.join(n.key for n in names)}{hint}"
     return Choice(names, {}, [missing])
 
 
@@ -204,7 +206,7 @@ def _known_choice(quantity: str, structures: Sequence[Atoms], _: Sequence[LabelN
 
 
 def _force_consistent_first(search: Search, names: list[LabelName]) -> list[LabelName]:
-    """With the free energy before the energy of the same level where they differ: forces derive from it."""
+    """Put the free energy before the energy of the same level if they differ: forces are its derivatives."""
     free = next((n for n in names[1:] if n.is_free_energy and n.level == names[0].level), None)
     if free is None or not search.difference(names[0], free).structures:
         return names
@@ -217,23 +219,23 @@ def _ambiguous(search: Search, counts: Counter[LabelName]) -> str:
     together = f", or --{kind}-key {','.join(keys)} for the first that each structure has" if len(keys) > 1 else ""
     return (
         f"{search.source} has {PLURAL[search.quantity]} under keys that may be of different levels of theory: "
-        f"{_counted(counts)}. Give --{kind}-key {keys[0]} to take these alone{together} ({kind}_key in a YAML file)."
+        f"{_counted(counts)}; give --{kind}-key {keys[0]} to use only these{together} ({kind}_key in a YAML file)"
     )
 
 
 def _difference_notes(source: str, first: LabelName, different: Mapping[LabelName, Difference]) -> list[str]:
     quantity = _quantity(first)
-    why = ", from which forces derive" if first.is_free_energy else ""
+    why = ", whose derivatives forces are" if first.is_free_energy else ""
     return [
         f"{source}: {PLURAL[quantity]} are taken from {first.key}{why}; {name.key} differs from it in "
         f"{counted(found.structures, 'structure')}, by up to {found.largest:.3g} {UNITS[quantity]} "
-        f"(--{name.kind}-key {name.key} takes that)"
+        f"(--{name.kind}-key {name.key} takes the latter)"
         for name, found in different.items()
     ]
 
 
 def _level_notes(choices: Mapping[str, Choice], source: str) -> list[str]:
-    """About labels of structures that may be of different levels of theory; an error if energies say that they are."""
+    """Report labels that may be of different levels of theory; raise an error if the energies prove it."""
     firsts = {quantity: choice.names[0] for quantity, choice in choices.items() if choice.names}
     if len({name.level for name in firsts.values()}) < 2:
         return []
@@ -245,10 +247,10 @@ def _level_notes(choices: Mapping[str, Choice], source: str) -> list[str]:
                 raise DatasetError(
                     f"{source} has {name.key} of the level of theory of {other.key}, which differs from "
                     f"{firsts['energy'].key} in {counted(found.structures, 'structure')}, by up to {found.largest:.3g} "
-                    f"eV/atom: name what belongs together, --energy-key {other.key} --{name.kind}-key {name.key} "
-                    "(energy_key … in a YAML file)."
+                    f"eV/atom: name keys that belong together, --energy-key {other.key} --{name.kind}-key {name.key} "
+                    "(energy_key … in a YAML file)"
                 )
-    return [f"{source}: {taken}: make sure that these are of one level of theory"]
+    return [f"{source}: {taken}: make sure that these are of the same level of theory"]
 
 
 def _used(
@@ -264,12 +266,12 @@ def _used(
 
 
 def used_keys(used: Mapping[str, Mapping[str, int]]) -> str:
-    """Which keys each kind of label is taken from, with the numbers of structures where there are several."""
+    """Describe the keys of each kind of label, with the numbers of structures if there are several."""
     return ", ".join(f"{kind} ← {_key_counts(counts)}" for kind, counts in used.items() if counts)
 
 
 def other_levels(used: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
-    """A sentence on each kind of label that files take from keys of different levels of theory.
+    """Describe each kind of label that files take from keys of different levels of theory, one sentence each.
 
     Args:
         used: by file, as in `LabelKeys.used`.
@@ -279,7 +281,7 @@ def other_levels(used: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[st
         keys = {file: list(of_file[kind]) for file, of_file in used.items() if of_file[kind]}
         if len({frozenset(map(_level, of_file)) for of_file in keys.values()}) > 1:
             listed = ", ".join(f"{' + '.join(of_file)} in {file}" for file, of_file in keys.items())
-            notes.append(f"{kind}: {listed}: make sure that these are of one level of theory")
+            notes.append(f"{kind}: {listed}: make sure that these are of the same level of theory")
     return notes
 
 
@@ -313,7 +315,7 @@ def _has(atoms: Atoms, name: LabelName) -> bool:
 
 
 def _distance(quantity: str, atoms: Atoms, one: LabelName, other: LabelName) -> float:
-    """Largest difference of two labels in `UNITS`; infinite where only one is finite, 0 where one cannot be read."""
+    """Return the largest difference of two labels in `UNITS`; infinite if only one is finite, 0 if one is invalid."""
     try:
         values = [np.asarray(READERS[quantity](atoms, name, "")) for name in (one, other)]
     except DatasetError:

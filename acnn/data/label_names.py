@@ -1,4 +1,4 @@
-"""Names under which data sets keep energies, forces, virials and stresses."""
+"""Names of energies, forces, virials and stresses in data sets."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 KINDS = ("energy", "forces", "virial", "stress")
 QUANTITIES = {"energy": ("energy",), "forces": ("forces",), "virial": ("virial", "stress")}
-"""Quantity: the kinds of label that tell it."""
+"""The kinds of label that determine each quantity."""
 
 LEVELS = {
     "reference": ("REF_{}", "ref_{}"),
     "DFT": ("dft_{}", "DFT_{}", "{}_dft", "{}_DFT"),
     "calculator": ("{}",),
 }
-"""Level of theory: its spellings, by precedence: what is declared as reference data comes before what ASE keeps of the
-calculator at hand, which may have been that of a molecular dynamics."""
+"""The spellings of each level of theory, by precedence: declared reference data come before the results of ASE's
+calculator, which may have been that of a molecular dynamics run."""
 
 STEMS = {
     "energy": ("energy", "Energy", "total_energy", "free_energy"),
@@ -29,7 +29,7 @@ PREDICTED = "acnn_"
 
 
 class LabelName(NamedTuple):
-    """A key, what it holds, and the level of theory it tells; "given" if the user said it."""
+    """A key, its kind, and its level of theory; "given" if the user named the key."""
 
     kind: str
     key: str
@@ -37,11 +37,11 @@ class LabelName(NamedTuple):
 
     @property
     def is_free_energy(self) -> bool:
-        """With the entropy of the electrons: what forces derive from."""
+        """Whether it includes the entropy of the electrons: forces are its derivatives."""
         return FREE_ENERGY in self.key.lower()
 
     def means_the_same_as(self, other: LabelName) -> bool:
-        """By the names alone."""
+        """Return whether two keys mean the same, judging by their names alone."""
         return self.level == other.level and self.is_free_energy == other.is_free_energy
 
 

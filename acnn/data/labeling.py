@@ -21,7 +21,7 @@ from acnn.data.structures import unlabeled
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of a structure, None where it is not.
+    """Labels of a structure; None if unknown.
 
     Attributes:
         energy: eV, of the whole cell.
@@ -34,11 +34,11 @@ class Labels:
     virial: FloatArray | None
 
     def __add__(self, other: Labels) -> Labels:
-        """Sums of what both know."""
+        """Add what both contain."""
         return self._combined(other, operator.add)
 
     def __sub__(self, other: Labels) -> Labels:
-        """Differences of what both know."""
+        """Subtract what both contain."""
         return self._combined(other, operator.sub)
 
     def _combined(self, other: Labels, combine: Callable[[Any, Any], Any]) -> Labels:
@@ -46,11 +46,11 @@ class Labels:
         return Labels(*(None if a is None or b is None else combine(a, b) for a, b in pairs))
 
     def shifted(self, energy: float) -> Labels:
-        """With so much energy more, eV."""
+        """Return the labels with this energy added, eV."""
         return self if self.energy is None else replace(self, energy=self.energy + energy)
 
     def fault(self, max_force: float) -> str | None:
-        """Why they are of no use: none is known, one is not finite, or a force is larger than max_force (eV/Å)."""
+        """Return why they are useless: none is known, one is not finite, or a force exceeds max_force (eV/Å)."""
         known = [x for x in astuple(self) if x is not None]
         largest = 0.0 if self.forces is None else np.linalg.norm(self.forces, axis=1).max()
         if not largest <= max_force:
@@ -60,7 +60,7 @@ class Labels:
         return None if known else "no labels"
 
     def on(self, atoms: Atoms, config_type: str) -> Atoms:
-        """A structure as extended XYZ keeps it: info["REF_energy"], arrays["REF_forces"], info["REF_virial"]."""
+        """Attach them to a copy: info["REF_energy"], arrays["REF_forces"], info["REF_virial"]."""
         copy = unlabeled(atoms)
         copy.info["config_type"] = config_type
         if self.energy is not None:
@@ -78,35 +78,37 @@ Labeler: TypeAlias = Callable[[Atoms], Labels]
 
 
 def make_calculator(name: str, arguments: Mapping[str, Any]) -> Calculator:
-    """The calculator ``module:Class``, such as ``ase.calculators.emt:EMT``, made with these arguments.
+    """Make the calculator ``module:Class``, such as ``ase.calculators.emt:EMT``, with these arguments.
 
     Raises:
-        ValueError: there is none of this name, or it does not take the arguments.
+        ValueError: there is none of this name, or it does not accept the arguments.
     """
     module_name, _, class_name = name.partition(":")
     if not module_name or not class_name:
-        raise ValueError(f"a calculator is named MODULE:CLASS, such as tblite.ase:TBLite, not {name!r}")
+        raise ValueError(f"a calculator is given as MODULE:CLASS, such as tblite.ase:TBLite, not {name!r}")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"the calculator {name} needs the module {error.name}: install it, or, if it is in this folder, try python "
+            f"the calculator {name} needs the module {error.name}: install it, or, if it is in this folder, use python "
             "-m acnn"
         ) from error
     try:
         made = getattr(module, class_name)(**arguments)
     except Exception as error:
         raise ValueError(
-            f"the calculator {name} cannot be made with {dict(arguments)}: {error_sentence(error)}"
+            f"the calculator {name} cannot be created with {dict(arguments)}: {error_sentence(error)}"
         ) from error
     if not hasattr(made, "get_potential_energy"):
-        raise ValueError(f"{name} is not an ASE calculator, but makes a {type(made).__name__}")
+        raise ValueError(f"{name} is not an ASE calculator, but a {type(made).__name__}")
     return made
 
 
 def calculated(atoms: Atoms, calculator: Calculator) -> Labels:
-    """The calculator's labels, with a virial if it has stresses. Constraints do not count; initial charges and magnetic
-    moments do."""
+    """Compute labels, with a virial if the calculator has stresses.
+
+    Constraints are ignored; initial charges and magnetic moments are not.
+    """
     evaluated = atoms.copy()
     evaluated.set_constraint()
     evaluated.calc = calculator
@@ -118,18 +120,18 @@ def calculated(atoms: Atoms, calculator: Calculator) -> Labels:
 
 
 def labeled(atoms: Atoms, config_type: str, calculator: Calculator) -> Atoms:
-    """A copy with the calculator's labels, see `Labels.on`."""
+    """Return a copy with the calculator's labels, see `Labels.on`."""
     return calculated(atoms, calculator).on(atoms, config_type)
 
 
 def each_labeled(
     structures: Iterable[Atoms], labeler: Labeler, name: str, max_force: float, keep_types: bool = False
 ) -> Iterator[Atoms | str]:
-    """Every structure with its labels, or why it has none, see `Labels.fault`.
+    """Yield every structure with its labels, or the reason why it has none, see `Labels.fault`.
 
     Args:
-        name: of the calculator, the config type of all that is labeled,
-        keep_types: unless structures keep their own, and their weights.
+        name: the calculator's name, which becomes the config type of the structures.
+        keep_types: keep the config types and weights of the structures instead.
 
     Raises:
         ValueError: the calculator has no forces at all.
@@ -138,7 +140,7 @@ def each_labeled(
         try:
             found = labeler(atoms)
         except PropertyNotImplementedError as error:
-            raise ValueError(f"{name} has no energies and forces: {error_sentence(error)}") from error
+            raise ValueError(f"{name} does not compute energies and forces: {error_sentence(error)}") from error
         except Exception as error:  # whatever its library raises
             yield error_sentence(error)
             continue

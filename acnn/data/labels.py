@@ -14,7 +14,7 @@ from acnn.data.label_names import LabelName
 
 
 def find(atoms: Atoms, kind: str, key: str) -> Any:
-    """The value of a label, or None; in ``arrays`` (forces) or ``info``, otherwise in the calculator."""
+    """Return the value of a label, or None; from ``arrays`` (forces) or ``info``, otherwise from the calculator."""
     values = atoms.arrays if kind == "forces" else atoms.info
     value = values.get(key)
     if value is None and atoms.calc is not None:
@@ -23,31 +23,31 @@ def find(atoms: Atoms, kind: str, key: str) -> Any:
 
 
 def energy_of(atoms: Atoms, label: LabelName, name: str) -> float:
-    """Energy of the whole cell in eV."""
+    """Return the energy of the whole cell in eV."""
     numbers = _floats(atoms, label, name)
     if numbers.size != 1:
-        raise DatasetError(f"The energy {label.key!r} of {name} has {numbers.size} numbers, it must be one.")
+        raise DatasetError(f"the energy {label.key!r} of {name} must be one number, but has {numbers.size}")
     return float(numbers.reshape(()))
 
 
 def forces_of(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
-    """Forces (n, 3) in eV/Å."""
+    """Return the forces (n, 3) in eV/Å."""
     forces = _floats(atoms, label, name)
     if forces.shape != (len(atoms), 3):
-        raise DatasetError(f"The forces {label.key!r} of {name} have shape {forces.shape}, not {(len(atoms), 3)}.")
+        raise DatasetError(f"the forces {label.key!r} of {name} have shape {forces.shape}, not {(len(atoms), 3)}")
     return forces
 
 
 def virial_of(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
-    """Virial (3, 3) in eV from the virial or the stress of the data.
+    """Return the virial (3, 3) in eV from the virial or the stress of the data.
 
-    Only the labels of structures periodic in three directions should be asked for: a stress needs a volume.
+    The structure must be periodic in three directions: a stress needs a volume.
     """
     components = _floats(atoms, label, name)
     try:
         tensor = tensor_from_components(components)
     except ValueError as error:
-        raise DatasetError(f"The {label.kind} {label.key!r} of {name} cannot be used: {error}.") from error
+        raise DatasetError(f"the {label.kind} {label.key!r} of {name} cannot be used: {error}") from error
     return tensor if label.kind == "virial" else virial_from_stress(tensor, atoms.cell.volume)
 
 
@@ -59,6 +59,6 @@ def _floats(atoms: Atoms, label: LabelName, name: str) -> FloatArray:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         raise DatasetError(
-            f"The {label.kind} {label.key!r} of {name} is not made of numbers, it is {str(value)[:40]!r}."
+            f"the {label.kind} {label.key!r} of {name} must consist of numbers, but is {str(value)[:40]!r}"
         )
     return array.astype(np.float64)

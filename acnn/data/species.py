@@ -1,4 +1,4 @@
-"""Species in the text of extended XYZ that ASE does not know: isotopes of hydrogen, and what is no chemical symbol."""
+"""Species in extended XYZ that ASE does not know: isotopes of hydrogen, and words that are not chemical symbols."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ase.data import atomic_numbers
 
 ISOTOPES = {"D": 2.0141, "T": 3.0160}
 """Masses of isotopes of hydrogen, amu; to electrons they are hydrogen."""
-NO_SYMBOL = "which is no chemical symbol: write the element (atomic numbers are a column Z:I:1, not species:S:1)"
+NO_SYMBOL = "which is not a chemical symbol: write the element (atomic numbers need a column Z:I:1, not species:S:1)"
 
 
 def unknown_species(text: str) -> list[str]:
-    """What stands where chemical symbols should be and is none, in the text of one structure."""
+    """Return the entries of the species column of one structure that are not chemical symbols."""
     return [species for species in _species(text) if species not in atomic_numbers and species not in ISOTOPES]
 
 
 def hydrogen_for_isotopes(text: str) -> tuple[str, dict[int, float]]:
-    """The text with H for D and T, and the masses (amu) of these atoms by their place."""
+    """Return the text with H for D and T, and the masses (amu) of these atoms by index."""
     column, species = _column(text), _species(text)
     masses = {place: ISOTOPES[symbol] for place, symbol in enumerate(species) if symbol in ISOTOPES}
     lines = text.split("\n")
@@ -33,7 +33,7 @@ def _species(text: str) -> list[str]:
 
 
 def _column(text: str) -> int | None:
-    """Of the chemical symbols; None if the file gives atomic numbers."""
+    """Return the column of the chemical symbols; None if the file gives atomic numbers."""
     found = re.search(r"Properties=['\"]?([^\s'\"]+)", text.split("\n")[1], re.IGNORECASE)
     if found is None:
         return 0

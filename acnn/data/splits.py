@@ -1,4 +1,4 @@
-"""Parts of a data set: hold-outs, folds and growing shares, in which every config type has its part."""
+"""Parts of a data set: hold-outs, folds and growing shares, in which every config type is represented."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from acnn.data.dataset import DatasetError, LabeledStructure
 from acnn.data.isolated_atoms import ISOLATION, defines_e0
 
 ALWAYS = -1
-"""The part of structures that every training set has: isolated atoms, which define E0."""
+"""The part of structures that belong to every training set: isolated atoms, which define E0."""
 
 Parts = IntArray
 
 
 def folds(structures: Sequence[LabeledStructure], k: int, seed: int = 0, cutoff: float = ISOLATION) -> Parts:
-    """Which of k folds each structure is in; isolated atoms (`defines_e0`) are in none (`ALWAYS`).
+    """Assign each structure to one of k folds; isolated atoms (`defines_e0`) are in none (`ALWAYS`).
 
-    Each config type is shuffled and dealt out; the next type goes on where the last one stopped, so that folds of small
-    types are even, too.
+    Each config type is shuffled and dealt out; the next type continues where the last one stopped, so that small types
+    are spread evenly, too.
     """
     order = _by_type(structures, np.random.default_rng(seed), cutoff)
     if not 2 <= k <= len(order):
         raise DatasetError(
-            f"{k} folds cannot be made of {len(order)} structures{_besides(structures, order)}: use at least 2 folds, "
-            "and not more than structures."
+            f"{len(order)} structures{_besides(structures, order)} cannot be divided into {k} folds: use at least 2 "
+            "folds, and at most one per structure"
         )
     parts = np.full(len(structures), ALWAYS)
     parts[order] = np.arange(len(order)) % k
@@ -36,14 +36,16 @@ def folds(structures: Sequence[LabeledStructure], k: int, seed: int = 0, cutoff:
 def holdout(
     structures: Sequence[LabeledStructure], fraction: float, seed: int = 0, cutoff: float = ISOLATION
 ) -> BoolArray:
-    """Which structures are held out: the fraction of each config type, of all together at least one, but no isolated
-    atoms (`defines_e0`)."""
+    """Choose the structures to hold out: a fraction of each config type, at least one in all.
+
+    Isolated atoms (`defines_e0`) are never held out.
+    """
     order = _by_type(structures, np.random.default_rng(seed), cutoff)
     taken = np.floor(np.arange(1, len(order) + 1) * fraction + 0.5) > np.floor(np.arange(len(order)) * fraction + 0.5)
     if not 0 < taken.sum() < len(order):
         raise DatasetError(
-            f"A share of {fraction} of {len(order)} structures{_besides(structures, order)} leaves none on one side: "
-            "give a number between 0 and 1 that takes some."
+            f"holding out {fraction} of {len(order)} structures{_besides(structures, order)} leaves one side empty: "
+            "give another share between 0 and 1"
         )
     held = np.zeros(len(structures), dtype=bool)
     held[order[taken]] = True
@@ -53,7 +55,10 @@ def holdout(
 def growing(
     structures: Sequence[LabeledStructure], n_sizes: int = 6, seed: int = 0, cutoff: float = ISOLATION
 ) -> Parts:
-    """Parts whose sums double: the first m + 1 parts are 2^(m - n_sizes + 1) of all; isolated atoms are in all."""
+    """Divide into parts whose sums double: the first m + 1 parts hold 2^(m - n_sizes + 1) of the structures.
+
+    Isolated atoms are in all of them (`ALWAYS`).
+    """
     order = np.random.default_rng(seed).permutation(_by_type(structures, np.random.default_rng(seed), cutoff))
     parts = np.full(len(structures), ALWAYS)
     shares = (np.arange(len(order)) + 1) / max(len(order), 1)
@@ -62,7 +67,7 @@ def growing(
 
 
 def _by_type(structures: Sequence[LabeledStructure], rng: np.random.Generator, cutoff: float) -> IntArray:
-    """Indices of all structures but isolated atoms, type by type, each shuffled."""
+    """Return the indices of all structures except isolated atoms, type by type, each shuffled."""
     by_type: dict[str, list[int]] = {}
     for index, structure in enumerate(structures):
         if not defines_e0(structure, cutoff):

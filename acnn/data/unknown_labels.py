@@ -1,4 +1,4 @@
-"""What looks like a label in a data set, but has no known name."""
+"""Entries of a data set that look like labels, but have no known name."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ OPTIONS = {
 
 
 def unknown_labels(structures: Sequence[Atoms], names: Mapping[str, Sequence[LabelName]], source: str) -> list[str]:
-    """One sentence on keys that are not in use but look like labels, by name and shape; none if there are none.
+    """Name unused keys that look like labels, judging by name and shape, in one sentence; none if there are none.
 
-    Where a quantity has no labels at all, the shape is enough for forces, virials and stresses.
+    If a quantity has no labels at all, the shape is enough for forces, virials and stresses.
     """
     taken = KNOWN_KEYS | {name.key for of_quantity in names.values() for name in of_quantity}
     missing = {quantity for quantity, of_quantity in names.items() if not of_quantity}
@@ -47,7 +47,7 @@ def unknown_labels(structures: Sequence[Atoms], names: Mapping[str, Sequence[Lab
     if not found:
         return []
     listed = ", ".join(f"{key} in {counted(n, 'structure')} ({OPTIONS[q]})" for (key, q), n in found.items())
-    return [f"{source}: not used, though it looks like labels: {listed}"]
+    return [f"{source}: not used, although they look like labels: {listed}"]
 
 
 def _is_force(key: str, value: NDArray[Any], missing: set[str]) -> bool:
@@ -57,7 +57,7 @@ def _is_force(key: str, value: NDArray[Any], missing: set[str]) -> bool:
 
 
 def _quantity(key: str, value: Any, missing: set[str]) -> str | None:
-    """Which quantity of a whole structure a value may be."""
+    """Return the quantity of a whole structure that a value may be."""
     if OTHER_THINGS.search(key) or np.asarray(value).dtype.kind not in "iuf":
         return None
     shape = np.shape(value)
@@ -70,14 +70,14 @@ def _quantity(key: str, value: Any, missing: set[str]) -> str | None:
 
 
 def existing_keys(structures: Iterable[Atoms]) -> str:
-    """The keys in the data, as the end of a sentence."""
+    """List the keys in the data, as the end of a sentence."""
     info: set[str] = set()
     arrays: set[str] = set()
     for atoms in structures:
         results = set(atoms.calc.results if atoms.calc is not None else ())
         info |= set(atoms.info) | (results - PER_ATOM_RESULTS)
         arrays |= set(atoms.arrays) | (results & PER_ATOM_RESULTS)
-    return f"it has per structure {_listed(info)}, per atom {_listed(arrays - NOT_LABELS)}"
+    return f"it has {_listed(info)} per structure and {_listed(arrays - NOT_LABELS)} per atom"
 
 
 def _listed(keys: Iterable[str]) -> str:

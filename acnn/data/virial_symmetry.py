@@ -10,11 +10,11 @@ from acnn.arrays import FloatArray
 from acnn.wording import counted
 
 ASYMMETRY = 0.05
-"""Of the largest component; calculations that are not quite converged stay below."""
+"""Share of the largest component; calculations that are not quite converged stay below."""
 
 
 def symmetry_notes(virials: Iterable[tuple[str, FloatArray]], source: str) -> list[str]:
-    """A sentence if virials [3, 3], each with the name of its structure, are not symmetric."""
+    """Report virials [3, 3], each with the name of its structure, that are not symmetric, in one sentence."""
     found = [(_asymmetry(virial), name) for name, virial in virials]
     bad = [(share, name) for share, name in found if share > ASYMMETRY]
     if not bad:
@@ -22,7 +22,8 @@ def symmetry_notes(virials: Iterable[tuple[str, FloatArray]], source: str) -> li
     share, name = max(bad)
     return [
         f"{source}: the virials or stresses of {counted(len(bad), 'structure')} are not symmetric, that of {name} by "
-        f"{100 * share:.0f} % of its largest component: are their nine numbers in the order xx xy xz yx yy yz zx zy zz?"
+        f"{100 * share:.0f} % of its largest component: check that the nine numbers are in the order "
+        "xx xy xz yx yy yz zx zy zz"
     ]
 
 

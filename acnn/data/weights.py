@@ -18,7 +18,7 @@ LARGEST_WEIGHT = 1e6
 
 
 class WeightsError(ValueError):
-    """A table of weights that cannot be used, said in one sentence."""
+    """A table of weights that cannot be used; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Weights:
     virial: float = 1.0
 
     def scaled(self, energy: float = 1.0, forces: float = 1.0, virial: float = 1.0) -> Weights:
-        """These weights multiplied by one factor each."""
+        """Return these weights, each multiplied by a factor."""
         return Weights(self.energy * energy, self.forces * forces, self.virial * virial)
 
 
@@ -56,17 +56,17 @@ class WeightTable(Mapping[str, Weights]):
         return len(self.entries)
 
     def weights_of(self, config_type: str) -> Weights:
-        """The weights of one configuration type, those of ``default`` where the type is not listed."""
+        """Return the weights of a configuration type, those of ``default`` if it is not listed."""
         return self.entries.get(config_type, self.entries[DEFAULT])
 
     @classmethod
     def from_mapping(cls, table: Mapping[Any, Any]) -> WeightTable:
-        """The table written as ``{default: {E: 30, F: 1, V: 1}, liquid: {E: 10, F: 0.66, V: 0.25}}``.
+        """Make a table from ``{default: {E: 30, F: 1, V: 1}, liquid: {E: 10, F: 0.66, V: 0.25}}``.
 
-        What a configuration type leaves out is taken from ``default``.
+        Weights that a configuration type does not give are taken from ``default``.
         """
         if not isinstance(table, Mapping):
-            raise WeightsError(f"A table of weights maps config types to {{E: 30, F: 1, V: 1}}, not {table!r}.")
+            raise WeightsError(f"a table of weights maps config types to {{E: 30, F: 1, V: 1}}, unlike {table!r}")
         named = {str(config_type): row for config_type, row in table.items()}
         base = _weights_from_row(DEFAULT, named.pop(DEFAULT, {}), Weights())
         rows = {config_type: _weights_from_row(config_type, row, base) for config_type, row in named.items()}
@@ -74,13 +74,13 @@ class WeightTable(Mapping[str, Weights]):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> WeightTable:
-        """The table in a YAML file (see :meth:`from_mapping`)."""
+        """Read the table in a YAML file (see :meth:`from_mapping`)."""
         try:
             table = load_yaml(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise WeightsError(f"There is no file of weights {path}.") from error
+            raise WeightsError(f"there is no file of weights {path}") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise WeightsError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from error
+            raise WeightsError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
         try:
             return cls.from_mapping(table)
         except WeightsError as error:
@@ -92,15 +92,15 @@ DEFAULT_WEIGHTS = WeightTable()
 
 def _weights_from_row(config_type: str, row: Any, base: Weights) -> Weights:
     if not isinstance(row, Mapping):
-        raise WeightsError(f"The weights of {config_type!r} must be written like {{E: 30, F: 1, V: 1}}, not {row!r}.")
+        raise WeightsError(f"the weights of {config_type!r} must be written like {{E: 30, F: 1, V: 1}}, not {row!r}")
     values = {FIELD_OF_KEY[key]: base_value for key, base_value in _keys_and_values(base)}
     for key, value in row.items():
         if key not in FIELD_OF_KEY:
             raise WeightsError(
-                f"The weights of {config_type!r} have the unknown key {key!r}: did you mean "
-                f"{nearest(str(key), FIELD_OF_KEY)!r}? The keys are E (energy), F (forces) and V (virial)."
+                f"the weights of {config_type!r} have the unknown key {key!r}: did you mean "
+                f"{nearest(str(key), FIELD_OF_KEY)!r}? The keys are E (energy), F (forces) and V (virial)"
             )
-        values[FIELD_OF_KEY[key]] = weight_from(value, f"The weight {key} of {config_type!r}")
+        values[FIELD_OF_KEY[key]] = weight_from(value, f"the weight {key} of {config_type!r}")
     return Weights(**values)
 
 
@@ -109,17 +109,17 @@ def _keys_and_values(weights: Weights) -> Iterator[tuple[str, float]]:
 
 
 def weight_from(value: Any, what: str) -> float:
-    """A number from 0 to `LARGEST_WEIGHT` from what a file holds; ``what`` opens the sentence of the error."""
+    """Convert a value from a file to a number from 0 to `LARGEST_WEIGHT`; ``what`` begins the error message."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number <= LARGEST_WEIGHT:
-        raise WeightsError(f"{what} must be a number of at least 0 and at most {LARGEST_WEIGHT:g}, not {value}.")
+        raise WeightsError(f"{what} must be a number from 0 to {LARGEST_WEIGHT:g}, not {value}")
     return number
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like ``word``, whatever its case."""
+    """Return the known word most like ``word``, ignoring case."""
     by_lower = {name.lower(): name for name in known}
     return by_lower[difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.0)[0]]

@@ -1,7 +1,7 @@
-"""Values in YAML as a user means them.
+"""Values in YAML as users mean them.
 
-YAML 1.1 takes 1:30 for 90, 010 for 8, 1e3 for a word, and yes and the symbol of nobelium for truth values; here, as in
-YAML 1.2, only true and false are truth values, and numbers are decimal. A key that is given twice is an error.
+YAML 1.1 takes 1:30 for 90, 010 for 8, 1e3 for a word, and yes and the symbol of nobelium for booleans; here, as in
+YAML 1.2, only true and false are booleans, and numbers are decimal. A key that is given twice is an error.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ WORDS = {  # tag: pattern, and the letters it may start with
 
 
 class _Loader(yaml.SafeLoader):
-    """With the words above, and no others."""
+    """A loader that recognizes the words above, and no others."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make a dictionary, and reject keys that are given twice."""
         names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<")
         for name, times in names.most_common(1):
             if times > 1:
@@ -48,10 +49,10 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
 def load_yaml(text: str) -> Any:
-    """What a text says.
+    """Parse a text.
 
     Raises:
-        yaml.YAMLError: it is not YAML, or more deeply nested than anything here means.
+        yaml.YAMLError: it is not YAML, or too deeply nested.
     """
     try:
         return yaml.load(text, Loader=_Loader)

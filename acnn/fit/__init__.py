@@ -1,0 +1,1 @@
+"""Fits of linear ACE: assembly of the equations, checkpoints, choice of the basis, cross-validation."""

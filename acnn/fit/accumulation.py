@@ -1,4 +1,4 @@
-"""From structures to the triangular factor of all equations: on one process or the ranks of an MPI job."""
+"""From structures to the triangular factor of all equations, in one process or on the ranks of an MPI job."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def accumulate(
     checkpoint: Checkpoint | None,
     advance: Callable[[], None],
 ) -> StreamingQR:
-    """The equations of all structures on rank 0; on other ranks, parts of them.
+    """Accumulate the equations of all structures on rank 0; other ranks return parts of them.
 
-    Every rank assembles and factors its share; the factors are combined two by two (TSQR). With a checkpoint only those
-    structures are assembled that are not in it.
+    Every rank assembles and factors its share; the factors are combined two by two (TSQR). With a checkpoint, only
+    structures that it does not contain are assembled.
 
     Args:
-        advance: called once for each structure; on rank 0 of several its share stands for the whole.
+        advance: called once for each structure; in an MPI job, rank 0 extrapolates from its share.
     """
     done = ranks.by_root(checkpoint.collect) if checkpoint else []
     left = remaining(structures, done, str(checkpoint.path)) if checkpoint else list(structures)
@@ -53,7 +53,7 @@ def accumulate(
 
 
 class _Progress:
-    """Structures done of all, from those of one rank."""
+    """Number of structures done in all, estimated from those of one rank."""
 
     def __init__(self, total: int, left: int, mine: int, advance: Callable[[], None]) -> None:
         self._shown, self._advance = 0, advance
@@ -71,7 +71,10 @@ class _Progress:
 
 
 def combined(ranks: Ranks, accumulator: StreamingQR) -> StreamingQR:
-    """On rank 0 the rows of all ranks: in log2(size) rounds, the upper half of each group sends to the lower one."""
+    """Combine the rows of all ranks on rank 0.
+
+    In log2(size) rounds, the upper half of each group of ranks sends to the lower half.
+    """
     step = 1
     while step < ranks.size:
         if ranks.rank % (2 * step) == step:

@@ -28,14 +28,14 @@ from acnn.models.linear import FixedTerms, LinearACE
 from acnn.neighbors import atomic_graph
 
 MAX_PAIRS, MAX_CENTERS = 5_000, 500
-"""Per chunk of energy rows."""
+"""Limits of a chunk of energy rows."""
 
 RowSource = Callable[[AtomicGraph, bool], Rows]
-"""Rows of one structure; those of forces and virial only if asked for, as energies alone are much cheaper."""
+"""Compute the rows of one structure; those of forces and virial only on request, since energies are much cheaper."""
 
 
 def row_source(basis: ACEBasis, kernel: str | None = None) -> RowSource:
-    """Rows by the compiled kernel or by torch (see `acnn.kernels.loading`)."""
+    """Return the source of rows: the compiled kernel or torch (see `acnn.kernels.loading`)."""
     if uses_compiled_kernel(kernel):
         compiled = BasisKernel(compile_basis(basis))
         return lambda graph, gradients: kernel_rows(compiled, graph, gradients)
@@ -44,7 +44,7 @@ def row_source(basis: ACEBasis, kernel: str | None = None) -> RowSource:
 
 
 def kernel_rows(compiled: BasisKernel, graph: AtomicGraph, gradients: bool) -> Rows:
-    """As `structure_rows`, by the compiled kernel."""
+    """Compute the same as `structure_rows` with the compiled kernel."""
     if gradients:
         return compiled.rows(graph)
     energy = np.zeros(compiled.n_functions)
@@ -54,7 +54,7 @@ def kernel_rows(compiled: BasisKernel, graph: AtomicGraph, gradients: bool) -> R
 
 
 def structure_rows(basis: ACEBasis, derivatives: BasisDerivatives | None, graph: AtomicGraph) -> Rows:
-    """All rows of one structure; energies alone, without ``derivatives``, are much cheaper."""
+    """Compute all rows of one structure; energies alone, without ``derivatives``, are much cheaper."""
     with torch.no_grad():
         energy = torch.zeros(basis.n_functions, dtype=graph.pair_vectors.dtype)
         for centers, pairs in graph.center_chunks(MAX_PAIRS, MAX_CENTERS):
@@ -76,6 +76,7 @@ class _Gradients:
         self.virial: dict[tuple[int, int], Tensor] = {}
 
     def add(self, found: PairDerivatives) -> None:
+        """Add the derivatives of one block of columns."""
         key, n_columns = (found.columns.start, found.columns.stop), found.values.shape[2]
         if key not in self.forces:
             self.forces[key] = found.values.new_zeros(self.graph.n_atoms, 3, n_columns)
@@ -86,7 +87,7 @@ class _Gradients:
         self.virial[key] -= (vectors.T @ found.values.flatten(1)).reshape(3, 3, n_columns)
 
     def rows(self, n_functions: int) -> tuple[FloatArray, FloatArray]:
-        """Forces [3 n_atoms, n_functions] and the virial [6, n_functions]."""
+        """Return the rows of forces [3 n_atoms, n_functions] and of the virial [6, n_functions]."""
         forces, virial = np.zeros((self.graph.n_atoms, 3, n_functions)), np.zeros((3, 3, n_functions))
         for (start, stop), block in self.forces.items():
             forces[:, :, start:stop] = block.numpy()
@@ -99,18 +100,18 @@ class Assembler:
     """Weighted rows and targets of labeled structures, for a model whose fixed terms are subtracted.
 
     Args:
-        kernel: "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
-        keep_zero_rows: so that bases of different cutoffs have the same number of equations.
+        kernel: "cpu", "torch" or "auto"; None takes ``ACNN_KERNEL``.
+        keep_zero_rows: keep rows of zeros, so that bases of different cutoffs have the same number of equations.
     """
 
     def __init__(self, model: LinearACE, kernel: str | None = None, *, keep_zero_rows: bool = False) -> None:
         self.model, self.keep_zero_rows = model, keep_zero_rows
         self.rows = row_source(model.basis, kernel)
-        # torch has threads of its own.
+        # torch runs its own threads.
         self._n_threads = n_threads() if uses_compiled_kernel(kernel) else 1
 
     def each(self, structures: Sequence[LabeledStructure]) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Rows and targets of all structures in their order, a few of them ahead in other threads."""
+        """Yield rows and targets of all structures in order, computing a few of them ahead in other threads."""
         if self._n_threads == 1:
             yield from map(self, structures)
             return
@@ -128,10 +129,10 @@ class Assembler:
                     waiting.cancel()
 
     def __call__(self, structure: LabeledStructure) -> tuple[FloatArray, FloatArray]:
-        """Rows [n, p] and targets [n]: weight · (label - fixed part); energy and virial weights over sqrt(n_atoms).
+        """Return rows [n, p] and targets [n]: weight · (label - fixed part), energies and virials also over √n_atoms.
 
         Rows of zeros, those of an isolated atom, are left out: no coefficient changes them, and a label that differs
-        from E0 would only tell the evidence of noise that is not there.
+        from E0 would make the evidence overestimate the noise.
         """
         graph = atomic_graph(structure.atoms, self.model.cutoff)
         weights, per_atom = structure.weights, 1 / np.sqrt(len(structure.atoms))

@@ -1,4 +1,4 @@
-"""Whether energies and E0 belong together."""
+"""Check that energies and E0 are consistent."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.isolated_atoms import defines_e0
 
 MOST_BOUND = 50.0
-"""eV/atom; the strongest bonds, of diamond or tungsten, are below 10."""
+"""eV/atom; the strongest bonds, those of diamond or tungsten, are below 10."""
 
 
 def binding_energy(structure: LabeledStructure, reference_energies: Mapping[str, float]) -> float:
-    """(E - Σ E0) / N in eV/atom of a structure with an energy, negative where it is bound."""
+    """Return (E - Σ E0) / N in eV/atom of a structure with an energy; negative if it is bound."""
     isolated = sum(reference_energies[symbol] for symbol in structure.atoms.symbols)
     return ((structure.energy or 0.0) - isolated) / len(structure)
 
@@ -22,9 +22,9 @@ def binding_energy(structure: LabeledStructure, reference_energies: Mapping[str,
 def binding_warnings(
     structures: Iterable[LabeledStructure], reference_energies: Mapping[str, float], file: str, option: str = "--e0"
 ) -> list[str]:
-    """A sentence if structures are bound by more than `MOST_BOUND`, or most are that far above their isolated atoms.
+    """Warn if structures are bound by more than `MOST_BOUND`, or most lie that far above their isolated atoms.
 
-    A few may be far above: atoms that collide.
+    A few may lie far above: those with colliding atoms.
     """
     found = [
         (binding_energy(s, reference_energies), s.name)
@@ -38,7 +38,7 @@ def binding_warnings(
     energy, name = found[far[0]]
     given = ", ".join(f"{element} {value:.6g}" for element, value in reference_energies.items())
     return [
-        f"{file}: {len(far)} of {len(found)} energies and E0 ({given} eV) cannot belong together: {name} is at "
-        f"{energy:+.6g} eV/atom relative to its isolated atoms. Give both of one method and with one zero of energy: "
-        f"relabel the isolated atoms, or give {option} {next(iter(reference_energies))}=…, or {option} lstsq"
+        f"{file}: {len(far)} of {len(found)} energies are inconsistent with E0 ({given} eV): {name} is at "
+        f"{energy:+.6g} eV/atom relative to its isolated atoms. Both must come from one method, with the same zero of "
+        f"energy: relabel the isolated atoms, or give {option} {next(iter(reference_energies))}=…, or {option} lstsq"
     ]

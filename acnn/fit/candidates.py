@@ -1,4 +1,4 @@
-"""Smaller bases inside a large one, and what is known of each when one is chosen."""
+"""Candidate bases: the smaller bases contained in a large one, and the figures by which one is chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUTOFF_FACTORS = (0.85, 1.0, 1.15)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A basis and how it did.
+    """A basis and its figures.
 
     Attributes:
         n_functions: number of coefficients p.
@@ -42,24 +42,25 @@ class Candidate:
     is_chosen: bool = False
 
     def score(self, criterion: str) -> float:
-        """To be small."""
+        """Return the criterion with the sign by which smaller is better."""
         value = getattr(self, criterion)
         return -value if criterion == "evidence" else float(value)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return order, degree, cutoff and figures, as JSON keeps them."""
         spec = self.specification
         values = {key: value for key, value in asdict(self).items() if key != "specification"}
         return {"order": spec.order, "degree": spec.degree, "cutoff": spec.cutoff, **values}
 
 
 def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tuple[float, ...]:
-    """Cutoffs in Å, the wanted one first: the search may end early."""
+    """Return cutoffs in Å, the requested one first, since the search may end early."""
     cutoffs = given or [round(factor * cutoff, 2) for factor in CUTOFF_FACTORS]
     return tuple(sorted(set(cutoffs), key=lambda value: (abs(value - cutoff), value)))
 
 
 def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
-    """Bases of lower order and degree, in steps of two, and the largest itself; by number of functions."""
+    """List bases of lower order and degree, in steps of two, and the largest itself, by number of functions."""
     found: dict[tuple[float, ...], BasisSpecification] = {}
     degrees = _of_orders(largest.degree, largest.order)
     for order in range(1, largest.order + 1):
@@ -76,12 +77,12 @@ def _of_orders(degree: float | tuple[float, ...], order: int) -> tuple[float, ..
 
 
 def _lowered(degrees: tuple[float, ...], steps: int) -> tuple[float, ...]:
-    """By so many steps, but not below the lowest one or what they are."""
+    """Lower the degrees by a number of steps, but not below the lowest degree (or their own, if that is smaller)."""
     return tuple(max(min(LOWEST_DEGREE, d), d - DEGREE_STEP * steps) for d in degrees)
 
 
 def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], steps: int) -> BasisSpecification:
-    """With these degrees; what elements have of their own is lowered by as much."""
+    """Return the basis with these degrees; overrides of elements are lowered by as many steps."""
     overrides = {name: _smaller_override(own, spec.order, order, steps) for name, own in spec.overrides.items()}
     degree = degrees[0] if len(set(degrees)) == 1 else degrees
     return spec.model_copy(update={"order": order, "degree": degree, "overrides": overrides})
@@ -96,13 +97,13 @@ def _smaller_override(own: ElementOverride, largest: int, order: int, steps: int
 
 
 def at_cutoff(spec: BasisSpecification, cutoff: float) -> BasisSpecification:
-    """With another cutoff (Å); that of the pair functions keeps its ratio."""
+    """Return the basis with another cutoff (Å); the cutoff of the pair functions keeps its ratio."""
     pair_cutoff = None if spec.pair_cutoff is None else cutoff / spec.cutoff * spec.pair_cutoff
     return spec.model_copy(update={"cutoff": cutoff, "pair_cutoff": pair_cutoff})
 
 
 def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification:
-    """The smallest basis that holds all functions of these, which differ in orders and degrees."""
+    """Return the smallest basis that contains all functions of these, which differ in orders and degrees."""
     first, order = specifications[0], max(spec.order for spec in specifications)
     degrees = _highest([_of_orders(spec.degree, spec.order) for spec in specifications])
     overrides = {
@@ -114,11 +115,11 @@ def covering(specifications: Sequence[BasisSpecification]) -> BasisSpecification
 
 
 def _highest(degrees: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    """Of each order."""
+    """Return the highest degree of each order."""
     return tuple(max(d for d in of_order if d is not None) for of_order in itertools.zip_longest(*degrees))
 
 
 def columns_of(small: BasisSpecification, large: BasisSpecification) -> IntArray:
-    """Where the functions of a smaller basis are among those of a larger one."""
+    """Return the columns of a larger basis that hold the functions of a smaller one."""
     position = {key: column for column, key in enumerate(large.functions())}
     return np.array([position[key] for key in small.functions()], dtype=np.int64)

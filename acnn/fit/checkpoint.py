@@ -1,8 +1,8 @@
-"""Factors on disk: a killed fit goes on where it was, and new structures join without assembling the old ones again.
+"""Factors on disk: a killed fit continues where it stopped, and new structures join without reassembling the old ones.
 
 FILE holds the triangular factor of [A | y] and the fingerprints of the structures in it. While equations are assembled,
-every rank writes what it has done so far to FILE.rankN every few minutes; at the end all of it is in FILE. Each file
-appears whole or not at all. Safetensors with a JSON header and a checksum, as model files.
+every rank writes its share so far to FILE.rankN every few minutes; at the end everything is in FILE. Each file is
+written completely or not at all. Like model files, these are safetensors with a JSON header and a checksum.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ SAVE_EVERY = 300.0
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used, said in one sentence."""
+    """A checkpoint that cannot be used; the message is one sentence."""
 
 
 def fingerprint(structure: LabeledStructure) -> str:
-    """Of all that its equations depend on: geometry, labels and weights."""
+    """Hash everything that the equations of a structure depend on: geometry, labels and weights."""
     atoms, weights = structure.atoms, structure.weights
     parts = [atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, structure.energy, structure.forces]
     parts += [structure.virial, (weights.energy, weights.forces, weights.virial)]
@@ -51,14 +51,14 @@ def fingerprint(structure: LabeledStructure) -> str:
 
 @dataclass
 class Factor:
-    """A factor and what is in it.
+    """A factor and its content.
 
     Attributes:
         triangle: upper triangle of the factor of [A | y], row by row.
-        fingerprints: of the structures whose equations it holds; a structure may be there twice.
-        model: what else the equations depend on: basis, E0, ZBL.
-        identity: of the rank and run that made it.
-        absorbed: identities of the parts it is the sum of.
+        fingerprints: those of the structures whose equations it holds; a structure may occur twice.
+        model: everything else the equations depend on: basis, E0, ZBL.
+        identity: that of the rank and run that made it.
+        absorbed: identities of the parts it was combined from.
     """
 
     n_columns: int
@@ -73,15 +73,16 @@ class Factor:
     def of(
         cls, accumulator: StreamingQR, fingerprints: Sequence[str], model: Mapping[str, Any], identity: str = ""
     ) -> Factor:
-        """What has been accumulated so far."""
+        """Make a factor from what has been accumulated so far."""
         triangle = accumulator.triangle()
         return cls(accumulator.n_columns, triangle, accumulator.n_rows, list(fingerprints), dict(model), identity)
 
     def accumulator(self) -> StreamingQR:
-        """One that goes on from here."""
+        """Return an accumulator that continues from here."""
         return StreamingQR.from_triangle(self.triangle, self.n_columns, self.n_rows)
 
     def write(self, path: Path) -> None:
+        """Write the factor to a file."""
         header = {
             "format_version": FORMAT_VERSION,
             "n_columns": self.n_columns,
@@ -95,11 +96,16 @@ class Factor:
 
     @classmethod
     def read(cls, path: Path) -> Factor:
+        """Read a factor.
+
+        Raises:
+            CheckpointError: the file is not a checkpoint, or damaged.
+        """
         try:
             header, tensors = unsealed(load, path.read_bytes(), "acnn_factor")
             version = header.pop("format_version")
             if version != FORMAT_VERSION:
-                raise CheckpointError(f"{path}: a checkpoint in format {version}, this acnn reads {FORMAT_VERSION}")
+                raise CheckpointError(f"{path}: checkpoint format {version}, but this acnn reads {FORMAT_VERSION}")
             return cls(triangle=tensors["triangle"], **header)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{path}: not a checkpoint of acnn fit") from error
@@ -109,21 +115,22 @@ class Factor:
 
 @dataclass
 class Checkpoint:
-    """The checkpoint of one fit: FILE and what the ranks of an unfinished run have left beside it."""
+    """The checkpoint of one fit: FILE and the files that the ranks of an unfinished run left beside it."""
 
     path: Path
     model: dict[str, Any]
     n_columns: int
 
     def partial(self, rank: int) -> Path:
+        """Return the file of one rank."""
         return self.path.with_name(f"{self.path.name}.rank{rank}")
 
     def held(self, ranks: Ranks) -> AbstractContextManager[None]:
-        """Inside, no other fit works on it; by rank 0 for all."""
+        """Lock the checkpoint for this fit; rank 0 does so for all ranks."""
         return locked(self.path) if ranks.is_root else nullcontext()
 
     def collect(self) -> list[str]:
-        """Put all that earlier runs have left into FILE, and return the fingerprints in it. By one rank."""
+        """Merge what earlier runs left into FILE, and return the fingerprints in it; called on one rank."""
         whole = self._whole()
         parts = [factor for factor in map(self._read, self._partials()) if factor.identity not in whole.absorbed]
         if parts:
@@ -135,7 +142,7 @@ class Checkpoint:
         return whole.fingerprints
 
     def finish(self, accumulator: StreamingQR, parts: Sequence[tuple[str, list[str]]]) -> StreamingQR:
-        """Add what this run has accumulated to FILE, and return all there is. By one rank.
+        """Add what this run has accumulated to FILE, and return the total; called on one rank.
 
         Args:
             parts: identity and fingerprints of each rank.
@@ -162,7 +169,7 @@ class Checkpoint:
         return sorted(self.path.parent.glob(f"{glob.escape(self.path.name)}.rank*"))
 
     def _forget_partials(self) -> None:
-        """After their sum has been written."""
+        """Remove the files of the ranks, once their sum has been written."""
         for path in self._partials():
             path.unlink()
 
@@ -171,17 +178,17 @@ class Checkpoint:
         different = [key for key in self.model if factor.model.get(key) != self.model[key]]
         if different:
             raise CheckpointError(
-                f"{path} was made with another {' and another '.join(different)}: its equations cannot be used, "
-                "choose another --checkpoint"
+                f"{path} was made with another {' and another '.join(different)}, so its equations cannot be used: "
+                "use a new --checkpoint"
             )
         return factor
 
 
 def remaining(structures: Sequence[LabeledStructure], done: Sequence[str], source: str) -> list[LabeledStructure]:
-    """The structures whose equations are not in a factor.
+    """Return the structures whose equations are not in a factor.
 
     Raises:
-        CheckpointError: the factor holds structures that are not there.
+        CheckpointError: the factor holds structures that are not given.
     """
     counts = Counter(done)
     left = []
@@ -194,13 +201,13 @@ def remaining(structures: Sequence[LabeledStructure], done: Sequence[str], sourc
     if foreign := counts.total():
         raise CheckpointError(
             f"{source} holds equations of {foreign} structures that are not in the data, or had other weights: "
-            "what is in a factor stays in it, choose another --checkpoint"
+            "structures cannot be removed from a checkpoint, use a new --checkpoint"
         )
     return left
 
 
 class Saver:
-    """Writes a rank's part every few minutes."""
+    """Saves the share of a rank every few minutes."""
 
     def __init__(self, checkpoint: Checkpoint, rank: int) -> None:
         self.checkpoint, self.path = checkpoint, checkpoint.partial(rank)
@@ -208,7 +215,7 @@ class Saver:
         self._last = time.monotonic()
 
     def done(self, structure: LabeledStructure, accumulator: StreamingQR) -> None:
-        """After each structure."""
+        """Record a structure that has been accumulated, and save if it is time."""
         self.fingerprints.append(fingerprint(structure))
         if time.monotonic() - self._last >= SAVE_EVERY:
             Factor.of(accumulator, self.fingerprints, self.checkpoint.model, self.identity).write(self.path)

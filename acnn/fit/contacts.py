@@ -1,4 +1,4 @@
-"""How close atoms are in the data, and some of these atoms."""
+"""The shortest distances in the data, and a sample of the atoms."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph, keep_shortest
 
 FEWEST_HOSTS, MOST_HOSTS, ALL_HOSTS = 4, 64, 640
-"""For each element, and about so many of all ordered pairs of elements together."""
+"""Hosts: at least and at most per element, and the approximate number over all ordered pairs of elements."""
 LONGEST_CONTACT = 2.5
-"""In bond lengths: beyond, bare nuclei hardly repel, and relative deviations would mean nothing."""
+"""In bond lengths: farther apart, bare nuclei hardly repel, and relative deviations would be meaningless."""
 
 
 @dataclass(frozen=True)
 class CloseContacts:
-    """What the data say of short distances.
+    """Shortest distances in the data, and atoms to insert others beside.
 
     Attributes:
         elements: by ascending atomic number.
-        found: shortest distances in Å [n_elements, n_elements], infinite for pairs that are not within
+        found: shortest distances in Å [n_elements, n_elements], infinite for pairs that never come within
             `LONGEST_CONTACT`.
-        hosts: by element, structures that have it and one of its atoms there, which is not alone.
+        hosts: by element, structures and the index of one of its atoms that has neighbors.
     """
 
     elements: tuple[str, ...]
@@ -38,7 +38,7 @@ class CloseContacts:
 
     @classmethod
     def of(cls, elements: tuple[str, ...], structures: Sequence[LabeledStructure], seed: int = 0) -> CloseContacts:
-        """Of structures; atoms are drawn from all of an element, the same ones for equal seeds."""
+        """Search structures; hosts are drawn from all atoms of an element, reproducibly by seed."""
         found, in_company = shortest_distances(elements, structures)
         wanted = min(MOST_HOSTS, max(FEWEST_HOSTS, ALL_HOSTS // len(elements) ** 2))
         hosts = _hosts(elements, [s.atoms for s in structures], in_company, wanted, np.random.default_rng(seed))
@@ -46,26 +46,26 @@ class CloseContacts:
 
     @functools.cached_property
     def shortest(self) -> FloatArray:
-        """Shortest distances in Å [n_elements, n_elements], bond lengths where there are none."""
+        """Shortest distances in Å [n_elements, n_elements], bond lengths where the data have none."""
         return np.where(np.isfinite(self.found), self.found, _bonds(self.elements))
 
-    def contact_length(self, one: str, other: str) -> float:
-        """The bond length of two elements, or, if longer, their shortest distance; Å.
+    def closest_approach(self, one: str, other: str) -> float:
+        """Return the bond length of two elements or, if longer, their shortest distance; Å.
 
-        Hydrogen atoms of water are never closer than 1.3 Å, and no data tell a fit what comes between there and the
-        bond of H2, 0.74 Å.
+        Hydrogen atoms of water are never closer than 1.3 Å, so the data do not cover the range from there to the bond
+        length of H2, 0.74 Å.
         """
         return max(pair_bond_length(one, other), self.shortest_of(one, other))
 
     def shortest_of(self, one: str, other: str) -> float:
-        """Å."""
+        """Return the shortest distance of two elements in Å."""
         return float(self.shortest[self.elements.index(one), self.elements.index(other)])
 
 
 def shortest_distances(
     elements: tuple[str, ...], structures: Sequence[LabeledStructure]
 ) -> tuple[FloatArray, list[IntArray]]:
-    """`CloseContacts.found`, and the atoms of every structure that are not alone."""
+    """Return `CloseContacts.found`, and the atoms of every structure that have neighbors."""
     bonds = _bonds(elements)
     found, in_company = np.full(bonds.shape, np.inf), []
     for structure in structures:
@@ -86,7 +86,7 @@ def _hosts(
     wanted: int,
     rng: np.random.Generator,
 ) -> dict[str, list[tuple[ase.Atoms, int]]]:
-    """Drawn among the candidate atoms of each structure."""
+    """Draw hosts from the candidate atoms of the structures."""
     owner = np.repeat(np.arange(len(structures)), [len(atoms) for atoms in candidates])
     place = np.concatenate([np.zeros(0, np.int64), *candidates])
     numbers = np.concatenate(

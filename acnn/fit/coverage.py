@@ -1,4 +1,4 @@
-"""Which pairs of elements training data tell nothing of."""
+"""Pairs of elements that the training data do not cover."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOST_NAMED = 12
 
 
 def element_pairs(elements: Sequence[str]) -> list[Pair]:
-    """All of them, in the order of the elements."""
+    """List all pairs of elements, in the order of the elements."""
     return list(itertools.combinations_with_replacement(elements, 2))
 
 
 def unseen_pairs(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Pair]:
-    """Pairs of elements that are in no labeled structure within the cutoff (Å) of each other."""
+    """Find the pairs of elements that are never within the cutoff (Å) of each other in a labeled structure."""
     missing = element_pairs(elements)
     for structure in structures:
         symbols = set(structure.atoms.symbols)
@@ -41,20 +41,20 @@ def _pairs_within(structure: LabeledStructure, cutoff: float) -> set[frozenset[s
 
 
 def coverage_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: float) -> list[str]:
-    """A sentence on elements without any neighbors, and one on other pairs that are unseen."""
+    """Warn about elements without any neighbors, and about other pairs that are unseen."""
     missing = set(unseen)
     alone = [e for e in elements if all(pair in missing for pair in element_pairs(elements) if e in pair)]
     apart = [f"{a}–{b}" for a, b in unseen if not {a, b} & set(alone)]
-    told = []
+    warnings = []
     if alone:
-        told.append(
-            f"no atom of {' or '.join(alone)} has a neighbor within {cutoff:g} Å in the training data: interactions "
-            "that the model gives to it are made up; add structures with it"
+        warnings.append(
+            f"no atom of {' or '.join(alone)} has a neighbor within {cutoff:g} Å in the training data: the model's "
+            "interactions for it are arbitrary; add such structures"
         )
     if apart:
         more = f" and {len(apart) - MOST_NAMED} more" if len(apart) > MOST_NAMED else ""
-        told.append(
+        warnings.append(
             f"no atoms {', '.join(apart[:MOST_NAMED])}{more} are within {cutoff:g} Å of each other in the training "
-            "data: interactions that the model gives to them are made up; add such structures"
+            "data: the model's interactions between them are arbitrary; add such structures"
         )
-    return told
+    return warnings

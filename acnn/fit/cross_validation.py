@@ -22,7 +22,7 @@ HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
 
 @dataclass(frozen=True)
 class Plan:
-    """How training data are cut, and on which parts fits are made; the last fit has all of them."""
+    """How the training data are divided, and the parts that each fit uses; the last fit uses all of them."""
 
     parts: Parts
     subsets: list[list[int]]
@@ -31,7 +31,7 @@ class Plan:
 def plan_of(
     structures: Sequence[LabeledStructure], cv: int | None, growth: bool, seed: int, cutoff: float = ISOLATION
 ) -> Plan:
-    """k folds, sizes that double, or all in one part; atoms without neighbors within the cutoff (Å) are in all."""
+    """Divide into k folds, into sizes that double, or not at all; isolated atoms (beyond the cutoff, Å) are in all."""
     if cv:
         everything = list(range(cv))
         without = [[part for part in everything if part != fold] for fold in everything]
@@ -45,13 +45,14 @@ def plan_of(
 
 @dataclass(frozen=True)
 class SharedErrors:
-    """Errors of a model, whole on rank 0; every rank evaluates its share of the structures."""
+    """Errors of a model, complete on rank 0; every rank evaluates its share of the structures."""
 
     ranks: Ranks
     kernel: str | None
     stage: Stage
 
     def of(self, model: LinearACE, structures: Sequence[LabeledStructure], title: str) -> ErrorTable:
+        """Return the errors of a model on structures; ``title`` is for the progress display."""
         mine = [structures[index] for index in self.ranks.share([len(structure) for structure in structures])]
         return ErrorTable.merged(self.ranks.gather(evaluate(model, mine, self.stage(title, len(mine)), self.kernel)))
 
@@ -59,7 +60,7 @@ class SharedErrors:
 def cross_validation(
     plan: Plan, fits: Sequence[LinearFit], structures: Sequence[LabeledStructure], errors: SharedErrors
 ) -> ErrorTable:
-    """Every structure as predicted by the fit without its fold."""
+    """Return the errors of every structure as predicted by the fit without its fold."""
     tables = []
     for fold, fit in enumerate(fits):
         held_out = chosen(structures, plan.parts == fold)
@@ -74,7 +75,7 @@ def learning_curve(
     held_out: Sequence[LabeledStructure],
     errors: SharedErrors,
 ) -> list[dict[str, Any]]:
-    """Errors on other structures, by the number of training structures: a row for each fit."""
+    """Return the errors on held-out structures by the number of training structures, one row per fit."""
     rows = []
     for subset, fit in zip(plan.subsets, fits, strict=True):
         n = int(np.isin(plan.parts, [ALWAYS, *subset]).sum())

@@ -1,4 +1,4 @@
-"""What is doubtful about training data: warnings of a fit or training, which the file of the model remembers."""
+"""Doubtful training data: warnings of a fit or training, which the model file keeps."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ TRAINED_ON = ("train", "add")
 def label_warnings(
     datasets: Mapping[str, Dataset], reference_energies: Mapping[str, float], cutoff: float, option: str = "--e0"
 ) -> list[str]:
-    """About energies that do not belong to E0, and about virials of the training data in another unit, sign or order.
+    """Warn about energies inconsistent with E0, and about virials of another unit, sign or order of components.
 
     Args:
         reference_energies: E0 in eV.
         cutoff: Å.
         option: what the user writes before "Si=-0.8".
     """
-    told = []
+    warnings = []
     for name, dataset in datasets.items():
         file = Path(dataset.source).name
         of_binding = binding_warnings(dataset, reference_energies, file, option)
-        told += of_binding
+        warnings += of_binding
         if name in TRAINED_ON:
             kinds = [kind for kind in ("virial", "stress") if dataset.keys[kind]]
             known = None if of_binding else reference_energies
-            told += virial_warnings(dataset.structures, kinds, known, cutoff, file)
-    return list(dict.fromkeys(told))
+            warnings += virial_warnings(dataset.structures, kinds, known, cutoff, file)
+    return list(dict.fromkeys(warnings))
 
 
 def coverage(
     elements: Sequence[str], structures: Sequence[LabeledStructure], cutoff: float
 ) -> tuple[list[Pair], list[str]]:
-    """Pairs of elements that the data tell nothing of, and warnings about them."""
+    """Return the pairs of elements that the data do not cover, and warnings about them."""
     unseen = unseen_pairs(elements, structures, cutoff)
     return unseen, coverage_warnings(elements, unseen, cutoff)
 
 
 def remembered_warnings(provenance: Mapping[str, Any]) -> list[str]:
-    """Those in the file of a model, and of the members of an ensemble."""
+    """Return the warnings kept in a model file, including those of the members of an ensemble."""
     members = [member["provenance"] for member in provenance.get("members", ())]
-    told = [w for member in members for w in remembered_warnings(member)]
-    return list(dict.fromkeys([*provenance.get("warnings", ()), *told]))
+    of_members = [w for member in members for w in remembered_warnings(member)]
+    return list(dict.fromkeys([*provenance.get("warnings", ()), *of_members]))

@@ -1,6 +1,6 @@
-"""One more atom in a structure: the atoms that see it, and what it changes in their energies.
+"""Inserting an atom into a structure: the atoms that see it, and the change of their energies.
 
-Only the new atom is inserted, not its periodic images, and images of an atom that see it count separately.
+Only the new atom is inserted, not its periodic images; images of an atom that see it count separately.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ class Sites(NamedTuple):
     to_inserted: Tensor
 
     def first(self) -> Sites:
+        """Return the host alone."""
         return Sites(self.atom[:1], self.species[:1], self.to_inserted[:1])
 
 
 def sites_around(graph: AtomicGraph, host: int, place: Tensor, cutoff: float) -> Sites:
-    """Those around a place, which is given from the host, in a graph that reaches far enough."""
+    """Find the sites around a place, given relative to the host, in a graph that reaches far enough."""
     mine = torch.nonzero(graph.pair_i == host)[:, 0]
     atom = torch.cat([torch.tensor([host]), graph.pair_j[mine]])
     to_inserted = place - torch.cat([torch.zeros(1, 3, dtype=torch.float64), graph.pair_vectors[mine]])
@@ -43,10 +44,10 @@ def sites_around(graph: AtomicGraph, host: int, place: Tensor, cutoff: float) ->
 def with_and_without(
     near: AtomicGraph, sites: Sites, inserted: str, with_its_own: bool
 ) -> tuple[AtomicGraph, AtomicGraph]:
-    """Graphs whose centers are the sites, with the inserted atom and without.
+    """Make the graphs whose centers are the sites, with the inserted atom and without.
 
     Args:
-        near: the structure, within the cutoff.
+        near: the graph of the structure, within the cutoff.
         with_its_own: the inserted atom is a center as well.
     """
     first = torch.searchsorted(near.pair_i, sites.atom)
@@ -55,26 +56,26 @@ def with_and_without(
     pairs = torch.arange(len(center)) + (first - torch.cumsum(counts, 0) + counts)[center]
     before = _Pairs(center, near.species[near.pair_j[pairs]], near.pair_vectors[pairs])
     number, n = torch.tensor([atomic_numbers[inserted]]), len(sites.atom)
-    after = before.and_also(_Pairs(torch.arange(n), number.expand(n), sites.to_inserted))
+    after = before.joined(_Pairs(torch.arange(n), number.expand(n), sites.to_inserted))
     species = sites.species
     if with_its_own:
         species = torch.cat([species, number])
-        after = after.and_also(_Pairs(torch.full((n,), n), sites.species, -sites.to_inserted))
+        after = after.joined(_Pairs(torch.full((n,), n), sites.species, -sites.to_inserted))
     return after.graph(species), before.graph(sites.species)
 
 
 class _Pairs(NamedTuple):
-    """Pairs whose neighbors are atoms of their own: their centers, species [n] and vectors [n, 3]."""
+    """Pairs that each have their own neighbor atom: centers [n], species [n] and vectors [n, 3]."""
 
     center: Tensor
     species: Tensor
     vectors: Tensor
 
-    def and_also(self, other: _Pairs) -> _Pairs:
+    def joined(self, other: _Pairs) -> _Pairs:
         return _Pairs(*(torch.cat(both) for both in zip(self, other, strict=True)))
 
     def graph(self, centers: Tensor) -> AtomicGraph:
-        """With centers of these species."""
+        """Make the graph with centers of these species."""
         order, n = torch.argsort(self.center, stable=True), len(centers)
         return AtomicGraph(
             species=torch.cat([centers, self.species[order]]),

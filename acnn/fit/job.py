@@ -1,4 +1,4 @@
-"""The whole of ``acnn fit``: read, fit, measure the errors, write the model and the metrics."""
+"""All of ``acnn fit``: read, fit, measure the errors, write the model and the metrics."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from acnn.wording import counted
 
 @dataclass
 class FitReport:
-    """A finished fit: the model, where E0 came from, error tables, cost.
+    """A finished fit: the model, the source of E0, error tables, cost.
 
     Attributes:
-        warnings: told before the long work.
-        doubts: warnings that the file of the model remembers.
-        unseen: pairs of elements that the training data tell nothing of.
+        warnings: those reported before the fit starts.
+        doubts: warnings that the model file keeps.
+        unseen: pairs of elements that the training data do not cover.
     """
 
     settings: FitSettings
@@ -68,7 +68,7 @@ class FitReport:
     """Largest memory of a rank, bytes."""
 
     def metrics(self) -> dict[str, Any]:
-        """What ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
+        """Return what ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
         solution = self.fit.solution
         return {
             "n_basis": self.fit.model.basis.n_functions,
@@ -89,7 +89,7 @@ class FitReport:
         }
 
     def provenance(self) -> dict[str, Any]:
-        """What the model file remembers of its making."""
+        """Return the facts about the fit that the model file keeps."""
         settings = self.settings
         return {
             "acnn_version": version("acnn"),
@@ -109,9 +109,9 @@ def run_fit(
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
     ranks: Ranks = ALONE,
 ) -> FitReport:
-    """Fit, measure and write; ``on_data`` sees the datasets and the warnings before the long work starts.
+    """Fit, measure and write; ``on_data`` gets the data sets and the warnings before the fit starts.
 
-    All ``ranks`` of a job make the same call; rank 0 reports and writes, and only there the report has all errors.
+    All ``ranks`` of a job make the same call; rank 0 reports and writes, and only its report has all errors.
     """
     if not ranks.is_root:
         stage, on_data = silent, lambda datasets, warnings: None
@@ -174,7 +174,7 @@ def run_fit(
 
 
 def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:
-    """Gives the model samples of the posterior, and the noise the fit assumed; where the posterior is (rank 0)."""
+    """Give the model samples of the posterior and the noise the fit assumed; on rank 0, which has the posterior."""
     fit.model.set_committee(torch.as_tensor(fit.solution.draw(size, seed)))
     precision = fit.solution.noise_precision
     fit.model.noise = None if precision is None else Noise(precision, weights)
@@ -197,7 +197,7 @@ def _candidates(
 
 
 def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[str, Dataset]:
-    """With `--split`, part of the training data becomes a data set of its own."""
+    """With `--split`, turn part of the training data into a separate data set."""
     if settings.split is None:
         return datasets
     train = datasets["train"]
@@ -216,7 +216,7 @@ def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:
 
 
 def require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) -> None:
-    """No structure has another element than the model."""
+    """Require that structures contain no element that the model lacks."""
     for dataset in datasets.values():
         for structure in dataset:
             foreign = sorted(set(structure.atoms.symbols) - set(elements))
@@ -228,17 +228,17 @@ def require_elements(datasets: dict[str, Dataset], elements: tuple[str, ...]) ->
 
 
 def require_config_types(weights: WeightTable, train: Dataset) -> None:
-    """Weights are given for config types that are there."""
+    """Require that weights are given for existing config types only."""
     unused = sorted(set(weights) - {DEFAULT} - set(train.config_types))
     if unused:
         raise SettingsError(
-            f"weights are given for {', '.join(unused)}, which the training data do not hold; their config types are "
-            f"{', '.join(train.config_types)}"
+            f"weights are given for {', '.join(unused)}, which the training data do not contain; their config types "
+            f"are {', '.join(train.config_types)}"
         )
 
 
 def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
-    """What was not taken from the data and what is doubtful, a sentence each, once for every file."""
+    """Describe what was not used and what is doubtful, one sentence each, once for every file."""
     notes: dict[str, None] = {}
     for dataset in datasets.values():
         file = Path(dataset.source).name

@@ -1,4 +1,4 @@
-"""Fits a linear ACE: assemble and factor the rows structure by structure, then solve once."""
+"""Fit a linear ACE: assemble and factor the rows structure by structure, then solve once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from acnn.solvers.priors import parse_prior
 
 
 def make_solver(settings: SolverSettings) -> Solver:
-    """The solver with the parameters that were given."""
+    """Make the solver with the parameters that were given."""
     given = {
         parameter: getattr(settings, option)
         for option, (solver, parameter) in SOLVER_OPTIONS.items()
@@ -41,13 +41,13 @@ def make_solver(settings: SolverSettings) -> Solver:
 
 
 def make_prior(settings: LinearSettings) -> Prior:
-    """The prior, which weighs angles as the basis does."""
+    """Make the prior, which weighs angles as the basis does."""
     return parse_prior(settings.prior, settings.wl)
 
 
 @dataclass(frozen=True)
 class LinearProblem:
-    """What a fit minimizes, whatever the structures.
+    """The definition of a fit, independent of the structures.
 
     Attributes:
         specification: the basis.
@@ -55,7 +55,7 @@ class LinearProblem:
         solver, prior: see `acnn.solvers`.
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
-        kernel: what computes the equations, "cpu", "torch" or "auto"; None asks ``ACNN_KERNEL``.
+        kernel: what computes the equations, "cpu", "torch" or "auto"; None takes ``ACNN_KERNEL``.
     """
 
     specification: BasisSpecification
@@ -70,29 +70,29 @@ class LinearProblem:
     def of(
         cls, settings: LinearSettings, specification: BasisSpecification, reference_energies: Mapping[str, float]
     ) -> LinearProblem:
-        """As the settings want it."""
+        """Make the problem that the settings describe."""
         parts = (make_solver(settings), make_prior(settings), settings.zbl, settings.repulsion, settings.kernel)
         return cls(specification, reference_energies, *parts)
 
     def model(self) -> LinearACE:
-        """The model before the fit: all coefficients are zero."""
+        """Return the model before the fit, with all coefficients zero."""
         return LinearACE(self.specification, self.reference_energies, zbl=self.zbl)
 
     def gamma(self, model: LinearACE) -> FloatArray:
-        """The diagonal of the prior [n_functions]."""
+        """Return the diagonal of the prior [n_functions]."""
         return self.prior([function.nl for function in self.specification.functions()])
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """A fitted model and how it came about.
+    """A fitted model and how it was obtained.
 
     Attributes:
         model: the potential.
         solution: coefficients, regularization, evidence.
         n_rows: number of equations.
         seconds: wall time of assembly, factorization and solution.
-        assembly_seconds: of assembly and factorization.
+        assembly_seconds: wall time of assembly and factorization.
     """
 
     model: LinearACE
@@ -116,15 +116,15 @@ def fit_linear(
     checkpoint: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> LinearFit:
-    """Coefficients from energies, forces and virials.
+    """Fit coefficients to energies, forces and virials.
 
     Args:
         structures: labels with their weights.
-        ranks: of an MPI job; all make the same call and get the same fit.
-        checkpoint: file to keep the factor in. What it holds already is not assembled again.
+        ranks: those of an MPI job; all make the same call and get the same fit.
+        checkpoint: file to keep the factor in. Structures that it already contains are not assembled again.
         advance: called after each structure.
 
-    All else is as in `LinearProblem`.
+    The other arguments are those of `LinearProblem`.
     """
     problem = LinearProblem(specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel)
     return fit_problem(problem, structures, ranks=ranks, checkpoint=checkpoint, advance=advance)
@@ -138,7 +138,7 @@ def fit_problem(
     checkpoint: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> LinearFit:
-    """As `fit_linear`."""
+    """Fit a problem, like `fit_linear`."""
     parts = np.zeros(len(structures), np.int64)
     (fit,) = fit_subsets(problem, structures, parts, [[0]], ranks=ranks, checkpoint=checkpoint, advance=advance)
     return fit
@@ -154,14 +154,14 @@ def fit_subsets(
     checkpoint: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[LinearFit]:
-    """One fit for each subset of the parts of a data set; all equations are assembled and factored once.
+    """Fit each subset of the parts of a data set; all equations are assembled and factored only once.
 
     Args:
         parts: the part of each structure [n]; those of part -1 belong to every subset.
         subsets: lists of parts.
-        checkpoint: for data in one part only.
+        checkpoint: for data in a single part only.
 
-    All else is as for `fit_linear`. The seconds of each fit are those of all.
+    The other arguments are those of `fit_linear`. The seconds of each fit are those of all together.
     """
     start = time.perf_counter()
     model = problem.model()
@@ -191,12 +191,12 @@ def fit_subsets(
 
 
 def chosen(structures: Sequence[LabeledStructure], which: BoolArray) -> list[LabeledStructure]:
-    """The structures that are marked."""
+    """Return the structures that are marked."""
     return [structure for structure, take in zip(structures, which.tolist(), strict=True) if take]
 
 
 def together(factors: Mapping[int, StreamingQR], subset: Sequence[int]) -> StreamingQR:
-    """The rows of the parts of a subset and of part -1; the factors stay as they are."""
+    """Combine the rows of the parts of a subset and of part -1; the factors are not changed."""
     members = [factors[part] for part in (-1, *subset) if part in factors]
     total = StreamingQR(members[0].n_columns)
     for member in members:

@@ -1,4 +1,4 @@
-"""E0 of a fit: given, of isolated atoms in the data, or by least squares over compositions."""
+"""E0 of a fit: given, from isolated atoms in the data, or by least squares over compositions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from acnn.settings.data import explicit_energies
 def reference_energies(
     e0: str | Mapping[str, float] | None, train: Dataset, specification: BasisSpecification, option: str = "--e0"
 ) -> tuple[dict[str, float], str, list[str]]:
-    """E0 by element, where they come from, and a warning if they are a makeshift.
+    """Return E0 by element, their source, and a warning if they come from least squares.
 
     Args:
-        e0: energies, or how to find them, as `acnn.settings.data` has it; None: of isolated atoms if there are.
+        e0: energies, or how to find them, as in `acnn.settings.data`; None takes isolated atoms if there are any.
         option: what the user writes before "Si=-0.8", for messages.
     """
     elements = specification.elements
@@ -26,17 +26,19 @@ def reference_energies(
         _require_all(given, elements, "e0 gives no energy for", option)
         unused = sorted(set(given) - set(elements))
         if unused:
-            raise SettingsError(f"e0 gives an energy for {', '.join(unused)}, not among {', '.join(elements)}")
+            raise SettingsError(
+                f"e0 gives an energy for {', '.join(unused)}, which the model does not contain ({', '.join(elements)})"
+            )
         return {e: given[e] for e in elements}, "given", []
     if e0 == "lstsq":
         return _least_squares(train, elements, "E0 comes from least squares", option)
     isolated = isolated_atom_energies(train, specification.largest_cutoff)
     missing = ", ".join(e for e in elements if e not in isolated)
     if e0 == "isolated":
-        _require_all(isolated, elements, "the training data hold no isolated atom of", option)
+        _require_all(isolated, elements, "the training data contain no isolated atom of", option)
     if missing:
-        there = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
-        beside = f" (those of {there} are not used)" if there else ""
+        present = ", ".join(f"{e} ({isolated[e]:g} eV)" for e in elements if e in isolated)
+        beside = f" (those of {present} are not used)" if present else ""
         why = f"no isolated atom of {missing}, so E0 of all elements{beside} comes from least squares"
         return _least_squares(train, elements, why, option)
     return {e: isolated[e] for e in elements}, "isolated atoms", []
@@ -46,18 +48,17 @@ def _least_squares(
     train: Dataset, elements: tuple[str, ...], why: str, option: str
 ) -> tuple[dict[str, float], str, list[str]]:
     if not any(structure.energy is not None for structure in train):
-        raise SettingsError(f"the training data hold no energies to find E0: give {option} {elements[0]}=0")
+        raise SettingsError(f"the training data contain no energies to find E0 from: give {option} {elements[0]}=0")
     energies = least_squares_energies(train)
-    _require_all(energies, elements, "the training data hold no energy to find E0 of", option)
+    _require_all(energies, elements, "the training data contain no energy to find E0 of", option)
     warning = (
         f"{why} over compositions: energies are then relative to an average atom of the data, and bonds need not break "
-        f"toward the true free atom; give {option} {elements[0]}=… or add isolated-atom structures "
-        "(config_type=isolated_atom)"
+        f"into free atoms; give {option} {elements[0]}=… or add isolated-atom structures (config_type=isolated_atom)"
     )
     if not compositions_determine_energies(train):
         warning += (
-            f". The compositions of the data do not even tell E0 of {', '.join(elements)} apart: the split between "
-            "them is arbitrary, and energies of other compositions are meaningless"
+            f". The compositions of the data do not even determine E0 of {', '.join(elements)}: the split between them "
+            "is arbitrary, and energies of other compositions are meaningless"
         )
     return {e: energies[e] for e in elements}, "least squares", [warning]
 

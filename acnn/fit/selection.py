@@ -1,11 +1,11 @@
-"""Which basis: candidates of several orders, degrees and cutoffs, compared on the same equations.
+"""Choosing a basis: candidates of several orders, degrees and cutoffs, compared on the same equations.
 
-For one cutoff the functions of a smaller order or degree are among those of the largest, so the equations are assembled
-once, and every candidate is a choice of columns of their triangular factor. The criteria:
+At a given cutoff, the functions of a smaller order or degree are among those of the largest. The equations are
+therefore assembled once, and every candidate is a selection of columns of their triangular factor. The criteria:
 
-    evidence    log p(y | β, ζ) at its maximum (paper eq. 16), to be large
-    bic         N log(‖y - A c‖² / N) + p log N, to be small (Schwarz, Ann. Stat. 6, 461 (1978))
-    cv          RMS of the weighted residuals of held-out folds, to be small
+    evidence    log p(y | β, ζ) at its maximum (paper eq. 16), maximized
+    bic         N log(‖y - A c‖² / N) + p log N, minimized (Schwarz, Ann. Stat. 6, 461 (1978))
+    cv          RMS of the weighted residuals of held-out folds, minimized
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
 TIMED_ATOMS = 500
-"""Least number of atoms on which the cost of a candidate is measured."""
+"""Minimum number of atoms for measuring the cost of a candidate."""
 
 
 def restricted(problem: ReducedProblem, columns: IntArray) -> ReducedProblem:
-    """The problem of some columns alone."""
+    """Restrict a problem to some columns."""
     stacked = np.column_stack([problem.factor[:, columns], problem.target])
     (factor,) = scipy.linalg.qr(stacked, mode="r", check_finite=False)
     p = len(columns)
@@ -57,7 +57,7 @@ def restricted(problem: ReducedProblem, columns: IntArray) -> ReducedProblem:
 
 
 def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
-    """‖y - A c‖², c on some columns and zero on the others."""
+    """Return ‖y - A c‖² for c on some columns and zero on the others."""
     return float(((problem.target - problem.factor[:, columns] @ coefficients) ** 2).sum() + problem.residual**2)
 
 
@@ -72,23 +72,23 @@ def select_basis(
     ranks: Ranks = ALONE,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
-    """All candidates with the chosen one marked; the smallest first.
+    """Evaluate all candidates and mark the chosen one; the smallest come first.
 
     Args:
-        problem: with the largest basis to consider, whose cutoffs are replaced. λ of each candidate maximizes the
-            evidence, whatever the solver; rows of the repulsion are no data and count in no criterion but the evidence.
-        cutoffs: of the candidates, Å; those that the budget does not reach are left out.
+        problem: its basis is the largest to consider; the cutoffs are replaced. λ of each candidate maximizes the
+            evidence, whatever the solver. Rows of the repulsion are not data and count only in the evidence.
+        cutoffs: those of the candidates, Å; cutoffs beyond the time budget are left out.
         criterion: one of `CRITERIA`.
         advance: called after each structure, for each cutoff.
     """
     if criterion not in CRITERIA:
-        raise ValueError(f"bases are chosen by {', '.join(CRITERIA)}, not {criterion!r}")
+        raise ValueError(f"the criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
     budget, start = budget or Budget(), time.perf_counter()
     bases = smaller_bases(problem.specification)
     affordable = [spec for spec in bases if spec.n_functions <= budget.functions]
     if not affordable:
         raise ValueError(
-            f"no basis has at most {budget.functions:g} functions: the smallest has {bases[0].n_functions}"
+            f"the budget of {budget.functions:g} functions is too small: the smallest basis has {bases[0].n_functions}"
         )
     assembled = replace(problem, specification=covering(affordable))
     require_memory(assembled.specification, structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
@@ -104,7 +104,7 @@ def select_basis(
 
 
 def marked(candidates: Iterable[Candidate], criterion: str) -> list[Candidate]:
-    """With the best one and the Pareto front of cost and criterion."""
+    """Mark the best candidate and the Pareto front of cost and criterion."""
     by_cost = sorted(candidates, key=lambda c: (c.microseconds, c.score(criterion)))
     best = min(by_cost, key=lambda c: (c.score(criterion), c.n_functions))
     result, lowest = [], math.inf
@@ -129,7 +129,7 @@ class _Search:
     def factors(
         self, structures: Sequence[LabeledStructure], seed: int, ranks: Ranks, advance: Callable[[], None]
     ) -> dict[int, StreamingQR]:
-        """One for all, or one for each fold."""
+        """Return one factor for all structures, or one for each fold."""
         if self.criterion != "cv":
             return {0: accumulate(self.assemble, structures, ranks, None, advance)}
         parts = folds(structures, N_FOLDS, seed, self.model.cutoff)
@@ -144,6 +144,7 @@ class _Search:
         specifications: Sequence[BasisSpecification],
         structures: Sequence[LabeledStructure],
     ) -> list[Candidate]:
+        """Evaluate all specifications."""
         parts = [part for part in factors if part >= 0]
         data = together(factors, parts).result()
         if self.contacts is not None:
@@ -186,7 +187,7 @@ class _Search:
         )
 
     def _solution(self, problem: ReducedProblem, columns: IntArray) -> Solution:
-        """Of the data and the restraint."""
+        """Solve for the data and the restraint."""
         if self.repulsion is not None:
             rows = StreamingQR(len(columns))
             rows.add(problem.factor, problem.target)
@@ -201,7 +202,7 @@ class _Search:
 
 
 def timing_graph(structures: Sequence[LabeledStructure], cutoff: float) -> AtomicGraph:
-    """The largest structure, repeated to some hundreds of atoms where it is periodic."""
+    """Return the graph of the largest structure, repeated to some hundreds of atoms if it is periodic."""
     atoms = max(structures, key=len).atoms.copy()
     for axis in itertools.islice(itertools.cycle(np.flatnonzero(atoms.pbc)), 12):
         if len(atoms) >= TIMED_ATOMS:
@@ -213,7 +214,7 @@ def timing_graph(structures: Sequence[LabeledStructure], cutoff: float) -> Atomi
 
 
 def seconds_per_atom(model: LinearACE, graph: AtomicGraph, kernel: str | None, repeats: int = 3) -> float:
-    """Energy and pair gradients, the best of a few times."""
+    """Measure the time of energy and pair gradients, the best of a few runs."""
     times = []
     model.pair_gradients(graph, kernel)
     for _ in range(repeats):

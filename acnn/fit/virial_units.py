@@ -1,7 +1,7 @@
-"""Whether virials and stresses have the unit, sign and order of components they should have.
+"""Check unit, sign and order of components of virials and stresses.
 
 A small fit to energies and forces alone predicts the virials W. Labels of another unit, sign or order agree with these
-predictions after the conversion that undoes it.
+predictions only after the conversion that undoes it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from acnn.neighbors import atomic_graph
 from acnn.solvers import BLR, AlgebraicPrior
 
 SIZES = ((2, 8.0), (2, 6.0), (2, 5.0), (1, 6.0), (1, 4.0))
-"""Order and total degree of the fit: the first of at most so many functions."""
+"""Order and total degree of the fit: the first with at most `MOST_FUNCTIONS` functions is used."""
 MOST_FUNCTIONS = 300
 MOST_STRUCTURES, MOST_ATOMS, FEWEST_STRUCTURES = 40, 600, 3
 LONGEST_CUTOFF = 6.0
@@ -54,19 +54,19 @@ ORDERS = {
     "xx yy zz xy xz yz (LAMMPS')": (0, 1, 2, 5, 4, 3),
     "xx xy xz yy yz zz": (0, 3, 5, 4, 2, 1),
 }
-"""Of six components: the places of xx, yy, zz, yz, xz, xy. The first is right."""
+"""The places of xx, yy, zz, yz, xz, xy among six components. The first order is the right one."""
 RIGHT_ORDER = next(iter(ORDERS))
 
 WRONG = 0.5
-"""Σ |label - prediction| / Σ |prediction|, from which on labels are doubted if a conversion leaves less than half."""
+"""Σ |label - prediction| / Σ |prediction|; above it labels are doubtful if a conversion leaves less than half."""
 FAR = 20.0
-"""As `WRONG`, of labels whose unit cannot be right although no conversion explains it."""
+"""Like `WRONG`; above it the unit cannot be right, even if no conversion explains it."""
 LEAST_SHARE = 0.02
-"""Of the components in question in all; less tells nothing."""
+"""Share of the components in question; below it they carry too little information."""
 
 
 class Reading(NamedTuple):
-    """What labels may have been given as."""
+    """A unit and sign in which labels may have been given."""
 
     unit: str
     sign: int
@@ -86,7 +86,7 @@ class Virials:
     volumes: FloatArray
 
     def factors(self, kind: str, unit: str) -> FloatArray:
-        """What labels of a kind (virial, stress) that were in this unit are to be multiplied by [n, 1]."""
+        """Return the factors [n, 1] that convert labels of a kind (virial, stress) given in this unit."""
         in_ev = ENERGIES.get(unit)
         scale = PRESSURES[unit] if in_ev is None else in_ev
         is_pressure, taken_for_pressure = in_ev is None, kind == "stress"
@@ -101,10 +101,10 @@ def virial_warnings(
     cutoff: float,
     file: str,
 ) -> list[str]:
-    """A sentence if labels agree with a fit without them in another unit, sign or order of components only.
+    """Warn if labels agree with a fit without them only in another unit, sign or order of components.
 
     Args:
-        kinds: "virial", "stress": what the labels were given as.
+        kinds: the kinds that the labels were given as, "virial" or "stress".
         reference_energies: E0 in eV; None leaves energies out.
     """
     sample = _sample([s for s in structures if s.virial is not None and s.forces is not None])
@@ -115,7 +115,7 @@ def virial_warnings(
 
 
 def doubts(virials: Virials, kind: str, file: str) -> list[str]:
-    """At most one sentence, on labels of a kind (virial, stress)."""
+    """Report doubts about labels of a kind (virial, stress), in at most one sentence."""
     as_taken = Reading({"virial": "eV", "stress": "eV/Å³"}[kind], 1)
     found = {reading: _deviation(virials, kind, reading) for reading in _readings()}
     best = min(found, key=found.__getitem__)
@@ -125,8 +125,8 @@ def doubts(virials: Virials, kind: str, file: str) -> list[str]:
     convert = f"give {wanted} in the order {RIGHT_ORDER}"
     if (best, order) != (as_taken, RIGHT_ORDER):
         return [
-            f"{file}: {kind} labels seem to be {_described(best, as_taken, order)}: so read, they agree with a small "
-            f"fit to energies and forces, and as they are they do not; {convert}"
+            f"{file}: {kind} labels seem to be {_described(best, as_taken, order)}: only then do they agree with a "
+            f"small fit to energies and forces; {convert}"
         ]
     if found[as_taken] > FAR:
         return [
@@ -138,7 +138,7 @@ def doubts(virials: Virials, kind: str, file: str) -> list[str]:
 
 def _described(reading: Reading, as_taken: Reading, order: str) -> str:
     parts = [f"in {reading.unit}"] if reading.unit != as_taken.unit else []
-    parts += ["of the other sign"] if reading.sign < 0 else []
+    parts += ["of opposite sign"] if reading.sign < 0 else []
     parts += [f"in the order {order}"] if order != RIGHT_ORDER else []
     return ", ".join(parts)
 
@@ -152,13 +152,13 @@ def _explains(deviation: float, as_taken: float) -> bool:
 
 
 def _deviation(virials: Virials, kind: str, reading: Reading) -> float:
-    """Of what the fit predicts best, the diagonal or the components off it, in the best order."""
+    """Return the deviation of the better predicted part, diagonal or off-diagonal, in the best order."""
     labels = _converted(virials, kind, reading)
     return min(min(_parts(virials, labels, places)) for places in ORDERS.values())
 
 
 def _order(virials: Virials, kind: str, reading: Reading) -> str:
-    """By the components off the diagonal, if these are not too small; a small fit predicts them better."""
+    """Determine the order from the off-diagonal components, which a small fit predicts better, unless too small."""
     labels = _converted(virials, kind, reading)
     found = {order: _parts(virials, labels, places)[-1] for order, places in ORDERS.items()}
     best = min(found, key=found.__getitem__)
@@ -166,7 +166,7 @@ def _order(virials: Virials, kind: str, reading: Reading) -> str:
 
 
 def _parts(virials: Virials, labels: FloatArray, places: Sequence[int]) -> list[float]:
-    """Deviations of the diagonal and of the components off it, where these are not too small to tell."""
+    """Return the deviations of the diagonal and off-diagonal components, unless these are too small."""
     ordered, predicted = labels[:, places], virials.predicted
     parts = [(ordered[:, k], predicted[:, k]) for k in (slice(0, 3), slice(3, 6))]
     return [_size(a - b) / _size(b) for a, b in parts if _size(b) > LEAST_SHARE * _size(predicted)] or [0.0]
@@ -181,7 +181,7 @@ def _size(components: FloatArray) -> float:
 
 
 def _sample(structures: Sequence[LabeledStructure]) -> list[LabeledStructure]:
-    """Some of them, evenly, of at most so many atoms."""
+    """Choose structures, evenly spaced, with at most `MOST_ATOMS` atoms in all."""
     places = np.linspace(0, len(structures) - 1, min(len(structures), MOST_STRUCTURES)).round().astype(int)
     atoms = np.cumsum([len(structures[k]) for k in places])
     step = max(1, int(np.ceil(atoms[-1] / MOST_ATOMS))) if len(places) else 1
@@ -191,7 +191,7 @@ def _sample(structures: Sequence[LabeledStructure]) -> list[LabeledStructure]:
 def _model(
     structures: Sequence[LabeledStructure], reference_energies: Mapping[str, float] | None, cutoff: float
 ) -> LinearACE | None:
-    """A small fit to energies and forces; None with too many elements for one, or with nothing to fit."""
+    """Make a small fit to energies and forces; None if there are too many elements for one, or nothing to fit."""
     elements = tuple(dict.fromkeys(symbol for s in structures for symbol in s.atoms.symbols))
     cutoff = min(cutoff, LONGEST_CUTOFF)
     for order, degree in SIZES:

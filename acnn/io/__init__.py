@@ -1,0 +1,1 @@
+"""Files of models: the model file, and exports to other formats."""

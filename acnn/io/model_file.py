@@ -1,10 +1,9 @@
 """Model files ``*.acnn``: safetensors, with a JSON header under the metadata key "acnn" and a checksum. Never a pickle.
 
-The header holds the format version, the kind of model, its specification, E0, a probe and the provenance of the fit;
-the tensors hold coefficients, the weights of a network and, where there is one, the committee: `Model.to_parts` of each
-type says what. "noise" in the header is what the fit assumed of the labels (an older acnn loads such a file
-without them, and refuses kinds it does not know). The basis is rebuilt from its specification; the probe, the energy of
-a small fixed cluster, makes sure that what was rebuilt is what was saved.
+The header holds the format version, the model type, the specification, E0, a probe and the provenance of the fit; the
+tensors hold coefficients, network weights and the committee, if there is one: see `Model.to_parts` of each type.
+"noise" in the header is the noise that the fit assumed in the labels. The basis is rebuilt from its specification; the
+probe, the energy of a small fixed cluster, verifies that the rebuilt model is the one that was saved.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ PROBE_TOLERANCE = 1e-8
 
 
 class ModelFileError(ValueError):
-    """A file that cannot be loaded as a model, said in one sentence."""
+    """A file that cannot be loaded as a model; the message is one sentence."""
 
 
 def save_model(model: Potential, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a model; the file appears whole or not at all.
+    """Write a model; the file is written completely or not at all.
 
     Args:
         provenance: how the model was made; anything JSON can hold.
@@ -46,20 +45,20 @@ def save_model(model: Potential, path: str | os.PathLike[str], provenance: Mappi
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
-    """The model of a file, on the CPU in float64."""
+    """Load a model on the CPU in float64."""
     return model_from_bytes(_content(Path(path)), str(path))
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON header of a model file: specification, E0 and provenance."""
+    """Read the JSON header of a model file: specification, E0 and provenance."""
     return _parse(_content(Path(path)), str(path))[0]
 
 
 def require_own_model(path: Path, model_types: Sequence[str], overwrite: bool) -> None:
-    """A command run again replaces the model it made, and nothing else that has the name of its output.
+    """Require that an existing output is a model of these types: a command may replace only what it could have made.
 
     Raises:
-        FileExistsError: it is no model of these types, and nobody said that it may be replaced.
+        FileExistsError: it is not, and ``overwrite`` is not set.
     """
     if overwrite or not path.is_file():
         return
@@ -68,17 +67,16 @@ def require_own_model(path: Path, model_types: Sequence[str], overwrite: bool) -
     except ModelFileError:
         found = None
     if found not in model_types:
-        what = "no model of acnn" if found is None else f"a model of the type {found}"
+        what = "is not a model of acnn" if found is None else f"is a model of type {found}"
         raise FileExistsError(
-            f"{path} is there already, and is {what}, not {' or '.join(model_types)}: choose another name, or "
-            "--overwrite"
+            f"{path} already exists and {what}, not {' or '.join(model_types)}: choose another name, or use --overwrite"
         )
 
 
 def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None) -> bytes:
-    """The content of a model file."""
+    """Return the content of a model file."""
     if not isinstance(model, Model):
-        raise TypeError(f"a {type(model).__name__} has no model file format")
+        raise TypeError(f"a {type(model).__name__} cannot be saved as a model file")
     own, tensors = stored_parts(model)
     header = {
         "format_version": FORMAT_VERSION,
@@ -90,27 +88,27 @@ def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None
 
 
 def model_from_bytes(content: bytes, name: str) -> Model:
-    """The model in the content of a model file; ``name`` is for error messages."""
+    """Make the model from the content of a model file; ``name`` is for error messages."""
     header, tensors = _parse(content, name)
     try:
         model = model_of(header, tensors)
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
-        raise ModelFileError(f"{name}: damaged, its specification cannot be used: {reasons}") from error
+        raise ModelFileError(f"{name}: damaged, its specification is invalid: {reasons}") from error
     except (KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ModelFileError(f"{name}: damaged, its header and tensors do not make a model: {reason}") from error
+        raise ModelFileError(f"{name}: damaged, its header and tensors do not form a model: {reason}") from error
     found, saved = probe_energy(model), header["probe_energy"]
     if not abs(found - saved) <= PROBE_TOLERANCE * max(1.0, abs(saved)):
         raise ModelFileError(
-            f"{name}: the rebuilt model gives {found} eV where {saved} eV was saved: this version of acnn "
-            f"does not build the model that version {header['provenance'].get('acnn_version', '?')} did"
+            f"{name}: the rebuilt model gives {found} eV instead of the saved {saved} eV: this version of acnn cannot "
+            f"reproduce models of version {header['provenance'].get('acnn_version', '?')}"
         )
     return model
 
 
 def probe_energy(model: Model) -> float:
-    """Energy (eV, without E0) of eight atoms of all elements in turn, at fixed places inside the cutoff."""
+    """Return the energy (eV, without E0) of eight atoms of all elements in turn, at fixed places within the cutoff."""
     numbers = np.array([atomic_numbers[model.elements[i % len(model.elements)]] for i in range(8)])
     directions = np.sin(np.outer(np.arange(1, 9), [1.0, 2.3, 3.7]))
     points = 0.35 * model.cutoff * directions
@@ -129,7 +127,7 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and tensors."""
+    """Return header and tensors."""
     try:
         header, tensors = unsealed(load, content, "acnn")
     except (KeyError, SealError) as error:
@@ -145,14 +143,14 @@ def _require_sound_header(name: str, header: Mapping[str, Any]) -> None:
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{name}: written in format {version}, this acnn reads format {FORMAT_VERSION}: a newer acnn wrote it, "
-            "upgrade acnn"
+            f"{name}: written in format {version} by a newer acnn, but this one reads format {FORMAT_VERSION}: upgrade "
+            "acnn"
         )
     model_type = str(header.get("model_type"))
     if "model_type" in header and model_type not in MODEL_TYPES:
         known = ", ".join(map(repr, MODEL_TYPES))
-        raise ModelFileError(f"{name}: holds a {model_type!r} model, this version of acnn reads {known} ones")
+        raise ModelFileError(f"{name}: a model of type {model_type!r}, but this version of acnn reads {known}")
     needed = MODEL_TYPES[model_type].header_keys if model_type in MODEL_TYPES else ()
     missing = [key for key in ("model_type", *needed, "probe_energy", "provenance") if key not in header]
     if missing:
-        raise ModelFileError(f"{name}: the header has no {', '.join(missing)}: the file is damaged")
+        raise ModelFileError(f"{name}: damaged, its header has no {', '.join(missing)}")

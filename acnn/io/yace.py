@@ -3,9 +3,9 @@
     E_i = E0 + Σ_k c_k Σ_j g_k(r_ij) + Σ_p c̃_p Re Π_t A_{μ n l m}(t),
     A_μnlm = Σ_j Σ_k crad_nlk g_k(r_ij) sqrt(4π) Y_lm(r̂_ij) δ_{μ μ_j}
 
-Products and coefficients are acnn's own: the harmonics differ by sqrt(4π) alone, which crad takes up, and of a product
-and its conjugate one is written, with the coefficient of both. The functions of one neighbor and the radial functions
-are sums of the format's g_k, which programs tabulate as cubic splines: see `acnn.io.yace_radial`.
+Products and coefficients are acnn's own: the harmonics differ only by sqrt(4π), which crad absorbs, and only one of a
+product and its conjugate is written, with the coefficient of both. The functions of one neighbor and the radial
+functions are sums of the format's g_k, which programs tabulate as cubic splines: see `acnn.io.yace_radial`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from acnn.models.linear import LinearACE, require_linear
 from acnn.potential import Potential
 
 SHORTEST_DISTANCE = 0.5
-"""Bond lengths; the functions of one neighbor are exact from here on."""
+"""In bond lengths; the functions of one neighbor are exact at all larger distances."""
 SPLINE_STEP = 0.001
 """Å between the knots of the splines."""
 VISIBLE_SLOPE_ERROR = 1e-6
-"""eV/Å, and relative for R_n: fits less exact than this are mentioned."""
+"""eV/Å, and relative for R_n; larger errors of the fits are reported."""
 
 
 @dataclass(frozen=True)
 class ProductFunction:
-    """Products of densities that differ in m alone.
+    """Products of densities that differ only in m.
 
     Attributes:
-        elements, ns, ls: of the factors [order].
+        elements, ns, ls: those of the factors [order].
         ms: [n_products, order].
         coefficients: c̃ in eV [n_products].
     """
@@ -52,15 +52,15 @@ class ProductFunction:
 
 @dataclass(frozen=True)
 class YaceReport:
-    """What an export wrote and how exact it is.
+    """Size and accuracy of an export.
 
     Attributes:
         bonds: the fits of the radial functions by element indices (center, neighbor).
         n_radial_functions: number of g_k.
-        n_functions: functions of two neighbors or more, over all elements.
-        n_products: their products of densities.
+        n_functions: number of functions of two or more neighbors, over all elements.
+        n_products: number of their products of densities.
         table_bytes: memory of the splines in the program that reads the file.
-        limits: sentences, one for everything the file does not hold as the model has it.
+        limits: differences between the file and the model, one sentence each.
     """
 
     bonds: dict[Bond, BondFit]
@@ -88,13 +88,13 @@ def save_yace(
     spline_step: float = SPLINE_STEP,
     tolerance: float = 0.0,
 ) -> YaceReport:
-    """Write a model for ``pair_style pace``; the file appears whole or not at all.
+    """Write a model for ``pair_style pace``; the file is written completely or not at all.
 
     Args:
-        shortest: distance in bond lengths from which on the pair part is exact.
-        spline_step: in Å; a larger one saves memory in the program that reads the file, and costs accuracy.
-        tolerance: slopes of radial functions may be off by this (eV/Å; relative for R_n) where fewer radial functions
-            do for it; 0: no more than the splines' are.
+        shortest: distance in bond lengths above which the pair part is exact.
+        spline_step: in Å; a larger step saves memory in the program that reads the file, but costs accuracy.
+        tolerance: allowed error of slopes of radial functions (eV/Å; relative for R_n), to save radial functions; 0
+            allows only that of the splines.
     """
     model = require_linear(model, "the model", "use --to mliap, the .yace format holds linear models only")
     if not 0 < shortest < 1:
@@ -104,7 +104,7 @@ def save_yace(
     if not 0 <= tolerance <= 0.1:
         raise ValueError(f"the tolerance of slopes must be between 0 and 0.1 eV/Å, not {tolerance:g}")
     if not bool(np.isfinite(model.coefficients.detach().cpu().numpy()).all()):
-        raise ValueError("the model has coefficients that are not finite: it cannot be exported")
+        raise ValueError("the model cannot be exported: it has coefficients that are not finite")
     bonds = fit_radial(model, shortest, spline_step, tolerance)
     functions = product_functions(model)
     write_atomically(Path(path), "".join(_lines(model, bonds, functions, spline_step)).encode())
@@ -128,7 +128,7 @@ def _report(
 
 
 def product_functions(model: LinearACE) -> list[list[ProductFunction]]:
-    """For every center element the products of two densities or more whose coefficients are not zero."""
+    """Return, for every center element, the products of two or more densities with nonzero coefficients."""
     table, c = model.basis.table, model.coefficients.detach().cpu().double().numpy()
     return [list(_of_element(block, table, c[block.columns])) for block in model.basis.by_element]
 
@@ -142,7 +142,7 @@ def _of_element(block: ElementBasis, table: DensityTable, c: FloatArray) -> Iter
 
 
 def decoded(rows: IntArray, table: DensityTable) -> IntArray:
-    """(z, n, l, m) of rows of the density table, sorted within every product [n_products, order, 4]."""
+    """Return (z, n, l, m) of rows of the density table, sorted within every product [n_products, order, 4]."""
     unsigned, sign, _ = table.unsigned(rows.ravel())
     factors = (table.rows[unsigned] * np.where(np.arange(4) == 3, sign[:, None], 1)).reshape(*rows.shape, 4)
     position = np.lexsort(tuple(factors[..., axis] for axis in (3, 2, 1, 0)), axis=-1)
@@ -150,7 +150,7 @@ def decoded(rows: IntArray, table: DensityTable) -> IntArray:
 
 
 def _grouped(factors: IntArray, coefficients: FloatArray) -> Iterator[ProductFunction]:
-    """Products [n_products, order, 4] that share their (z, n, l) as one function each."""
+    """Collect products [n_products, order, 4] with the same (z, n, l) into one function each."""
     znl = factors[..., :3].reshape(len(factors), -1)
     distinct, group = np.unique(znl, axis=0, return_inverse=True)
     position = np.argsort(group.ravel(), kind="stable")
@@ -160,11 +160,11 @@ def _grouped(factors: IntArray, coefficients: FloatArray) -> Iterator[ProductFun
         yield ProductFunction(z, n, l, factors[members, :, 3], coefficients[members])
 
 
-# --- what the format cannot hold --------------------------------------------------------------------------------------
+# --- what the format cannot represent ---------------------------------------------------------------------------------
 
 
 def limits(model: LinearACE, bonds: dict[Bond, BondFit]) -> list[str]:
-    """One sentence for everything that is not as in the model."""
+    """Describe every difference from the model in one sentence."""
     return [*_short_range_limits(model, bonds), *_rounded_limits(model, bonds)]
 
 
@@ -173,28 +173,28 @@ def _short_range_limits(model: LinearACE, bonds: dict[Bond, BondFit]) -> Iterato
     named = ", ".join(f"{_name(model, bond)} {fit.shortest:.2f} Å" for bond, fit in pairs.items())
     if model.basis.pair_columns or model.zbl is not None:
         yield (
-            f"pairs closer than {named}: the repulsion, which diverges in the model, stays finite in the file: a run "
-            "in which atoms come this close is not the model's"
+            f"pairs closer than {named}: the repulsion, which diverges in the model, stays finite in the file, so runs "
+            "in which atoms come this close differ from the model"
         )
     soft = [_name(model, bond) for bond, fit in pairs.items() if fit.contact < 0]
     if soft:
-        yield f"the pair part of {', '.join(soft)} attracts at r → 0, in the model as in the file: see acnn check"
+        yield f"the pair part of {', '.join(soft)} attracts at r → 0, in the model and in the file: see acnn check"
 
 
 def _rounded_limits(model: LinearACE, bonds: dict[Bond, BondFit]) -> Iterator[str]:
     error = largest(fit.error for fit in bonds.values())
-    found = f"(pair forces off by up to {2 * error.pair:.1g} eV/Å, slopes of R_n by {error.radial:.1g} of the largest)"
+    found = f"(errors: pair forces {2 * error.pair:.1g} eV/Å at most, slopes of R_n {error.radial:.1g} of the largest)"
     if model.zbl is not None:
         yield (
-            "ZBL is part of the exported pair functions, do not add pair_style zbl; at the sum of the covalent radii, "
-            f"where its third derivative jumps, it is rounded off {found}"
+            "the exported pair functions include ZBL, so do not add pair_style zbl; at the sum of the covalent radii, "
+            f"where its third derivative jumps, it is smoothed {found}"
         )
     products, pairs = model.basis.specification.cutoff, model.basis.pair_radial.cutoff
     mixed = bool(model.basis.pair_columns) and products != pairs and any(b.n_functions for b in model.basis.by_element)
     if mixed:
         yield (
             f"the format has one cutoff for products ({products:g} Å in the model) and pairs ({pairs:g} Å): the "
-            f"shorter one is rounded off {found}; a model with equal cutoffs is exported exactly"
+            f"shorter one is smoothed {found}; a model with equal cutoffs is exported exactly"
         )
     if model.zbl is None and not mixed and max(error.pair, error.radial) > VISIBLE_SLOPE_ERROR:
         yield f"the radial functions are approximated {found}"
@@ -232,13 +232,13 @@ def _lines(
 
 
 def _extent(functions: Sequence[Sequence[ProductFunction]]) -> tuple[int, int]:
-    """Largest n and l, at least 1 and 0: readers want one radial function."""
+    """Return the largest n and l, at least 1 and 0, since readers need one radial function."""
     written = [f for of_element in functions for f in of_element]
     return max((n for f in written for n in f.ns), default=1), max((l for f in written for l in f.ls), default=0)
 
 
 def _bond(fit: BondFit, n_max: int, l_max: int) -> str:
-    """The format has crad [n, l, k]; R_n is the same for all l."""
+    """Format a bond; the format has crad [n, l, k], but R_n is the same for all l."""
     by_n = (", ".join([_numbers(row)] * (l_max + 1)) for row in fit.radial[:n_max])
     return (
         f"{{nradmax: {n_max}, lmax: {l_max}, nradbasemax: {len(fit.pair)}, radbasename: ChebExpCos, "
@@ -272,11 +272,11 @@ def _numbers(values: Iterable[float]) -> str:
 
 
 def _number(value: float) -> str:
-    """Shortest text that reads back as the same float64; YAML wants a point in a mantissa."""
+    """Return the shortest text that reads back as the same float64; YAML requires a point in the mantissa."""
     text = repr(float(value))
     return text if "." in text else text.replace("e", ".0e")
 
 
 def _quoted(element: str) -> str:
-    """YAML reads a bare Y, N or No as truth values."""
+    """Quote a symbol: YAML reads a bare Y, N or No as booleans."""
     return f'"{element}"'

@@ -11,14 +11,14 @@ Rows [A | y] stream into one triangular factor, and every solver works on that:
     >>> np.allclose(solution.coefficients, [0.983, 1.050], atol=0.02)
     True
 
-All of them find argmin_c ‖y - A c‖² + λ ‖Γ c‖² with a diagonal prior Γ, some of them λ as well; parameters are those of
-the constructor, and ``solve(problem, gamma)`` returns a `Solution`, which has the posterior of the coefficients, too.
+All of them find argmin_c ‖y - A c‖² + λ ‖Γ c‖² with a diagonal prior Γ; some of them also determine λ. Parameters go to
+the constructor, and ``solve(problem, gamma)`` returns a `Solution`, which includes the posterior of the coefficients.
 
     QR      λ is given
-    RRQR    leaves out directions that the data hardly determine
+    RRQR    drops directions that the data hardly determine
     LSQR    λ is given; iterative
-    BLR     λ and the noise by the evidence
-    ARD     one λ for each coefficient by the evidence; leaves coefficients out
+    BLR     λ and the noise maximize the evidence
+    ARD     one λ per coefficient, by maximizing the evidence; drops coefficients
 """
 
 from acnn.solvers.ard import ARD
@@ -30,7 +30,7 @@ from acnn.solvers.qr import QR, RRQR
 from acnn.solvers.streaming_qr import ReducedProblem, StreamingQR
 
 SOLVERS: dict[str, type[ARD | BLR | LSQR | QR | RRQR]] = {"blr": BLR, "qr": QR, "rrqr": RRQR, "lsqr": LSQR, "ard": ARD}
-"""By the names that settings have for them."""
+"""Solvers by their names in settings."""
 
 __all__ = [
     "ARD",

@@ -1,8 +1,8 @@
-"""Automatic relevance determination (ARD): one prior precision per coefficient, and functions that leave the model.
+"""Automatic relevance determination (ARD): one prior precision per coefficient, and pruning of functions.
 
 Likelihood y ~ N(A c, β⁻¹), prior x_k ~ N(0, α_k⁻¹) of x = Γ c; α and β maximize the evidence, paper eq. (16) with a
 diagonal Σ_0 (MacKay, Neural Comput. 4, 415 (1992); Tipping, J. Mach. Learn. Res. 1, 211 (2001)). The evidence does not
-depend on Γ, but has many maxima, and Γ is where the search starts.
+depend on Γ, but has many maxima, and Γ determines where the search starts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from acnn.solvers.evidence import Evidence, SparseModel, evaluate_evidence
 from acnn.solvers.streaming_qr import ReducedProblem
 
 RELEVANCE = 2.0
-NEGLIGIBLE = 1e-4  # of a parameter: what the data say about a function that is on its way out
+NEGLIGIBLE = 1e-4  # share of a parameter that the data determine, below which a function may be dropped
 SMALLEST_SHARE = 1e-12  # where 1 - α Σ is rounding
 FIRST_NOISE = 0.1  # of the variance of the data
 
@@ -30,20 +30,20 @@ class ARD:
     """Evidence maximization over one precision α_k per coefficient, then pruning.
 
     Iterates α_k ← (1 - α_k Σ_kk) / x_k² and β ← N / (‖y - A c‖² + Σ α_k x_k²/β) until the log evidence changes by less
-    than ``tolerance``. α_k of a function that the data do not support grows without bound, and the function leaves. Of
-    what remains, functions of low relevance |c_k|/√Σ_kk leave too, and α and β are found again for the rest. An
-    iteration costs about k³ operations, k the functions still in. It starts with a tenth of the data's variance as
-    noise, and one α for all that makes the variance of the prior's predictions that of the data: from less noise it can
-    be caught where fewer rows than functions are interpolated.
+    than ``tolerance``. α_k of a function that the data do not support grows without bound, and the function is dropped.
+    Of the remaining ones, functions of low relevance |c_k|/√Σ_kk are dropped too, and α and β are found again for the
+    rest. An iteration costs about k³ operations, where k functions remain. The search starts with a tenth of the data's
+    variance as noise, and with one common α for which the prior's predictions have the variance of the data: with less
+    noise it could get stuck interpolating the data if there are fewer rows than functions.
 
     Posterior: N(c, Γ⁻¹ (β Γ⁻¹AᵀA Γ⁻¹ + diag α)⁻¹ Γ⁻¹) of the kept coefficients; the others are zero.
 
     Args:
-        threshold: every kept coefficient is at least so many standard deviations from zero; or "bic": the threshold
+        threshold: minimum distance of a kept coefficient from zero in standard deviations; or "bic": the threshold
             that minimizes the Bayesian information criterion, k ln N + N ln(misfit/N), where the misfit of the k most
             relevant functions is min ‖y - A c‖² + Σ α_j x_j²/β.
-        tolerance: change of the log evidence in one iteration at which it stops.
-        max_iterations: stops in any case, with a warning.
+        tolerance: stop when the log evidence changes by less than this in one iteration.
+        max_iterations: stop after this many, with a warning.
     """
 
     threshold: float | Literal["bic"] = "bic"
@@ -51,6 +51,7 @@ class ARD:
     max_iterations: int = 500
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
+        """Solve the reduced problem under the prior Γ = diag(gamma), see `Solver`."""
         model = _start(problem, gamma)
         model, evidence, converged = self._maximize(model)
         while (kept := self._selected(model, evidence)) is not None:
@@ -72,7 +73,7 @@ class ARD:
         return model, evidence, False
 
     def _selected(self, model: SparseModel, evidence: Evidence) -> NDArray[np.intp] | None:
-        """Positions of the functions that stay; None if all do."""
+        """Return the positions of the functions that stay; None if all do."""
         relevance = evidence.relevance
         if self.threshold == "bic":
             order = np.argsort(-relevance, kind="stable")
@@ -101,13 +102,13 @@ class ARD:
 
     def _not_converged(self) -> str:
         return (
-            f"ard stopped after {self.max_iterations} iterations before the log evidence settled to "
-            f"{self.tolerance:g}: more functions may be kept than the data support"
+            f"ard stopped after {self.max_iterations} iterations before the log evidence converged to "
+            f"{self.tolerance:g}: it may have kept more functions than the data support"
         )
 
 
 def parse_threshold(value: str | float) -> float | Literal["bic"]:
-    """The threshold of `ARD` from "bic", "relevance" or a number ≥ 0."""
+    """Parse the threshold of `ARD` from "bic", "relevance" or a number ≥ 0."""
     if value == "bic":
         return "bic"
     try:
@@ -117,8 +118,8 @@ def parse_threshold(value: str | float) -> float | Literal["bic"]:
     if 0 <= number < np.inf:
         return number
     raise ValueError(
-        f"the threshold of ard is bic, relevance (= {RELEVANCE:g}), or the number of standard deviations a coefficient "
-        f"must be away from zero, such as 3, not {str(value)[:60]!r}"
+        f"the threshold of ard must be bic, relevance (= {RELEVANCE:g}), or the number of standard deviations a "
+        f"coefficient must be away from zero, such as 3, not {str(value)[:60]!r}"
     )
 
 
@@ -131,7 +132,7 @@ def _start(problem: ReducedProblem, gamma: FloatArray) -> SparseModel:
 
 
 def _updated(model: SparseModel, evidence: Evidence) -> SparseModel:
-    """One fixed-point step in α and β; functions without support leave."""
+    """Take one fixed-point step in α and β; functions without support are dropped."""
     squares = np.maximum(evidence.mean**2, np.finfo(float).tiny)
     precisions = np.maximum(evidence.shares, SMALLEST_SHARE) / squares
     leaving = (evidence.shares < NEGLIGIBLE) & (precisions > model.precisions)
@@ -141,14 +142,14 @@ def _updated(model: SparseModel, evidence: Evidence) -> SparseModel:
 
 
 def _best_size(misfits: FloatArray, n_rows: int) -> int:
-    """The k that minimizes k ln N + N ln(misfit_k / N), misfits [p + 1] of the k = 0 … p best functions."""
-    floor = np.finfo(float).eps ** 2 * max(misfits[0], np.finfo(float).tiny)
-    criterion = np.arange(len(misfits)) * np.log(n_rows) + n_rows * np.log(np.maximum(misfits, floor) / n_rows)
+    """Return the k that minimizes k ln N + N ln(misfit_k / N), with misfits [p + 1] of the k = 0 … p best functions."""
+    least = np.finfo(float).eps ** 2 * max(misfits[0], np.finfo(float).tiny)
+    criterion = np.arange(len(misfits)) * np.log(n_rows) + n_rows * np.log(np.maximum(misfits, least) / n_rows)
     return int(np.argmin(criterion))
 
 
 def _embedded(factor: FloatArray, columns: NDArray[np.intp], gamma: FloatArray) -> FloatArray:
-    """F [p, k] of all coefficients from that of the kept x."""
+    """Return F [p, k] of all coefficients from that of the kept x."""
     embedded = np.zeros((len(gamma), len(columns)))
     embedded[columns] = factor / gamma[columns, None]
     return embedded

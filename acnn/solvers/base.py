@@ -1,8 +1,8 @@
-"""What a solver is, and what it finds: coefficients with their posterior distribution.
+"""The interface of solvers and their result: coefficients with their posterior distribution.
 
     argmin_c ‖z - R c‖² + λ ‖Γ c‖²          (paper eq. 12, on the reduced problem)
 
-Solvers know nothing of atoms: in goes a `ReducedProblem` and the diagonal Γ, out comes a `Solution`.
+Solvers know nothing about atoms: from a `ReducedProblem` and the diagonal Γ they make a `Solution`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Posterior:
 
     Attributes:
         mean: μ [p], eV.
-        compute_factor: returns F [p, k], eV; called when somebody asks for the first time.
+        compute_factor: returns F [p, k], eV; called on first use.
     """
 
     mean: FloatArray
@@ -35,32 +35,32 @@ class Posterior:
         """F [p, k] with Σ = F Fᵀ in eV²; the variance of a prediction b·c is ‖Fᵀ b‖².
 
         Raises:
-            ValueError: the data leave no row to estimate the noise from.
+            ValueError: no rows are left to estimate the noise from.
         """
         return self.compute_factor()
 
     def draw(self, n: int, seed: int) -> FloatArray:
-        """n samples of the coefficients [n, p], eV: a committee."""
+        """Draw n samples of the coefficients [n, p], eV: a committee."""
         factor = self.covariance_factor
         return self.mean + np.random.default_rng(seed).normal(size=(n, factor.shape[1])) @ factor.T
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Coefficients and what was learned on the way.
+    """Coefficients, their distribution, and what else the solver determined.
 
     Attributes:
         coefficients: c [p], eV (the posterior mean).
         regularization: λ; 0 for RRQR; for ARD the geometric mean of α_k/β of the kept functions.
-        effective_parameters: how many parameters the data determine, Σ s²/(s² + λ) over the singular values s of R Γ⁻¹;
-            the numerical rank for RRQR, Σ (1 - α_k Σ_kk) for ARD.
+        effective_parameters: number of parameters that the data determine, Σ s²/(s² + λ) over the singular values s of
+            R Γ⁻¹; the numerical rank for RRQR, Σ (1 - α_k Σ_kk) for ARD.
         solver: name and parameters.
         posterior: N(c, F Fᵀ).
-        kept: the functions that are in the model [p]; ARD leaves functions out, their coefficients are zero.
+        kept: the functions that are in the model [p]; coefficients of functions that ARD drops are zero.
         noise_precision: β, the precision of a row of weight one: from the evidence for BLR and ARD, otherwise from the
-            residual, β⁻¹ = ‖y - A c‖² / (N - effective parameters), and None where that leaves no row.
+            residual, β⁻¹ = ‖y - A c‖² / (N - effective parameters), and None if that leaves no rows.
         log_evidence: log p(y | β, Σ_0) of the weighted rows (BLR and ARD), eq. (16).
-        warnings: what the user should know, a sentence each.
+        warnings: what the user should know, one sentence each.
     """
 
     coefficients: FloatArray
@@ -79,11 +79,11 @@ class Solution:
         return self.posterior.covariance_factor
 
     def draw(self, n: int, seed: int) -> FloatArray:
-        """n samples of the coefficients [n, p], see `Posterior.draw`."""
+        """Draw n samples of the coefficients [n, p], see `Posterior.draw`."""
         return self.posterior.draw(n, seed)
 
     def without_posterior(self) -> Solution:
-        """What other processes get: the posterior is computed where the factor is."""
+        """Return the solution for other processes; the posterior exists only where the factor is."""
         return replace(self, posterior=Posterior(self.posterior.mean, _elsewhere))
 
 
@@ -92,22 +92,22 @@ def _elsewhere() -> FloatArray:
 
 
 class Solver(Protocol):
-    """Parameters in the constructor, and one function."""
+    """An object with its parameters in the constructor, and one method."""
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
-        """Coefficients of the reduced problem under the prior Γ = diag(gamma), gamma [p] > 0."""
+        """Solve the reduced problem under the prior Γ = diag(gamma), gamma [p] > 0."""
         ...
 
 
 def scaled_factor(problem: ReducedProblem, gamma: FloatArray) -> FloatArray:
-    """R Γ⁻¹ [p, p], the factor of the problem in x = Γ c."""
+    """Return R Γ⁻¹ [p, p], the factor of the problem in x = Γ c."""
     if gamma.shape != problem.target.shape or not (gamma > 0).all() or not np.isfinite(gamma).all():
         raise ValueError("the prior needs one positive number per basis function")
-    return np.divide(problem.factor, gamma, order="F")  # as LAPACK wants it: no copy
+    return np.divide(problem.factor, gamma, order="F")  # so that LAPACK need not copy
 
 
 def residual_precision(square: float, n_rows: int, effective_parameters: float) -> float | None:
-    """β = (N - n_eff) / ‖y - A c‖²: the noise as the residual shows it; None if no row is left over."""
+    """Return β = (N - n_eff) / ‖y - A c‖², the noise estimated from the residual; None if no rows are left over."""
     spare = n_rows - effective_parameters
     if spare < 1e-6 * n_rows or spare <= 0:
         return None
@@ -115,13 +115,14 @@ def residual_precision(square: float, n_rows: int, effective_parameters: float) 
 
 
 def require_precision(noise_precision: float | None) -> float:
-    """β, or the reason why there is none."""
+    """Return β, or raise an error with the reason why there is none."""
     if noise_precision is None:
         raise ValueError(
-            "the coefficients fit every row, which leaves nothing to estimate the noise from: add data or use blr"
+            "the coefficients fit every row exactly, so the noise cannot be estimated: add data or use blr"
         )
     return noise_precision
 
 
 def all_kept(problem: ReducedProblem) -> BoolArray:
+    """Return the mask that keeps all functions."""
     return np.ones(len(problem.target), dtype=bool)

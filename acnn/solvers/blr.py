@@ -20,18 +20,19 @@ class BLR:
     """Bayesian linear regression: λ = ζ/β maximizes the evidence, eqs. (13)-(16).
 
     Likelihood y ~ N(A c, β⁻¹), prior c ~ N(0, (ζ Γ²)⁻¹), posterior N(c, (β AᵀA + ζ Γ²)⁻¹). With A Γ⁻¹ = U S Vᵀ and
-    λ = ζ/β the best β is known in closed form, β = N / (residual² + Σ λ z²/(s² + λ)), which leaves one search in log λ:
-    a grid, then Brent's method.
+    λ = ζ/β the best β is known in closed form, β = N / (residual² + Σ λ z²/(s² + λ)), which leaves a one-dimensional
+    search in log λ: a grid, then Brent's method.
 
     Args:
-        slack: above 1, the smoothest coefficients instead whose residual ‖y - A c‖ is so many times that of the most
-            probable ones: the largest such λ, with the best β for it. The evidence speaks of the data alone, and lets
-            coefficients grow until noise stops them; beyond the data smooth functions go wrong less.
+        slack: residual tolerance. Above 1, take the smoothest coefficients whose residual ‖y - A c‖ is this multiple of
+            that of the most probable ones: the largest such λ, with the best β for it. The evidence concerns the data
+            alone, and lets coefficients grow until noise limits them; smooth functions extrapolate more safely.
     """
 
     slack: float = 1.0
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
+        """Solve the reduced problem under the prior Γ = diag(gamma), see `Solver`."""
         decoupled = DecoupledProblem.of(problem, gamma)
         regularization = _maximize_evidence(decoupled)
         if self.slack > 1:
@@ -40,7 +41,7 @@ class BLR:
             )
         coefficients, beta = decoupled.coefficients(regularization), decoupled.best_noise_precision(regularization)
         n_effective = decoupled.effective_parameters(regularization)
-        empty = f"a slack of {self.slack:g} leaves nothing of the data: the functions explain too little of them"
+        empty = f"a slack of {self.slack:g} is so large that the fit ignores the data: the functions explain too little"
         return Solution(
             coefficients=coefficients,
             regularization=regularization,
@@ -70,7 +71,7 @@ def _maximize_evidence(decoupled: DecoupledProblem) -> float:
 
 
 def _largest_within(decoupled: DecoupledProblem, square: float, least: float) -> float:
-    """The largest λ whose residual ‖y - A c(λ)‖² is not above a square; at most where nothing of the data is left."""
+    """Return the largest λ with ‖y - A c(λ)‖² ≤ ``square``; at most one at which the data have no influence."""
     bounds = (math.log(least), math.log(1e9 * max(decoupled.singular_values.max(initial=0.0) ** 2, least)))
     if decoupled.residual(math.exp(bounds[1])) <= square:
         return math.exp(bounds[1])

@@ -1,4 +1,4 @@
-"""The evidence of a linear model with one prior precision per coefficient, and what its maximization needs.
+"""The evidence of a linear model with one prior precision per coefficient, and the quantities to maximize it.
 
 Everything comes from one triangular factor: with D = diag α, the QR factorization of
 
@@ -30,12 +30,12 @@ class SparseModel:
     """Some of the functions, each with its precision.
 
     Attributes:
-        columns: which functions [k], ascending.
+        columns: those of the functions [k], ascending.
         factor: triangular factor of [A_k Γ_k⁻¹ | y], [k + 1, k + 1].
         precisions: α [k], of x = Γ c.
         beta: precision of the noise.
         n_rows: N.
-        largest_beta: where the noise is rounding of y.
+        largest_beta: the precision at which the noise is rounding of y.
     """
 
     columns: NDArray[np.intp]
@@ -47,7 +47,7 @@ class SparseModel:
 
     @classmethod
     def of(cls, problem: ReducedProblem, gamma: FloatArray, precisions: FloatArray, beta: float) -> SparseModel:
-        """The model of all functions."""
+        """Make the model of all functions."""
         p = len(gamma)
         factor = np.zeros((p + 1, p + 1), order="F")
         factor[:p, :p] = scaled_factor(problem, gamma)
@@ -58,10 +58,11 @@ class SparseModel:
         return cls(np.arange(p), factor, precisions, min(beta, largest), problem.n_rows, largest)
 
     def with_precisions(self, precisions: FloatArray, beta: float) -> SparseModel:
+        """Return the model with other α and β."""
         return replace(self, precisions=precisions, beta=beta)
 
     def restricted_to(self, kept: NDArray[np.intp]) -> SparseModel:
-        """Only the functions at these positions, ascending."""
+        """Keep only the functions at these positions, ascending."""
         (triangle,) = scipy.linalg.qr(self.factor[:, np.append(kept, -1)], mode="r", check_finite=False)
         return replace(
             self,
@@ -73,13 +74,13 @@ class SparseModel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a model says at given α and β.
+    """Mean, covariance and evidence of a model at given α and β.
 
     Attributes:
         triangle: T with t and e, [k + 1, k + 1].
         factor: F [k, k] with Σ = F Fᵀ, of x.
         mean: x [k].
-        shares: 1 - α_k Σ_kk [k], how much of each parameter the data determine, 0 … 1.
+        shares: 1 - α_k Σ_kk [k], the share of each parameter that the data determine, 0 … 1.
         penalized: e² = β ‖y - A x‖² + Σ α x².
         log_evidence: log p(y | α, β).
     """
@@ -93,17 +94,17 @@ class Evidence:
 
     @property
     def relevance(self) -> FloatArray:
-        """|x_k| / √Σ_kk [k]: how many standard deviations a coefficient is from zero."""
+        """|x_k| / √Σ_kk [k]: the distance of a coefficient from zero in standard deviations."""
         return np.abs(self.mean) / np.linalg.norm(self.factor, axis=1)
 
     def misfits(self, order: NDArray[np.intp]) -> FloatArray:
-        """e² of the first 0 … k functions in this order [k + 1], at the same α and β."""
+        """Return e² of the first 0 … k functions in this order [k + 1], at the same α and β."""
         (triangle,) = scipy.linalg.qr(self.triangle[:, np.append(order, -1)], mode="r", check_finite=False)
         return np.cumsum(triangle[::-1, -1] ** 2)[::-1]
 
 
 def evaluate_evidence(model: SparseModel) -> Evidence:
-    """Mean, covariance and evidence at the α and β of the model: about k³ operations."""
+    """Compute mean, covariance and evidence at the α and β of the model, in about k³ operations."""
     k = len(model.columns)
     scale = 1 / np.sqrt(model.precisions)
     triangle = _triangle(model.factor * (math.sqrt(model.beta) * np.append(scale, 1.0)))
@@ -122,7 +123,7 @@ def evaluate_evidence(model: SparseModel) -> Evidence:
 
 
 def _triangle(scaled: FloatArray) -> FloatArray:
-    """Triangular factor of an upper triangle [k + 1, k + 1] over the identity of the first k columns."""
+    """Return the triangular factor of an upper triangle [k + 1, k + 1] over the identity of the first k columns."""
     below = np.eye(len(scaled), order="F")
     below[-1, -1] = 0.0
     found, _, _, info = scipy.linalg.lapack.dtpqrt(

@@ -22,16 +22,16 @@ class LSQR:
 
         argmin_x ‖z - R Γ⁻¹ x‖² + damp² ‖x‖²,   c = Γ⁻¹ x
 
-    so λ = damp², with the prior as right preconditioner. Stopping early, by a large ``atol``, regularizes besides.
+    so λ = damp², with the prior as right preconditioner. Stopping early, by a large ``atol``, regularizes further.
     Effective parameters and posterior are those of the ridge regression with this λ, N(c, β⁻¹ (AᵀA + λ Γ²)⁻¹) with β
     from the residual (`Solution`); they need the singular values, which cost more than most iterations.
 
     Args:
-        damp: square root of λ. The defaults of damp and atol suit the smoothness prior; the paper's 1e-4 and 1e-6 fit
-            far worse under it.
-        atol: stops when residual or gradient are this small, relative to the problem.
-        conlim: stops when the estimated condition number is larger.
-        max_iterations: stops in any case, with a warning.
+        damp: square root of λ. The defaults of damp and atol suit the smoothness prior; with it, the paper's 1e-4 and
+            1e-6 fit much worse.
+        atol: stop when residual or gradient are this small, relative to the problem.
+        conlim: stop when the estimated condition number is larger.
+        max_iterations: stop after this many, with a warning.
     """
 
     damp: float = 1e-5
@@ -40,6 +40,7 @@ class LSQR:
     max_iterations: int = 10_000
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
+        """Solve the reduced problem under the prior Γ = diag(gamma), see `Solver`."""
         scaled = scaled_factor(problem, gamma)
         x, stop, iterations = scipy.sparse.linalg.lsqr(
             scaled,
@@ -73,7 +74,7 @@ class LSQR:
             )
         if stop in CONDITION_STOPS:
             return (
-                f"lsqr stopped before it reached atol = {self.atol:g}, as the condition number exceeds "
+                f"lsqr stopped before it reached atol = {self.atol:g}, because the condition number exceeds "
                 f"{self.conlim:g}: raise damp",
             )
         return ()
@@ -82,5 +83,5 @@ class LSQR:
 def _factor(
     problem: ReducedProblem, gamma: FloatArray, regularization: float, noise_precision: float | None
 ) -> FloatArray:
-    require_precision(noise_precision)  # says so before the work
+    require_precision(noise_precision)  # before the expensive part
     return DecoupledProblem.of(problem, gamma).covariance_factor(regularization, noise_precision)

@@ -1,7 +1,7 @@
 """Smoothness priors: the diagonal Γ of ridge regression, paper eqs. (10)-(12).
 
-A prior is a function of the (n, l) of each basis function; it knows nothing of atoms. Γ need only be right up to a
-factor, which λ takes up.
+A prior is a function of the (n, l) of each basis function; it knows nothing about atoms. Γ matters only up to a
+factor, which λ absorbs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ class Prior(Protocol):
     """γ from the (n, l) of each function, and a name for the model file."""
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
-        """γ of every function [n_functions], positive; functions are held back in proportion."""
+        """Return γ of every function [n_functions], positive; a larger γ penalizes a function more."""
         ...
 
-    def describe(self) -> str: ...
+    def describe(self) -> str:
+        """Return the name and parameter that model files and reports show."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,17 @@ class AlgebraicPrior:
     wl: float = 1.5
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
+        """Return γ of every function, see `Prior`."""
         return np.array([sum(n**self.p + self.wl * l**self.p for n, l in nl) for nl in functions])
 
     def describe(self) -> str:
+        """Return "algebraic:P"."""
         return f"algebraic:{self.p:g}"
 
 
 @dataclass(frozen=True)
 class ExponentialPrior:
-    """γ = exp(a Σ_t (n_t + w_L l_t)): coefficients fall off as those of an analytic function.
+    """γ = exp(a Σ_t (n_t + w_L l_t)): coefficients decay like those of an analytic function.
 
     The paper's α_n is a, its α_l is a w_L.
     """
@@ -52,15 +56,17 @@ class ExponentialPrior:
     wl: float = 1.5
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
+        """Return γ of every function, see `Prior`."""
         return _exponentials([self.a * sum(n + self.wl * l for n, l in nl) for nl in functions], self.describe())
 
     def describe(self) -> str:
+        """Return "exponential:A"."""
         return f"exponential:{self.a:g}"
 
 
 @dataclass(frozen=True)
 class GaussianPrior:
-    """γ = exp(s Σ_t (n_t² + w_L l_t²)): the strongest demand for smoothness.
+    """γ = exp(s Σ_t (n_t² + w_L l_t²)): the strongest smoothness prior.
 
     The paper's σ_n is s, its σ_l is s w_L.
     """
@@ -69,9 +75,11 @@ class GaussianPrior:
     wl: float = 1.5
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
+        """Return γ of every function, see `Prior`."""
         return _exponentials([self.s * sum(n**2 + self.wl * l**2 for n, l in nl) for nl in functions], self.describe())
 
     def describe(self) -> str:
+        """Return "gaussian:S"."""
         return f"gaussian:{self.s:g}"
 
 
@@ -80,30 +88,35 @@ class IdentityPrior:
     """γ = 1: plain ridge regression."""
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
+        """Return γ of every function, see `Prior`."""
         return np.ones(len(functions))
 
     def describe(self) -> str:
+        """Return "identity"."""
         return "identity"
 
 
 @dataclass(frozen=True, eq=False)
 class CustomPrior:
-    """γ of your own.
+    """Your own γ.
 
     Args:
-        rule: a function that gives γ for the ((n_1, l_1), …) of one basis function, or γ of all functions
-            [n_functions] in the order of `ACEBasis.labels`.
-        name: what the model file calls it.
+        rule: a function that returns γ for the ((n_1, l_1), …) of one basis function, or γ of all functions
+            [n_functions] in the order of `BasisSpecification.functions`.
+        name: the name in the model file.
     """
 
     rule: Callable[[NL], float] | Sequence[float] | FloatArray
     name: str = "custom"
 
     def __call__(self, functions: Sequence[NL]) -> FloatArray:
+        """Return γ of every function, see `Prior`."""
         values = [self.rule(nl) for nl in functions] if callable(self.rule) else self.rule
         gamma = np.array(values, dtype=float)
         if gamma.shape != (len(functions),):
-            raise ValueError(f"prior {self.name!r} has shape {gamma.shape}, the basis has {len(functions)} functions")
+            raise ValueError(
+                f"prior {self.name!r} has shape {gamma.shape}, but the basis has {len(functions)} functions"
+            )
         wrong = np.flatnonzero(~(np.isfinite(gamma) & (gamma > 0)))
         if len(wrong):
             n = wrong[0]
@@ -111,19 +124,20 @@ class CustomPrior:
         return gamma
 
     def describe(self) -> str:
+        """Return the name."""
         return self.name
 
 
 LARGEST_PARAMETER = 20.0
-LARGEST_EXPONENT = 600.0  # exp(600) = 1e260, and its inverse is a number still
+LARGEST_EXPONENT = 600.0  # exp(600) = 1e260, whose inverse is still representable
 
 
 def _exponentials(exponents: Sequence[float], prior: str) -> FloatArray:
     largest = max(exponents, default=0.0)
     if largest > LARGEST_EXPONENT:
         raise ValueError(
-            f"prior {prior} reaches exp({largest:.0f}), beyond floating-point numbers: use a smaller parameter "
-            f"than {prior.partition(':')[2]}, at most {LARGEST_EXPONENT / largest:.2g} times it"
+            f"prior {prior} reaches exp({largest:.0f}), beyond the range of floating-point numbers: reduce the "
+            f"parameter {prior.partition(':')[2]} to at most {LARGEST_EXPONENT / largest:.2g} times its value"
         )
     return np.exp(np.array(exponents, dtype=float))
 
@@ -137,7 +151,7 @@ DEFAULTS = {"algebraic": AlgebraicPrior.p, "exponential": ExponentialPrior.a, "g
 
 
 def parse_prior(text: str, wl: float) -> Prior:
-    """A prior from "algebraic:P", "exponential:A", "gaussian:S" (the number may be left out) or "identity"."""
+    """Parse "algebraic:P", "exponential:A", "gaussian:S" (the number is optional) or "identity"."""
     name, _, parameter = text.partition(":")
     if name == "identity" and not parameter:
         return IdentityPrior()

@@ -26,6 +26,7 @@ class QR:
     regularization: float = 0.0
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
+        """Solve the reduced problem under the prior Γ = diag(gamma), see `Solver`."""
         decoupled, λ = DecoupledProblem.of(problem, gamma), self.regularization
         coefficients, n_effective = decoupled.coefficients(λ), decoupled.effective_parameters(λ)
         beta = residual_precision(decoupled.residual(λ), problem.n_rows, n_effective)
@@ -42,21 +43,22 @@ class QR:
 
 @dataclass(frozen=True)
 class RRQR:
-    """Rank-revealing QR ("RRQR" in Table I): regularization by leaving out what the data hardly determine.
+    """Rank-revealing QR ("RRQR" in Table I): regularization by dropping directions that the data hardly determine.
 
     With column pivoting R Γ⁻¹ P = Q T, |T_11| ≥ |T_22| ≥ …; the first k rows, |T_kk| > rtol |T_11|, are kept, and among
     the solutions of T_k y = (Qᵀz)_k the one of least norm ‖Γ c‖ is taken. Unlike the randomized sketch of the paper's
     RRQR it gives the same result every time. Posterior: N(c, β⁻¹ Γ⁻¹ P T_k⁺ T_k⁺ᵀ Pᵀ Γ⁻¹) with β from the residual
-    (`Solution`); directions that were left out have no variance in it.
+    (`Solution`); dropped directions have no variance in it.
 
     Args:
-        rtol: what counts as undetermined, 0 … 1; rounding, p ε, always does. The default suits the smoothness prior,
-            under which the paper's 1e-5 leaves about ten parameters.
+        rtol: relative size below which a direction counts as undetermined, 0 … 1, and at least p ε (rounding). The
+            default suits the smoothness prior, with which the paper's 1e-5 leaves about ten parameters.
     """
 
     rtol: float = 1e-8
 
     def solve(self, problem: ReducedProblem, gamma: FloatArray) -> Solution:
+        """Solve the reduced problem under the prior Γ = diag(gamma), see `Solver`."""
         projected, triangle, pivots = scipy.linalg.qr_multiply(
             scaled_factor(problem, gamma), problem.target, mode="right", pivoting=True, overwrite_a=True
         )
@@ -83,7 +85,7 @@ class RRQR:
 
 
 def _solve_transposed(triangle: FloatArray, right: FloatArray) -> FloatArray:
-    """triangle⁻ᵀ right."""
+    """Return triangle⁻ᵀ right."""
     if not len(triangle):
         return right
     return scipy.linalg.solve_triangular(triangle, right, trans="T", check_finite=False)
@@ -92,7 +94,7 @@ def _solve_transposed(triangle: FloatArray, right: FloatArray) -> FloatArray:
 def _pivoted_factor(
     basis: FloatArray, lower: FloatArray, pivots: NDArray[np.int32], gamma: FloatArray, beta: float | None
 ) -> FloatArray:
-    """β^-½ Γ⁻¹ P T_k⁺ [p, k]."""
+    """Return β^-½ Γ⁻¹ P T_k⁺ [p, k]."""
     factor = np.empty(basis.shape)
     factor[pivots] = basis @ _solve_transposed(lower, np.eye(len(lower)) / math.sqrt(require_precision(beta)))
     return factor / gamma[:, None]

@@ -1,8 +1,9 @@
 """Least squares without the design matrix: rows stream into one triangular factor.
 
 Every block [A | y] of weighted rows is reduced by R ← qr([R; block]). The factor of [A | y] holds R (p x p),
-z = Qᵀy and the residual norm, all that any solver needs; memory does not grow with the number of rows, and factors
-of separate shares of the rows combine the same way (TSQR, Demmel et al., SIAM J. Sci. Comput. 34, A206 (2012)).
+z = Qᵀy and the residual norm, which is all that any solver needs. Memory does not grow with the number of rows, and
+factors of separate shares of the rows combine in the same way (TSQR, Demmel et al., SIAM J. Sci. Comput. 34, A206
+(2012)).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class ReducedProblem:
     Attributes:
         factor: R [p, p], upper triangular.
         target: z [p].
-        residual: norm of what no coefficients can fit.
-        n_rows: rows of A.
+        residual: norm of the part that no coefficients can fit.
+        n_rows: number of rows of A.
     """
 
     factor: FloatArray
@@ -44,11 +45,11 @@ class StreamingQR:
         self._n_pending = 0
 
     def add(self, rows: FloatArray, targets: FloatArray) -> None:
-        """Weighted rows [n, n_columns] and targets [n]."""
+        """Add weighted rows [n, n_columns] and targets [n]."""
         if rows.shape != (len(targets), self.n_columns):
-            raise ValueError(f"rows {rows.shape} and targets {targets.shape} for {self.n_columns} columns")
+            raise ValueError(f"rows {rows.shape} and targets {targets.shape} do not match {self.n_columns} columns")
         if not (np.isfinite(rows).all() and np.isfinite(targets).all()):
-            raise ValueError("an equation is not finite: are two atoms at one place?")
+            raise ValueError("an equation is not finite: do two atoms coincide?")
         for start in range(0, len(rows), self._block_rows):
             piece = slice(start, start + self._block_rows)
             self._pending.append(np.column_stack([rows[piece], targets[piece]]))
@@ -69,16 +70,16 @@ class StreamingQR:
         self._reduce()
 
     def triangle(self) -> FloatArray:
-        """The upper triangle of the factor of [A | y], row by row [(p + 1)(p + 2) / 2]."""
+        """Return the upper triangle of the factor of [A | y], row by row [(p + 1)(p + 2) / 2]."""
         full, p = self._square(), self.n_columns
         return np.concatenate([full[row, row:] for row in range(p + 1)])
 
     @classmethod
     def from_triangle(cls, triangle: FloatArray, n_columns: int, n_rows: int) -> StreamingQR:
-        """An accumulator that has seen the rows of which this is the `triangle`."""
+        """Make an accumulator that has seen the rows of which this is the `triangle`."""
         size = n_columns + 1
         if triangle.shape != (size * (size + 1) // 2,):
-            raise ValueError(f"{triangle.size} numbers are not the triangle of {n_columns} columns")
+            raise ValueError(f"a triangle of {triangle.size} numbers does not match {n_columns} columns")
         accumulator = cls(n_columns)
         accumulator.n_rows = n_rows
         accumulator._factor = np.zeros((size, size))
@@ -89,11 +90,12 @@ class StreamingQR:
         return accumulator
 
     def result(self) -> ReducedProblem:
+        """Return the reduced problem of all rows so far."""
         full, p = self._square(), self.n_columns
         return ReducedProblem(full[:p, :p].copy(), full[:p, p].copy(), abs(float(full[p, p])), self.n_rows)
 
     def _square(self) -> FloatArray:
-        """The factor of [A | y], filled up with zeros [p + 1, p + 1]."""
+        """Return the factor of [A | y], padded with zeros [p + 1, p + 1]."""
         self._reduce()
         full = np.zeros((self.n_columns + 1, self.n_columns + 1))
         full[: len(self._factor)] = self._factor
@@ -103,7 +105,7 @@ class StreamingQR:
         if not self._pending:
             return
         blocks = [self._factor, *self._pending]
-        stacked = np.empty((sum(map(len, blocks)), self.n_columns + 1), order="F")  # as LAPACK wants it: no copy
+        stacked = np.empty((sum(map(len, blocks)), self.n_columns + 1), order="F")  # so that LAPACK need not copy
         np.concatenate(blocks, out=stacked)
         self._pending, self._n_pending = [], 0
         (factor,) = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)

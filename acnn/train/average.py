@@ -1,4 +1,4 @@
-"""Exponential moving average of weights, which is smoother than the weights and generalizes better."""
+"""Exponential moving average of the weights, which is smoother than the weights and generalizes better."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class MovingAverage:
-    """θ̄ ← d θ̄ + (1 - d) θ after every step, d = min(decay, (1 + t) / (10 + t)) at step t = 1, 2 …
+    """θ̄ ← d θ̄ + (1 - d) θ after step t = 1, 2 …, with d = min(decay, (1 + t) / (10 + t)).
 
-    The shorter memory of the first steps forgets the random start.
+    The shorter memory during the first steps forgets the random start.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float) -> None:
@@ -20,6 +20,7 @@ class MovingAverage:
         self.tensors = [p.detach().clone() for p in parameters]
 
     def update(self, parameters: Sequence[nn.Parameter], step: int) -> None:
+        """Update the average after step t = ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(self.tensors, [p.detach() for p in parameters], 1 - decay)
@@ -27,7 +28,7 @@ class MovingAverage:
 
 @contextmanager
 def replaced(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
-    """Inside, the parameters or buffers have other values."""
+    """Temporarily give parameters or buffers other values."""
     own = [p.data for p in parameters]
     try:
         for parameter, value in zip(parameters, values, strict=True):

@@ -1,6 +1,6 @@
-"""Structures ready for training: neighbor lists and residual labels of all of them in a few long tensors, and batches.
+"""Structures prepared for training: neighbor lists and residual labels in a few long tensors, and batches of them.
 
-The linear part of a model is fixed: what the network has to learn, label - (E0 + linear part), is computed once.
+The linear part of a model is fixed, so the target of the network, label - (E0 + linear part), is computed once.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class StructureStore:
     """S structures with A atoms and P pairs, one after the other.
 
     Attributes:
-        atoms, pairs: number in each structure [S].
-        pair_i, pair_j: atoms of the structure, counted from its first [P].
-        energies, forces, virials: what the network should give: eV [S], eV/Å [A, 3], eV [S, 3, 3].
+        atoms, pairs: numbers in each structure [S].
+        pair_i, pair_j: atom indices within the structure [P].
+        energies, forces, virials: targets of the network: eV [S], eV/Å [A, 3], eV [S, 3, 3].
         energy_weights, force_weights, virial_weights: ω of each structure [S], 0 without a label.
     """
 
@@ -60,24 +60,26 @@ class StructureStore:
 
     @cached_property
     def first_atom(self) -> Tensor:
+        """Position of the first atom of each structure [S]."""
         return torch.cumsum(self.atoms, 0) - self.atoms
 
     @cached_property
     def first_pair(self) -> Tensor:
+        """Position of the first pair of each structure [S]."""
         return torch.cumsum(self.pairs, 0) - self.pairs
 
     def to(self, device: torch.device | str) -> StructureStore:
-        """The same on another device."""
+        """Copy everything to another device."""
         return StructureStore(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     @property
     def label_counts(self) -> tuple[int, int, int]:
-        """Numbers of energies, force components and virial components that count."""
+        """Numbers of energies, force components and virial components with positive weights."""
         forces = int(self.atoms[self.force_weights > 0].sum())
         return int((self.energy_weights > 0).sum()), 3 * forces, 9 * int((self.virial_weights > 0).sum())
 
     def batch(self, chosen: Tensor) -> Batch:
-        """The structures of these indices as one graph."""
+        """Collect the structures of these indices in one graph."""
         atoms, pairs = self.atoms[chosen], self.pairs[chosen]
         atom, pair = _places(self.first_atom[chosen], atoms), _places(self.first_pair[chosen], pairs)
         offsets = torch.repeat_interleave(torch.cumsum(atoms, 0) - atoms, pairs)
@@ -105,14 +107,14 @@ class StructureStore:
 
 
 def _places(first: Tensor, counts: Tensor) -> Tensor:
-    """first[0], first[0] + 1, … (counts[0] of them), first[1] …"""
+    """Return first[0], first[0] + 1, … (counts[0] of them), first[1] …."""
     shifts = first - torch.cumsum(counts, 0) + counts
     repeated = torch.repeat_interleave(shifts, counts)
     return repeated + torch.arange(len(repeated), device=counts.device)
 
 
 def factors(weights: Weights) -> Weights:
-    """ω of a structure: the weights of a fit multiply residuals, so their squares, relative to {E: 30, F: 1, V: 1}."""
+    """Return ω of a structure: its squared weights, as these multiply residuals, relative to {E: 30, F: 1, V: 1}."""
     relative = (weights.energy / USUAL.energy, weights.forces / USUAL.forces, weights.virial / USUAL.virial)
     return Weights(*(value**2 for value in relative))
 
@@ -123,7 +125,7 @@ def structure_store(
     dtype: torch.dtype,
     advance: Callable[[], None] = lambda: None,
 ) -> StructureStore:
-    """Neighbors inside the cutoff of the network, and labels less the linear part of the model.
+    """Prepare structures: neighbors within the cutoff of the network, and labels minus the linear part of the model.
 
     Structures in which no atom has a neighbor are left out: the network has no energy there.
     """
@@ -168,16 +170,19 @@ def _row(model: NetworkACE, structure: LabeledStructure, dtype: torch.dtype) -> 
 
 
 def _residual(label: float | np.ndarray | None, linear: Tensor) -> Tensor:
-    """Label less linear part, 0 without a label."""
+    """Return label minus linear part, 0 without a label."""
     return torch.zeros_like(linear) if label is None else torch.as_tensor(label, dtype=torch.float64) - linear
 
 
 def shuffled_batches(atoms: Tensor, batch_atoms: int, seed: int, epoch: int) -> list[Tensor]:
-    """Indices of the structures of each batch of an epoch: shuffled, cut into `n_batches` parts of nearly equal size.
+    """Shuffle the structures of an epoch and divide them into `n_batches` batches of nearly equal size.
 
     Args:
         atoms: number in each structure [S].
-        batch_atoms: how many a batch should have.
+        batch_atoms: desired number of atoms in a batch.
+
+    Returns:
+        The indices of the structures of each batch.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(atoms), generator=generator)
@@ -185,18 +190,18 @@ def shuffled_batches(atoms: Tensor, batch_atoms: int, seed: int, epoch: int) -> 
 
 
 def in_order(store: StructureStore, batch_atoms: int) -> list[Tensor]:
-    """Indices of all structures, in parts of nearly equal cost; some may be empty."""
+    """Divide all structures, in order, into parts of nearly equal cost; some may be empty."""
     every = torch.arange(len(store), device=store.atoms.device)
     return cut(every, store.pairs, n_batches(store.atoms, batch_atoms))
 
 
 def n_batches(atoms: Tensor, batch_atoms: int) -> int:
-    """Batches of an epoch; a part without a structure, which very unequal sizes can make, counts."""
+    """Return the number of batches of an epoch, including empty ones, which very unequal sizes can cause."""
     return max(1, min(len(atoms), round(int(atoms.sum()) / batch_atoms)))
 
 
 def cut(order: Tensor, costs: Tensor, n: int) -> list[Tensor]:
-    """An ordered list of structures in n consecutive parts of nearly equal cost; some may be empty."""
+    """Divide an ordered list of structures into n consecutive parts of nearly equal cost; some may be empty."""
     ordered = costs[order].double()
     middle = torch.cumsum(ordered, 0) - 0.5 * ordered
     part = torch.clamp((middle * n / ordered.sum()).long(), max=n - 1)

@@ -1,9 +1,9 @@
-"""The state of a training on disk after every epoch: a killed training goes on with the same numbers.
+"""The state of a training on disk after every epoch: a killed training continues with the same numbers.
 
-On a GPU they are the same up to rounding. Safetensors with a JSON header and a checksum, as model files; the file
-appears whole or not at all. It holds the model the training started from (linear part, standardization) with what was
-said of it, weights, their moving average and the best so far, and the moments of the optimizers. The order of the
-batches of an epoch follows from the seed alone.
+On a GPU they are the same up to rounding. Like model files, checkpoints are safetensors with a JSON header and a
+checksum, written completely or not at all. They hold the model the training started from (linear part, standardization)
+with its notes and warnings; the weights, their moving average and the best so far; and the moments of the optimizers.
+The order of the batches of an epoch follows from the seed alone.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ FORMAT_VERSION = 3
 
 
 class TrainingCheckpointError(ValueError):
-    """A checkpoint that cannot be used, said in one sentence."""
+    """A checkpoint that cannot be used; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class TrainingCheckpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
         model: content of the model file of the model before its first step.
-        fingerprint: of settings and data that the numbers depend on, by name.
+        fingerprint: that of the settings and data that the numbers depend on, by name.
         course: epochs done and their scores.
-        steps: of the optimizer.
-        notes, warnings: of the start of the training, a sentence each.
+        steps: number of steps of the optimizer.
+        notes, warnings: those from the start of the training, one sentence each.
         tensors: see `tensors_of`.
     """
 
@@ -52,6 +52,7 @@ class TrainingCheckpoint:
     tensors: dict[str, Tensor]
 
     def write(self, path: Path) -> None:
+        """Write the checkpoint to a file."""
         header = {
             "format_version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
@@ -65,15 +66,20 @@ class TrainingCheckpoint:
 
     @classmethod
     def read(cls, path: Path) -> TrainingCheckpoint:
+        """Read a checkpoint.
+
+        Raises:
+            TrainingCheckpointError: the file is not a checkpoint, or damaged.
+        """
         try:
             header, tensors = unsealed(load, path.read_bytes(), "acnn_training")
             if header["format_version"] != FORMAT_VERSION:
                 raise TrainingCheckpointError(
-                    f"{path}: a checkpoint in format {header['format_version']}, this acnn reads {FORMAT_VERSION}"
+                    f"{path}: checkpoint format {header['format_version']}, but this acnn reads {FORMAT_VERSION}"
                 )
             model = tensors.pop("model").numpy().tobytes()
-            course, told = Course(**header["course"]), (header["notes"], header["warnings"])
-            return cls(model, header["fingerprint"], course, header["steps"], *told, tensors)
+            course, texts = Course(**header["course"]), (header["notes"], header["warnings"])
+            return cls(model, header["fingerprint"], course, header["steps"], *texts, tensors)
         except (KeyError, TypeError) as error:
             raise TrainingCheckpointError(f"{path}: not a checkpoint of acnn train") from error
         except SealError as error:
@@ -82,13 +88,13 @@ class TrainingCheckpoint:
             ) from error
 
     def require(self, fingerprint: Mapping[str, Any], path: Path) -> None:
-        """It belongs to a training of these settings and data."""
+        """Require that the checkpoint belongs to a training with these settings and data."""
         mine, other = dict(_flat(self.fingerprint)), dict(_flat(json.loads(json.dumps(fingerprint))))
         different = sorted(key for key in mine.keys() | other.keys() if mine.get(key) != other.get(key))
         if different:
             raise TrainingCheckpointError(
-                f"{path} belongs to a training with another {', '.join(different[:4])}: set it back, or start anew "
-                "with --overwrite (and go on from a trained model with --from)"
+                f"{path} belongs to a training with another {', '.join(different[:4])}: restore it, or start again "
+                "with --overwrite (and continue from a trained model with --from)"
             )
 
 
@@ -101,14 +107,17 @@ def _flat(mapping: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, An
 
 
 def checkpoint_of(trainer: Trainer, model: bytes, fingerprint: Mapping[str, Any], start: Start) -> TrainingCheckpoint:
-    """The state of a trainer between two epochs."""
-    told, tensors = (start.notes, start.warnings), tensors_of(trainer)
-    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, *told, tensors)
+    """Capture the state of a trainer between two epochs."""
+    texts, tensors = (start.notes, start.warnings), tensors_of(trainer)
+    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, *texts, tensors)
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
-    """ "weights.NAME", "average.NAME", "best.NAME", "norm", and of the optimizer "momentum.NAME", or "exp_avg.NAME" and
-    "exp_avg_sq.NAME"; on the CPU."""
+    """Return the tensors of a trainer by name, on the CPU.
+
+    They are "weights.NAME", "average.NAME", "best.NAME", "norm", and those of the optimizer, "momentum.NAME" or
+    "exp_avg.NAME" and "exp_avg_sq.NAME".
+    """
     groups: dict[str, Sequence[Tensor]] = {
         "weights": trainer.parameters,
         "average": trainer.average.tensors,
@@ -126,7 +135,7 @@ def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def restore(trainer: Trainer, checkpoint: TrainingCheckpoint) -> None:
-    """Put a trainer where the checkpoint was written."""
+    """Restore the state of a trainer from a checkpoint."""
 
     def take(tensor: Tensor, name: str) -> None:
         tensor.copy_(checkpoint.tensors[name])

@@ -1,4 +1,4 @@
-"""Data of a training: training, validation and test structures, and what identifies them and the settings."""
+"""Data of a training: training, validation and test structures, and fingerprints of them and the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from acnn.settings.train import TrainSettings
 
 
 def read_data(settings: TrainSettings) -> dict[str, Dataset]:
-    """Training, validation and test structures, as far as there are."""
+    """Read the training, validation and test structures that were given."""
     data = settings.data
     weights = data.weight_table()
     paths = {"train": data.train, "validation": data.validation, "test": data.test}
@@ -35,7 +35,7 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
 
 
 def fingerprints(settings: TrainSettings, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    """All that the numbers of a training depend on, by names for messages."""
+    """Return everything that the numbers of a training depend on, by names for messages."""
     sets = {name: "".join(map(fingerprint, d)) for name, d in datasets.items() if name != "test"}
     return {
         "data": {name: hashlib.sha256(text.encode()).hexdigest()[:24] for name, text in sets.items()},

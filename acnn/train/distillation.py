@@ -1,8 +1,8 @@
 """Distillation: structures near those of the training data, labeled by a model.
 
-The mean of an ensemble errs less than its members. A student that is trained on the true labels, and on the teacher's
-for displaced copies of the same structures, learns that mean at the cost of one model (Hinton, Vinyals and Dean,
-arXiv:1503.02531; here with displaced copies as the unlabeled data).
+The mean of an ensemble is more accurate than its members. A student that is trained on the true labels, and on the
+teacher's labels of displaced copies of the same structures, learns that mean but costs only as much as one model
+(Hinton, Vinyals and Dean, arXiv:1503.02531; here with displaced copies as the unlabeled data).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def distilled(
     max_force: float = math.inf,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Atoms]:
-    """The structures of a data set with their labels, each followed by copies with those of the teacher.
+    """Return the structures of a data set with their labels, each followed by copies labeled by the teacher.
 
     Labels are info["REF_energy"] (eV), arrays["REF_forces"] (eV/Å) and info["REF_virial"] (eV, nine numbers).
 
     Args:
-        copies: of every structure with neighbors inside the cutoff.
+        copies: number for every structure with neighbors within the cutoff.
         rattle, strain: see `acnn.data.structures.displaced`.
         max_force: copies with a larger force are left out, eV/Å.
     """
     unknown = sorted(set(dataset.elements) - set(teacher.elements))
     if unknown:
-        raise ValueError(f"the model that is to label the structures does not know {', '.join(unknown)}")
+        raise ValueError(f"the model cannot label structures with {', '.join(unknown)}: it was trained without them")
     rng = np.random.default_rng(seed)
     frames = []
     for structure in dataset:
@@ -61,14 +61,14 @@ def distilled(
 
 
 def _weight_factors(structure: LabeledStructure) -> dict[str, float]:
-    """What its own info keys multiplied the usual weights by, where it is not 1."""
+    """Return the factors on the usual weights that a structure's own info keys gave, where they are not 1."""
     weights, usual = structure.weights, Weights()
     factors = {kind: getattr(weights, kind) / getattr(usual, kind) for kind in ("energy", "forces", "virial")}
     return {f"{kind}_weight": factor for kind, factor in factors.items() if factor != 1.0}
 
 
 def model_labels(atoms: Atoms, model: Potential) -> Labels:
-    """Energy, forces and (periodic in three directions) virial of a model."""
+    """Compute energy, forces and, if periodic in three directions, the virial with a model."""
     found = model.pair_gradients(atomic_graph(atoms, model.cutoff))
     virial = found.virials[0].numpy() if atoms.pbc.all() else None
     return Labels(float(found.energies[0]), found.forces.numpy(), virial)

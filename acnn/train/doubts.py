@@ -1,4 +1,4 @@
-"""What is doubtful about the data of a training."""
+"""Doubtful data of a training."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from acnn.train.initialization import E0_OPTION
 def doubts_of(
     settings: TrainSettings, datasets: Mapping[str, Dataset], model: NetworkACE
 ) -> tuple[list[str], list[Pair]]:
-    """Warnings that the file of the model remembers, and pairs of elements that no training data told anything of."""
-    told = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
+    """Return the warnings that the model file keeps, and the pairs of elements that no training data cover."""
+    warnings = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
     unseen = unseen_pairs(model.elements, datasets["train"].structures, model.cutoff)
     if settings.start is not None:
         unseen = [pair for pair in unseen if not _was_seen(pair, read_header(settings.start))]
-    return told + coverage_warnings(model.elements, unseen, model.cutoff), unseen
+    return warnings + coverage_warnings(model.elements, unseen, model.cutoff), unseen
 
 
 def _was_seen(pair: Pair, header: Mapping) -> bool:
-    """By the model that the training goes on from."""
+    """Return whether the data of the model that training continues from covered a pair."""
     known = set(pair) <= set(header["specification"]["elements"])
     return known and list(pair) not in header["provenance"].get("unseen_pairs", [])

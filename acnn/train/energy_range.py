@@ -1,4 +1,4 @@
-"""Bounds of what a network says: of its energies in the training data, see `acnn.models.readout`."""
+"""The range of a network's energies in the training data, see `acnn.models.readout`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from acnn.train.batches import StructureStore, in_order
 from acnn.train.validation import BATCH_ATOMS
 
 WIDEST = 1e-6
-"""eV: with bounds closer to one another than this the network says nothing."""
+"""eV; if the range is narrower than this, the network contributes nothing."""
 
 
 def energy_bounds(model: NetworkACE, store: StructureStore, known: Collection[str] = ()) -> Tensor:
-    """Bounds [n_elements, 2] in eV that hold the energies of all centers in a store.
+    """Return bounds [n_elements, 2] in eV of the network energies of all centers in a store.
 
-    They begin with 0, the energy of an atom without neighbors. Elements that the network says nothing of have none.
+    They include 0, the energy of an atom without neighbors. Elements to which the network contributes nothing have no
+    bounds (±∞).
 
     Args:
-        known: elements that earlier data had: theirs begin with the bounds that the model has, perhaps none.
+        known: elements of earlier data: their bounds extend those that the model already has, if any.
     """
     is_new = torch.tensor([element not in known for element in model.elements], device=store.species.device)
     low, high = (column.masked_fill(is_new, 0.0) for column in model.fitting.bounds.to(store.species.device).T)

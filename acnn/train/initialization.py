@@ -30,15 +30,15 @@ from acnn.train.batches import Batch, StructureStore
 from acnn.train.validation import network_gradients
 
 LINEAR_SIZES = ((2, 10.0), (2, 8.0), (2, 6.0), (2, 5.0), (1, 8.0), (1, 6.0), (1, 4.0))
-"""Order and total degree of a linear part nobody chose: the first of at most so many functions."""
+"""Order and total degree of a linear part by default: the first with at most `MOST_LINEAR_FUNCTIONS` functions."""
 MOST_LINEAR_FUNCTIONS = 400
 MOST_ELEMENTS_OF_A_FIT = 4
-"""With more, only a linear part that was asked for is fitted."""
+"""With more elements, a linear part is fitted only on request."""
 E0_OPTION = "data: e0:"
-"""What gives E0 in the file of settings."""
+"""How E0 is given in the settings file."""
 SAMPLE_CENTERS = 4000
 NO_FORCE = 1e-6
-"""eV/Å, less than any force of a network of scale 1 eV but those that symmetry forbids."""
+"""eV/Å, less than any force of a network of scale 1 eV except those that vanish by symmetry."""
 
 
 @dataclass
@@ -46,9 +46,9 @@ class Start:
     """A model to train.
 
     Attributes:
-        is_new: its network is random and its invariants are not standardized.
-        notes: what was done, a sentence each.
-        warnings: makeshifts.
+        is_new: the network is random and its invariants are not yet standardized.
+        notes: what was done, one sentence each.
+        warnings: fallbacks and doubts, one sentence each.
     """
 
     model: NetworkACE
@@ -58,7 +58,7 @@ class Start:
 
 
 def new_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
-    """A random network on a linear part that is read or fitted."""
+    """Make a random network on a linear part that is read or fitted."""
     warnings: list[str] = []
     if isinstance(settings.linear, Path):
         linear, notes = read_linear(settings), [f"linear part: {settings.linear}"]
@@ -76,9 +76,9 @@ def new_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...]
 
 
 def inner_cutoffs(specification: NetworkSpecification, train: Dataset, new: Sequence[str]) -> dict[str, float]:
-    """The shortest distances of the data, or the inner cutoffs that there are already if these are shorter; Å.
+    """Return the shortest distances of the data, or existing inner cutoffs where these are shorter; Å.
 
-    Pairs without one get one only if an element of them is new: other data may have held shorter distances.
+    Pairs without one get one only if one of their elements is new: earlier data may have had shorter distances.
     """
     elements, known = specification.elements, specification.inner_cutoff_matrix()
     found, _ = shortest_distances(elements, train.structures)
@@ -91,33 +91,37 @@ def inner_cutoffs(specification: NetworkSpecification, train: Dataset, new: Sequ
 
 
 def read_linear(settings: TrainSettings) -> LinearACE:
-    """The linear model of a file."""
+    """Read the linear model of a file."""
     path = str(settings.linear)
     linear = require_linear(load_model(path), path, "give one of acnn fit, or train a network further with 'from'")
     if settings.data.e0 is not None:
-        raise SettingsError(f"E0 is that of {path}: leave out data.e0")
+        raise SettingsError(f"E0 is taken from {path}: leave out data.e0")
     if settings.model.elements and settings.model.elements != linear.elements:
-        raise SettingsError(f"the elements are those of {path}, {', '.join(linear.elements)}: leave out model.elements")
+        raise SettingsError(
+            f"the elements are taken from {path} ({', '.join(linear.elements)}): leave out model.elements"
+        )
     return linear
 
 
 def without_functions(
     settings: TrainSettings, train: Dataset, elements: tuple[str, ...]
 ) -> tuple[LinearACE, list[str], list[str]]:
-    """E0 and screened nuclear repulsion alone: with many elements, some pairs of them are hardly in the data, and a fit
-    would make something up for these."""
+    """Make a linear part of E0 and screened nuclear repulsion alone.
+
+    With many elements, the data hardly cover some pairs of them, for which a fit would be arbitrary.
+    """
     cutoff = settings.model.cutoff
     least = {"elements": elements, "order": 1, "degree": 1.0, "pair_degree": 0, "cutoff": cutoff}
     specification = BasisSpecification.model_validate(least)
     energies, source, warnings = reference_energies(settings.data.e0, train, specification, E0_OPTION)
-    note = f"linear part: none, but E0 from {source} and nuclear repulsion (ZBL)"
+    note = f"linear part: only E0 from {source} and nuclear repulsion (ZBL)"
     return LinearACE(specification, energies, zbl=True), [note], warnings
 
 
 def fitted_linear(
     settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent
 ) -> tuple[LinearACE, list[str], list[str]]:
-    """A linear model fitted to the training data, what was done, and warnings."""
+    """Fit a linear model to the training data; return it, what was done, and warnings."""
     fit = settings.linear_part
     size = {} if {"order", "degree"} & fit.model_fields_set else linear_size(fit, elements)
     specification = fit.specification(elements, **size)
@@ -134,7 +138,7 @@ def fitted_linear(
 
 
 def linear_size(fit: LinearPartSettings, elements: tuple[str, ...]) -> dict[str, Any]:
-    """Order and total degree of a small basis: the network is there for the rest."""
+    """Return order and total degree of a small basis: the network learns the rest."""
     for order, degree in LINEAR_SIZES:
         size = {"order": order, "degree": degree}
         if fit.specification(elements, **size).n_functions <= MOST_LINEAR_FUNCTIONS:
@@ -145,10 +149,10 @@ def linear_size(fit: LinearPartSettings, elements: tuple[str, ...]) -> dict[str,
 def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
     """Standardize the invariants over some thousand centers of the data, and choose the scale of the output.
 
-    The output's weights start at zero: training starts from the linear part. The scale is the ratio of the RMS of the
-    forces to be learned to that of the forces of the untrained network of scale 1 eV, with random output weights, so
-    that learning rates mean the same in all materials; without forces, or where symmetry forbids them all, it is the
-    ratio of the deviations of energies per atom.
+    The output weights start at zero, so that training starts from the linear part. The scale is the ratio of the RMS of
+    the forces to be learned to that of the forces of the untrained network of scale 1 eV, with random output weights,
+    so that learning rates mean the same in all materials. Without forces, or if they all vanish by symmetry, it is the
+    ratio of the standard deviations of energies per atom.
     """
     batch = _sample(store, seed)
     element = model.element_index(batch.graph.species)

@@ -1,4 +1,4 @@
-"""The whole of ``acnn train``: read, prepare, train epoch by epoch, write the best model, measure its errors."""
+"""All of ``acnn train``: read, prepare, train epoch by epoch, write the best model, measure its errors."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
 
 SAVE_EVERY = 20.0
-"""Seconds between two writings of the best model; the checkpoint has it after every epoch."""
+"""Seconds between two saves of the best model; the checkpoint contains it after every epoch."""
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is told while a training runs."""
+    """Callbacks during a training."""
 
     stage: Stage = silent
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None
@@ -57,9 +57,9 @@ class TrainReport:
     """A finished training.
 
     Attributes:
-        known: elements of the model that it went on from.
-        doubts: warnings that the file of the model remembers.
-        unseen: pairs of elements that the training data tell nothing of.
+        known: elements of the model that training continued from.
+        doubts: warnings that the model file keeps.
+        unseen: pairs of elements that the training data do not cover.
     """
 
     settings: TrainSettings
@@ -74,10 +74,11 @@ class TrainReport:
 
     @property
     def n_parameters(self) -> int:
+        """Number of trainable parameters."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
     def metrics(self) -> dict[str, Any]:
-        """What ``--json`` writes: meV/atom, eV/Å, seconds."""
+        """Return what ``--json`` writes: meV/atom, eV/Å, seconds."""
         return {
             "level": self.model.model_type,
             "n_parameters": self.n_parameters,
@@ -93,7 +94,7 @@ class TrainReport:
         }
 
     def provenance(self) -> dict[str, Any]:
-        """What the model file remembers of its making."""
+        """Return the facts about the training that the model file keeps."""
         return {
             "acnn_version": version("acnn"),
             "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
@@ -112,7 +113,7 @@ def run_training(
     overwrite: bool = False,
     processes: Processes = ALONE,
 ) -> TrainReport:
-    """Train and write; all ``processes`` of a job make the same call, rank 0 tells and writes."""
+    """Train and write; all ``processes`` of a job make the same call, rank 0 reports and writes."""
     if not processes.is_root:
         watcher = Watcher()
     output, data = settings.output, settings.data
@@ -165,7 +166,7 @@ def _trained(
 def _train(
     trainer: Trainer, report: TrainReport, watcher: Watcher, checkpoint: Callable[[], TrainingCheckpoint]
 ) -> None:
-    """Epochs until it is over; log and checkpoint after each, the best model now and then and at the end."""
+    """Run the remaining epochs; write log and checkpoint after each, the best model occasionally and at the end."""
     output, is_root, course = report.settings.output, trainer.processes.is_root, trainer.course
     log = TrainingLog(output.log_file, course.epoch) if is_root else None
     saved, last = False, 0.0
@@ -193,13 +194,13 @@ def _epoch(trainer: Trainer) -> EpochRecord:
     except torch.cuda.OutOfMemoryError as error:
         batch, largest = trainer.settings.batch_atoms, int(trainer.train.atoms.max())
         raise TrainingError(
-            f"the GPU has too little memory: lower training.batch_atoms, now {batch}; the largest structure has "
-            f"{largest} atoms"
+            f"the GPU is out of memory: lower training.batch_atoms, now {batch}; the largest structure has {largest} "
+            "atoms"
         ) from error
 
 
 def save_best(trainer: Trainer, report: TrainReport) -> None:
-    """Write the model with the best averaged weights, and the bounds of what these say of the training data."""
+    """Write the model with the best averaged weights, and the range of its energies in the training data."""
     with replaced(trainer.parameters, trainer.best):
         bounds = energy_bounds(trainer.model, trainer.train, report.known)
         with replaced([trainer.model.fitting.bounds], [bounds]):
@@ -207,14 +208,14 @@ def save_best(trainer: Trainer, report: TrainReport) -> None:
 
 
 def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> TrainingCheckpoint | None:
-    """The checkpoint to go on from; None to start anew.
+    """Read the checkpoint to continue from; None starts a new training.
 
     Raises:
-        TrainingCheckpointError: there is an unfinished training, and nobody said what to do with it.
+        TrainingCheckpointError: there is an unfinished training, and neither ``resume`` nor ``overwrite`` is set.
     """
     path = settings.output.checkpoint_file
     if resume and overwrite:
-        raise TrainingCheckpointError(f"resume goes on from {path}, overwrite starts anew: choose one of them")
+        raise TrainingCheckpointError(f"resume continues from {path}, overwrite starts again: choose one of them")
     if not path.is_file() or overwrite:
         return None
     if resume:
@@ -222,8 +223,8 @@ def _checkpoint(settings: TrainSettings, resume: bool, overwrite: bool) -> Train
     course = TrainingCheckpoint.read(path).course
     if not course.finished:
         raise TrainingCheckpointError(
-            f"{path} holds {course.epoch} epochs of an unfinished training: --resume goes on with it, --overwrite "
-            "starts anew"
+            f"{path} holds {course.epoch} epochs of an unfinished training: --resume continues it, --overwrite starts "
+            "again"
         )
     return None
 
@@ -240,7 +241,7 @@ def _start(
 
 
 def _known(settings: TrainSettings) -> tuple[str, ...]:
-    """Elements of the model that training goes on from."""
+    """Return the elements of the model that training continues from."""
     return () if settings.start is None else tuple(read_header(settings.start)["specification"]["elements"])
 
 
@@ -265,7 +266,7 @@ def _trainer(
 
 @contextmanager
 def using_threads(n: int | None) -> Iterator[None]:
-    """Inside, torch uses so many threads; None leaves it to torch."""
+    """Set the number of threads of torch temporarily; None leaves it unchanged."""
     before = torch.get_num_threads()
     if n is not None:
         torch.set_num_threads(n)

@@ -24,7 +24,7 @@ class TrainingLog:
     """Appends to a CSV file.
 
     Args:
-        epoch: the lines after this epoch of an earlier run are dropped; 0 begins a new file.
+        epoch: lines of an earlier run after this epoch are dropped; 0 starts a new file.
     """
 
     def __init__(self, path: Path, epoch: int = 0) -> None:
@@ -33,7 +33,7 @@ class TrainingLog:
         write_atomically(path, _lines([COLUMNS, *([row.get(name, "") for name in COLUMNS] for row in kept)]))
 
     def add(self, record: EpochRecord, seconds: float) -> None:
-        """The line of an epoch, ``seconds`` after the start of the training."""
+        """Append the line of an epoch, ``seconds`` after the start of the training."""
         errors = record.errors or {}
         values = [record.epoch, record.loss, *record.parts]
         line = [*values, *(errors.get(key) for key in ERRORS), record.score, record.learning_rate, *record.weights]
@@ -41,13 +41,13 @@ class TrainingLog:
 
 
 def require_own_log(path: Path, overwrite: bool) -> None:
-    """A training replaces the log of an earlier one, not another table of that name."""
+    """Require that an existing file is the log of a training: other tables are not replaced."""
     if overwrite or not path.is_file() or path.stat().st_size == 0:
         return
     with path.open("rb") as file:
         own = file.readline().startswith(b"epoch,loss,")
     if not own:
-        raise FileExistsError(f"{path} is there already, and is no log of a training: choose another name")
+        raise FileExistsError(f"{path} already exists and is not the log of a training: choose another name")
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:
@@ -63,6 +63,6 @@ def _text(value: float | None) -> str:
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
-    """The lines of a log by column; what a kill left unfinished is not one."""
+    """Read the lines of a log by column, ignoring an incomplete last line."""
     with path.open(newline="", encoding="utf-8") as file:
         yield from (row for row in csv.DictReader(file) if row.get(COLUMNS[-1]) and row["epoch"].isdecimal())

@@ -9,8 +9,8 @@ over the labels k of a batch, with the errors Δ
     virial   (W - W_ref) / N         eV/atom    nine for each structure
 
 w_q are the weights of the loss, which change with the epoch; ω_k those of a structure, by config type; n̄_q is the mean
-number of labels in a batch, so that the mean of L over the batches of an epoch is the mean over the data, whatever the
-batches. ρ is the square, or Huber's function with the same curvature at zero.
+number of labels in a batch, so that the mean of L over the batches of an epoch is the mean over the data, however they
+are divided. ρ is the square, or Huber's function with the same curvature at zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from acnn.settings.training import LossSettings
 
 
 class Labels(NamedTuple):
-    """What a batch of S structures with A atoms should come out as; ω is 0 where there is no label.
+    """Targets of a batch of S structures with A atoms; ω is 0 where there is no label.
 
     Attributes:
         energies: eV [S], float64.
@@ -46,7 +46,7 @@ class Labels(NamedTuple):
 
 
 class Deltas(NamedTuple):
-    """Where Huber's function turns from a square into a line: eV/atom, eV/Å, eV/atom; None: never."""
+    """The errors at which Huber's function becomes linear: eV/atom, eV/Å, eV/atom; None: never."""
 
     energy: float | None = None
     forces: float | None = None
@@ -54,13 +54,13 @@ class Deltas(NamedTuple):
 
 
 def deltas_of(settings: LossSettings) -> Deltas:
-    """Those of a loss."""
+    """Return the Huber parameters of a loss."""
     usual = {"energy": 0.01, "forces": 0.1, "virial": 0.05}
     return Deltas() if settings.kind == "l2" else Deltas(**usual | {str(k): v for k, v in settings.deltas.items()})
 
 
 def penalty(error: Tensor, delta: float | None) -> Tensor:
-    """ρ(Δ) = Δ², or for |Δ| > δ: 2 δ |Δ| - δ²."""
+    """Return ρ(Δ) = Δ², or 2 δ |Δ| - δ² for |Δ| > δ."""
     if delta is None:
         return error.square()
     size = error.abs()
@@ -68,7 +68,7 @@ def penalty(error: Tensor, delta: float | None) -> Tensor:
 
 
 def penalties(found: PairGradients, labels: Labels, deltas: Deltas, with_virials: bool = True) -> Tensor:
-    """Σ_k ω_k ρ_q(Δ_k) of energies, forces and virials [3], float64."""
+    """Return Σ_k ω_k ρ_q(Δ_k) of energies, forces and virials [3], float64."""
     energy = penalty((found.energies - labels.energies) / labels.n_atoms, deltas.energy) @ labels.energy_weights
     forces = penalty(found.forces - labels.forces, deltas.forces).sum(dim=1) @ labels.force_weights
     if not with_virials:

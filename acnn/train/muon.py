@@ -1,15 +1,15 @@
-"""Muon: steps along the momentum of a matrix with all its singular values made one.
+"""Muon: steps along the momentum of a matrix with all singular values set to one.
 
     B ← 0.95 B + 0.05 G                                     momentum of the gradient G
-    O = U Vᵀ for 0.95 B + 0.05 G = U S Vᵀ                   as good as: singular values of 0.7 … 1.2
+    O = U Vᵀ for 0.95 B + 0.05 G = U S Vᵀ                   approximately: singular values of 0.7 … 1.2
     M ← (1 - η λ) M - 0.2 η √(max(rows, columns)) O         η the learning rate, λ the weight decay
 
-so that all directions a matrix can change in are learned at one pace, and its elements change by a fifth of η, root
-mean square. K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); the factor by the
-longer side is that of J. Liu et al., arXiv:2502.16982.
+so that all directions in which a matrix can change are learned at the same pace, and its elements change by a fifth of
+η, root mean square. K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); the factor with
+the longer side is that of J. Liu et al., arXiv:2502.16982.
 
-`torch.optim.Muon` takes one matrix at a time, and in bfloat16; the tables of an embedding are small, many, and matrices
-only after their axes are put together.
+`torch.optim.Muon` takes one matrix at a time, and in bfloat16; the tables of an embedding are small and many, and
+become matrices only after their axes are merged.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from torch import Tensor
 
 MOMENTUM = 0.95
 PACE = 0.2
-"""Change of an element in one step, root mean square, in learning rates."""
+"""RMS change of an element in one step, in learning rates."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Which axes of a parameter are those of the inputs of a linear map, its rows; the others are its outputs."""
+    """The axes of a parameter that are inputs of a linear map, the rows of its matrix; the others are outputs."""
 
     axes: tuple[int, ...]
 
     def matrix(self, tensor: Tensor) -> Tensor:
-        """[inputs, outputs]"""
+        """Rearrange a tensor as a matrix [inputs, outputs]."""
         rows = math.prod(tensor.shape[axis] for axis in self.axes)
         return tensor.permute(self._order(tensor)).reshape(rows, -1)
 
     def tensor(self, matrix: Tensor, like: Tensor) -> Tensor:
-        """The way back."""
+        """Rearrange a matrix as a tensor of the shape of ``like``."""
         order = self._order(like)
         inverse = [order.index(axis) for axis in range(like.ndim)]
         return matrix.reshape([like.shape[axis] for axis in order]).permute(inverse)
@@ -52,8 +52,10 @@ class Inputs:
 
 
 def inputs_of(name: str, parameter: Tensor) -> Inputs | None:
-    """Of a parameter of `NetworkACE`: radial functions of a pair of elements, heads, what is seen, invariants; None for
-    biases, factors and embeddings of elements, which are no linear maps."""
+    """Return the input axes of a parameter of `NetworkACE`, such as radial functions, heads or invariants.
+
+    None for biases, factors and embeddings of elements, which are not linear maps.
+    """
     owner, kind = name.split(".")[-2:]
     if owner == "weights":  # [element, invariants, hidden]: one map to the hidden units of all elements
         return Inputs((1,))
@@ -68,10 +70,10 @@ def inputs_of(name: str, parameter: Tensor) -> Inputs | None:
 
 
 class Muon(torch.optim.Optimizer):
-    """The steps of the module's formulas.
+    """Optimizer that takes the steps of the module's formulas.
 
     Args:
-        groups: each with ``params``, ``weight_decay`` and ``inputs``, an `Inputs` for every parameter.
+        groups: dictionaries with ``params``, ``weight_decay`` and ``inputs``, an `Inputs` for every parameter.
         lr: η.
     """
 
@@ -80,6 +82,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
+        """Take one step with the current gradients."""
         for group in self.param_groups:
             parameters, rate = group["params"], group["lr"]
             if not parameters:
@@ -102,7 +105,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized_all(matrices: list[Tensor]) -> list[Tensor]:
-    """`orthogonalized` of each; those of one shape together."""
+    """Orthogonalize each matrix (see `orthogonalized`), those of the same shape together."""
     places = defaultdict(list)
     for place, matrix in enumerate(matrices):
         places[matrix.shape].append(place)
@@ -116,13 +119,16 @@ def orthogonalized_all(matrices: list[Tensor]) -> list[Tensor]:
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
-    """About U Vᵀ of M = U S Vᵀ [batch, rows, columns]: an odd polynomial of M that brings singular values of more than
-    0.002 of its norm to 0.7 … 1.2, and smaller ones to less; zero of zero."""
+    """Return approximately U Vᵀ of M = U S Vᵀ [batch, rows, columns].
+
+    An odd polynomial of M brings singular values above 0.002 of its norm to 0.7 … 1.2, and smaller ones to less; zero
+    stays zero.
+    """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + torch.finfo(x.dtype).tiny)
-    gram = x @ x.mT  # every iterate is a polynomial of it times x, which may be long
+    gram = x @ x.mT  # every iterate is a polynomial of it times x, which may have many columns
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     factor = identity.expand_as(gram)
     for _ in range(NEWTON_SCHULZ_STEPS):

@@ -1,4 +1,4 @@
-"""Which optimizer moves which parameter: Muon what is a matrix, AdamW the rest, or all."""
+"""Assignment of parameters to optimizers: matrices to Muon and the rest to AdamW, or all to AdamW."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from acnn.train.muon import Muon, inputs_of
 def make_optimizers(
     names: Sequence[str], parameters: Sequence[Parameter], settings: TrainingSettings, rate: float
 ) -> tuple[Muon, AdamW]:
-    """Of the parameters of a network; weight decay is for the matrices of its fitting network.
+    """Make the optimizers of the parameters of a network; weight decay applies to the matrices of its readout.
 
     Args:
         rate: learning rate.
@@ -33,5 +33,5 @@ def make_optimizers(
 
 
 def is_decaying(name: str) -> bool:
-    """Whether a parameter has a weight decay."""
+    """Return whether a parameter has a weight decay."""
     return name.startswith(("fitting.weights", "fitting.skip"))

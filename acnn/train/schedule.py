@@ -14,12 +14,13 @@ from acnn.strict import Strict
 
 
 class LearningRate(Strict):
-    """The learning rate at time t, in epochs of a training of T epochs; a warm-up of w epochs rises linearly to it
-    (up to 1, ``warmup`` is a share of all epochs).
+    """The learning rate at time t, in epochs of a training of T epochs.
+
+    During a warm-up of w epochs it rises linearly (a ``warmup`` of up to 1 is a share of all epochs).
 
     cosine:       η_T + (η - η_T) ½ [1 + cos(π s)] ,  s = (t - w) / (T - w)
     exponential:  η (η_T / η)^s
-    plateau:      η · factor^k after k waits of ``wait`` epochs without a better validation score, never below η_T
+    plateau:      η · factor^k after k times ``wait`` epochs without a better validation score, never below η_T
     constant:     η
     """
 
@@ -31,7 +32,7 @@ class LearningRate(Strict):
     wait: int = Field(20, ge=1)
 
     def at(self, epoch: float, epochs: int, reductions: int = 0) -> float:
-        """η(t); ``reductions`` is the k of the plateau."""
+        """Return η(t); ``reductions`` is the k of the plateau."""
         warmup = epoch_of(self.warmup, epochs)
         if epoch < warmup:
             return self.start * (epoch + 1e-2 * warmup) / (1.01 * warmup)
@@ -46,8 +47,11 @@ class LearningRate(Strict):
 
 
 def reductions(scores: Sequence[float | None], wait: int) -> int:
-    """How often a plateau lowers the rate: once for every ``wait`` epochs in a row whose scores are no better than the
-    best, or that were not validated (None)."""
+    """Count the reductions by the plateau schedule.
+
+    The rate is reduced once for every ``wait`` epochs in a row whose scores are no better than the best, or that were
+    not validated (None).
+    """
     found, best, waited = 0, math.inf, 0
     for score in scores:
         waited = 0 if score is not None and score < best else waited + 1
@@ -58,7 +62,7 @@ def reductions(scores: Sequence[float | None], wait: int) -> int:
 
 
 def learning_rate(settings: TrainingSettings, fine_tuning: bool) -> LearningRate:
-    """That of a training; of a model that goes on from another it is lower."""
+    """Make the schedule of a training; a model that continues from another one gets a lower rate."""
     start, final = settings.rates(fine_tuning)
     return LearningRate(
         shape=settings.schedule,

@@ -22,13 +22,13 @@ from acnn.train.schedule import LearningRate, reductions
 from acnn.train.validation import QUANTITIES, Errors, network_errors, network_gradients, score
 
 MEMORY_OF_NORMS = 0.05
-"""Share of the newest gradient in the running mean of their norms."""
+"""Weight of the newest gradient in the running mean of norms."""
 LARGEST_NORM = 3.0
-"""In running means: what an outlier counts at most."""
+"""Outliers enter the running mean with at most this multiple of it."""
 
 
 class TrainingError(ValueError):
-    """A training that cannot go on, said in one sentence."""
+    """A training that cannot continue; the message is one sentence."""
 
 
 class StepLoss(nn.Module):
@@ -39,7 +39,7 @@ class StepLoss(nn.Module):
         self.model, self.deltas, self.with_virials, self.processes = model, deltas, with_virials, processes
 
     def forward(self, batch: Batch, factors: Tensor) -> tuple[Tensor, Tensor]:
-        """L and its three parts, detached.
+        """Return L and its three parts, detached.
 
         Args:
             factors: w_q / n̄_q [3].
@@ -52,7 +52,10 @@ class StepLoss(nn.Module):
         return self._of_all_parameters(parts.sum()), parts.detach()
 
     def _of_all_parameters(self, loss: Tensor) -> Tensor:
-        """Times the number of processes, because gradients are averaged; each process must use every parameter."""
+        """Make the loss depend on every parameter, and scale it by the number of processes.
+
+        Gradients are averaged over processes, and each process must use every parameter.
+        """
         if self.processes.size == 1:
             return loss
         return loss * self.processes.size + sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad)
@@ -60,7 +63,7 @@ class StepLoss(nn.Module):
 
 @dataclass
 class Course:
-    """How far a training has come: epochs done, validation scores (None: not validated), seconds."""
+    """Progress of a training: epochs done, validation scores (None: not validated), seconds."""
 
     epoch: int = 0
     scores: list[float | None] = field(default_factory=list)
@@ -69,16 +72,17 @@ class Course:
 
     @property
     def validated(self) -> list[float]:
+        """The scores of the epochs that were validated."""
         return [value for value in self.scores if value is not None]
 
     @property
     def best(self) -> float | None:
-        """The smallest score."""
+        """The smallest score, None without validation."""
         return min(self.validated, default=None)
 
     @property
     def best_epoch(self) -> int:
-        """Its epoch, counted from 1; without validation the last one."""
+        """The epoch of the smallest score, counted from 1; without validation the last one."""
         return self.epoch if self.best is None else 1 + self.scores.index(self.best)
 
 
@@ -87,9 +91,9 @@ class EpochRecord:
     """One line of the log.
 
     Attributes:
-        loss, parts: mean over batches, and what energies, forces and virials contribute.
+        loss, parts: mean over batches, and the contributions of energies, forces and virials.
         weights: w_q of this epoch.
-        errors: of the validation with averaged weights, None if there was none after this epoch.
+        errors: validation errors with averaged weights, None if there was no validation after this epoch.
         gradient_norm: running mean.
     """
 
@@ -110,7 +114,7 @@ class Trainer:
 
     Args:
         model: on its device; its trainable parameters take the dtype of the stores.
-        train, validation: structures.
+        train, validation: the prepared structures.
         rate: learning rate.
     """
 
@@ -143,11 +147,11 @@ class Trainer:
 
     @property
     def n_batches(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps of an epoch."""
         return n_batches(self.train.atoms, self.settings.batch_atoms)
 
     def run_epoch(self) -> EpochRecord:
-        """One pass over the data, and the validation that is due."""
+        """Run one pass over the data, and validate if it is due."""
         start = time.perf_counter()
         epoch, settings = self.course.epoch, self.settings
         weights = [getattr(settings.loss, q).at(epoch, settings.epochs) for q in ("energy", "forces", "virial")]
@@ -175,13 +179,13 @@ class Trainer:
 
     @property
     def is_over(self) -> bool:
-        """All epochs are done, or there has been no better score for too long."""
+        """Whether all epochs are done, or the score has not improved for too long."""
         patience = self.settings.patience
         waited = self.course.epoch - self.course.best_epoch
         return self.course.epoch >= self.settings.epochs or (patience is not None and waited >= patience)
 
     def _pass(self, epoch: int, weights: Sequence[float]) -> list[float]:
-        """Steps over all batches; the mean parts of the loss."""
+        """Take a step for every batch; return the mean parts of the loss."""
         scaled = [weight / count for weight, count in zip(weights, self.mean_counts, strict=True)]
         factors = torch.tensor(scaled, dtype=torch.float64, device=self.train.species.device)
         batches = shuffled_batches(self._atoms, self.settings.batch_atoms, self.settings.seed, epoch)
@@ -193,7 +197,7 @@ class Trainer:
         return (self.processes.total(sums) / self.n_batches).tolist()
 
     def _share(self, batch: Tensor) -> Tensor:
-        """The structures of a batch that this process takes."""
+        """Return the structures of a batch that this process takes."""
         share = cut(batch, self._pairs, self.processes.size)[self.processes.rank] if self.processes.size > 1 else batch
         return share.to(self.train.species.device)
 
@@ -221,7 +225,7 @@ class Trainer:
         self.norm.lerp_(torch.minimum(norm, LARGEST_NORM * self.norm), MEMORY_OF_NORMS)
 
     def _validate(self) -> tuple[Errors | None, float | None, bool]:
-        """Errors and score with the averaged weights, and whether these are the best so far, which are kept."""
+        """Return errors and score with the averaged weights, and whether these are the best so far; keep the best."""
         epoch, every = self.course.epoch, self.settings.validate_every
         if self.validation is None:
             self.course.scores.append(None)
@@ -246,12 +250,12 @@ class Trainer:
 
 
 def _require_labels(train: StructureStore, validation: StructureStore | None, settings: TrainingSettings) -> None:
-    """Loss and score are of labels that are there: without any of them they would always be zero."""
+    """Require labels that loss and score use: otherwise these would always be zero."""
     loss, selection = settings.loss, settings.selection
     if not any(getattr(loss, q).largest for q in _labeled(train)):
-        raise TrainingError("the training data hold no label with a weight in training.loss")
+        raise TrainingError("the training data have no labels with a weight in training.loss")
     if validation is not None and not any(getattr(selection, q) for q in _labeled(validation)):
-        raise TrainingError("the validation data hold no label with a weight in training.selection")
+        raise TrainingError("the validation data have no labels with a weight in training.selection")
 
 
 def _labeled(store: StructureStore) -> list[str]:

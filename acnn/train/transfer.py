@@ -1,10 +1,9 @@
-"""Going on from a trained model: on other data, and with elements it does not know.
+"""Continuing from a trained model: on other data, and with elements that are new to it.
 
-A new element starts as the copy of the nearest known one in the periodic table: its network weights, radial functions
-and standardization. What the model says of known elements does not change by that, however many there are then: beyond
-four, too, pairs keep radial functions of their own if they had them. Then those functions of the linear part that see
-the new elements are fitted to what E0, the known functions and the network leave, and all weights of the network are
-trained.
+A new element starts as a copy of the nearest known one in the periodic table: its network weights, radial functions and
+standardization. This does not change the model for known elements, however many there are afterwards: even beyond four,
+pairs keep their own radial functions if they had them. Then the functions of the linear part that see the new elements
+are fitted to what E0, the known functions and the network leave, and all weights of the network are trained.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ NOBLE_GASES = (2, 10, 18, 36, 54, 86, 118)
 
 
 def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Start:
-    """The trained model of ``from``, with further elements where the data have them."""
+    """Load the trained model of ``from``, and add elements if the data contain new ones."""
     model = read_network(str(settings.start))
     different = settings.model.differences(model.specification)
     if different:
@@ -56,29 +55,32 @@ def continued_model(settings: TrainSettings, train: Dataset, elements: tuple[str
     new = tuple(e for e in elements if e not in model.elements)
     if not new:
         if settings.data.e0 is not None:
-            raise SettingsError(f"E0 is that of {settings.start}: leave out data.e0")
+            raise SettingsError(f"E0 is taken from {settings.start}: leave out data.e0")
         model = with_lower_inner_cutoffs(model, train)
-        return Start(model, False, [f"goes on from {settings.start}: weights, standardization, linear part kept"])
-    twins = {e: nearest_element(e, model.elements) for e in new}
-    energies = new_reference_energies(settings, train, extended_model(model, twins, dict.fromkeys(new, 0.0)), new)
-    extended = with_lower_inner_cutoffs(extended_model(model, twins, energies), train, new)
-    known = ", ".join(f"{e} starts as {twin} (E0 {energies[e]:.4f} eV)" for e, twin in twins.items())
-    note = f"goes on from {settings.start} of {', '.join(model.elements)}: {known}; all else kept"
+        return Start(model, False, [f"continues from {settings.start}: weights, standardization, linear part kept"])
+    sources = {e: nearest_element(e, model.elements) for e in new}
+    energies = new_reference_energies(settings, train, extended_model(model, sources, dict.fromkeys(new, 0.0)), new)
+    extended = with_lower_inner_cutoffs(extended_model(model, sources, energies), train, new)
+    known = ", ".join(f"{e} starts as {source} (E0 {energies[e]:.4f} eV)" for e, source in sources.items())
+    note = f"continues from {settings.start} of {', '.join(model.elements)}: {known}; everything else kept"
     if bool(model.linear.coefficients.any()):
         fit_new_functions(settings, extended, model.elements, train, stage)
         functions = extended.linear.basis.n_functions - model.linear.basis.n_functions
-        note += f", and the {functions} functions of the linear part that see new elements are fitted"
+        note += f"; the {functions} functions of the linear part that see new elements are fitted"
     return Start(extended, False, [note])
 
 
 def read_network(path: str) -> NetworkACE:
-    """The model of ``from``."""
-    instead = "give a linear model as 'linear'; of an ensemble one member, or a new model what acnn distill makes of it"
+    """Load the model of ``from``."""
+    instead = (
+        "give a linear model as 'linear'; of an ensemble, give one member, or train a new model on the output of acnn "
+        "distill"
+    )
     return require_network(load_model(path), path, instead)
 
 
 def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[str] = ()) -> NetworkACE:
-    """The model with inner cutoffs that are not above any distance of the data."""
+    """Lower the inner cutoffs to the shortest distances of the data."""
     lengths = inner_cutoffs(model.specification, train, new)
     if lengths == model.specification.inner_cutoffs:
         return model
@@ -88,7 +90,7 @@ def with_lower_inner_cutoffs(model: NetworkACE, train: Dataset, new: Sequence[st
 
 
 def nearest_element(element: str, known: Sequence[str]) -> str:
-    """The known element with the fewest steps to it through periods and groups; of several, by bond length."""
+    """Return the known element the fewest periods and groups away; ties are decided by bond length."""
     period, group = periodic_place(element)
 
     def distance(other: str) -> tuple[int, float]:
@@ -99,7 +101,7 @@ def nearest_element(element: str, known: Sequence[str]) -> str:
 
 
 def periodic_place(element: str) -> tuple[int, int]:
-    """Period and group 1 … 18; lanthanides and actinides count as group 3."""
+    """Return period and group 1 … 18; lanthanides and actinides count as group 3."""
     number = atomic_numbers[element]
     period = int(np.searchsorted(NOBLE_GASES, number))
     from_start, from_end = number - (0, *NOBLE_GASES)[period], NOBLE_GASES[period] - number
@@ -109,22 +111,22 @@ def periodic_place(element: str) -> tuple[int, int]:
 def new_reference_energies(
     settings: TrainSettings, train: Dataset, extended: NetworkACE, new: tuple[str, ...]
 ) -> dict[str, float]:
-    """E0 in eV of new elements: given, of isolated atoms, or by least squares.
+    """Return E0 in eV of new elements: given, from isolated atoms, or by least squares.
 
     Args:
-        extended: with E0 = 0 of the new elements; least squares fit what it leaves of the energies.
+        extended: the model with E0 = 0 of the new elements; least squares fit what it leaves of the energies.
     """
     given = explicit_energies(settings.data.e0) if settings.data.e0 is not None else None
     if given is not None and set(given) != set(new):
-        raise SettingsError(f"data.e0 must give the new elements, {', '.join(new)}, and no other")
+        raise SettingsError(f"data.e0 must give the new elements, {', '.join(new)}, and no others")
     isolated = given if given is not None else isolated_atom_energies(train, extended.cutoff)
     if all(e in isolated for e in new):
         return {e: isolated[e] for e in new}
     if settings.data.e0 == "isolated":
-        raise SettingsError(f"the training data hold no isolated atom of {', '.join(set(new) - set(isolated))}")
+        raise SettingsError(f"the training data contain no isolated atom of {', '.join(set(new) - set(isolated))}")
     labeled = [s for s in train if s.energy is not None and set(new) & set(s.atoms.symbols)]
     if not labeled:
-        raise SettingsError(f"the training data hold no energy to find E0 of {', '.join(new)}: give data.e0")
+        raise SettingsError(f"the training data contain no energy to find E0 of {', '.join(new)}: give data.e0")
     counts = np.array([[np.sum(s.atoms.symbols == e) for e in new] for s in labeled], dtype=float)
     free = extended.without_floor()
     found = [float(free.pair_gradients(atomic_graph(s.atoms, extended.cutoff)).energies[0]) for s in labeled]
@@ -132,28 +134,28 @@ def new_reference_energies(
     return dict(zip(new, np.linalg.lstsq(counts, left, rcond=None)[0].tolist(), strict=True))
 
 
-def extended_model(model: NetworkACE, twins: dict[str, str], energies: dict[str, float]) -> NetworkACE:
-    """The model with further elements, which the network takes for their twins and the linear part ignores."""
-    elements = tuple(sorted({*model.elements, *twins}, key=lambda e: atomic_numbers[e]))
+def extended_model(model: NetworkACE, sources: dict[str, str], energies: dict[str, float]) -> NetworkACE:
+    """Add elements, which the network treats like their source elements and the linear part ignores."""
+    elements = tuple(sorted({*model.elements, *sources}, key=lambda e: atomic_numbers[e]))
     linear = extended_linear(model.linear, elements, energies)
-    mixed = model.specification.mixed_elements or 0  # what pairs had of their own cannot be told by mixtures
+    mixed = model.specification.mixed_elements or 0  # mixtures cannot represent the pairs' own radial functions
     fields = extended_fields(model.specification, elements) | {"element_channels": mixed}
     extended = NetworkACE(NetworkSpecification(**fields), linear)
-    sources = torch.tensor([model.elements.index(twins.get(e, e)) for e in elements])
+    rows = torch.tensor([model.elements.index(sources.get(e, e)) for e in elements])
     own = extended.weights()
-    extended.set_weights({name: _extended(old, own[name], sources) for name, old in model.weights().items()})
+    extended.set_weights({name: _extended(old, own[name], rows) for name, old in model.weights().items()})
     return extended
 
 
-def _extended(old: Tensor, new: Tensor, sources: Tensor) -> Tensor:
-    """Rows of the elements' sources, along all axes that grow with the number of elements."""
+def _extended(old: Tensor, new: Tensor, rows: Tensor) -> Tensor:
+    """Select the rows of the elements' sources, along all axes that grow with the number of elements."""
     for axis, (before, after) in enumerate(zip(old.shape, new.shape, strict=True)):
-        old = old if before == after else old.index_select(axis, sources)
+        old = old if before == after else old.index_select(axis, rows)
     return old
 
 
 def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict[str, float]) -> LinearACE:
-    """With further elements; functions that see them have the coefficient 0."""
+    """Add elements to a linear model; functions that see them have the coefficient 0."""
     specification = BasisSpecification.model_validate(extended_fields(linear.basis.specification, elements))
     require_memory(specification)
     basis = ACEBasis(specification)
@@ -165,7 +167,7 @@ def extended_linear(linear: LinearACE, elements: tuple[str, ...], energies: dict
 def extended_fields(
     specification: NetworkSpecification | BasisSpecification, elements: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Of a specification with further elements, which get the r0 of a new model."""
+    """Return the fields of a specification with more elements, which get the default r0."""
     new = transform_lengths(set(elements) - set(specification.elements), specification.cutoff)
     return {**specification.model_dump(), "elements": elements, "bond_lengths": new | specification.bond_lengths}
 
@@ -173,9 +175,9 @@ def extended_fields(
 def fit_new_functions(
     settings: TrainSettings, model: NetworkACE, known: Sequence[str], train: Dataset, stage: Stage = silent
 ) -> None:
-    """Coefficients of the functions that see new elements, from what all other parts of the model leave.
+    """Fit the functions that see new elements to what all other parts of the model leave.
 
-    With the factor R of all columns and its target z, ‖z - R_old c_old - R_new c_new‖² is a problem of the new ones.
+    With the factor R of all columns and its target z, ‖z - R_old c_old - R_new c_new‖² is a problem in c_new alone.
     """
     linear = model.linear
     fit = settings.linear_part.model_copy(update={"slack": None})  # most of the residual is not theirs
@@ -201,7 +203,7 @@ def fit_new_functions(
 
 
 def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:
-    """The structure with labels less what the network gives."""
+    """Subtract the network's contributions from the labels of a structure."""
     found = NetworkPart(model.without_floor()).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
     energy, forces, virial = structure.energy, structure.forces, structure.virial
     return replace(

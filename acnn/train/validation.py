@@ -23,10 +23,10 @@ Errors = dict[str, float | None]
 
 
 def network_gradients(model: NetworkACE, batch: Batch, create_graph: bool = False) -> PairGradients:
-    """Energies (float64) and pair gradients of the part that is trained.
+    """Return energies (float64) and pair gradients of the part that is trained.
 
     Args:
-        create_graph: keep what the gradient of a loss of them needs.
+        create_graph: keep the graph, so that a loss of them can be differentiated.
     """
     vectors = batch.graph.pair_vectors.detach().requires_grad_(True)
     graph = batch.graph.with_pair_vectors(vectors)
@@ -40,7 +40,7 @@ def network_gradients(model: NetworkACE, batch: Batch, create_graph: bool = Fals
 def network_errors(
     model: NetworkACE, store: StructureStore, processes: Processes = ALONE, batch_atoms: int = BATCH_ATOMS
 ) -> Errors:
-    """Over all structures that have neighbors; each process evaluates its share."""
+    """Return the errors over all structures with neighbors; each process evaluates its share."""
     sums = torch.zeros(3, 3, dtype=torch.float64, device=store.species.device)
     for part in in_order(store, batch_atoms)[processes.rank :: processes.size]:
         if len(part):
@@ -55,7 +55,7 @@ def network_errors(
 
 
 def _sums(found: PairGradients, batch: Batch) -> Tensor:
-    """Σ|Δ|, ΣΔ² and the number of labels for each quantity [3, 3]."""
+    """Return Σ|Δ|, ΣΔ² and the number of labels for each quantity [3, 3]."""
     labels = batch.labels
     virials = (found.virials - labels.virials)[:, VOIGT_ROWS, VOIGT_COLUMNS]
     errors = (
@@ -69,5 +69,5 @@ def _sums(found: PairGradients, batch: Batch) -> Tensor:
 
 
 def score(errors: Errors, weights: Mapping[str, float], measure: str) -> float:
-    """Σ_q weight_q · MAE_q (or RMSE_q), what a better model has less of; quantities without labels do not count."""
+    """Return Σ_q weight_q · MAE_q (or RMSE_q), lower is better; quantities without labels do not count."""
     return sum(weight * (errors[f"{quantity}_{measure}"] or 0.0) for quantity, weight in weights.items())

@@ -392,7 +392,7 @@ def test_a_potential_without_a_file_format_cannot_be_pickled():
     class Other(CompiledPotential):
         elements, cutoff = ("Si",), 3.0
 
-    with pytest.raises(TypeError, match="a Other has no model file format"):
+    with pytest.raises(TypeError, match="a Other cannot be saved as a model file"):
         pickle.dumps(ACNNCalculator(Other()))
 
 

@@ -76,7 +76,7 @@ def test_what_a_command_has_not_made_it_does_not_replace(command, folder):
     before = contents(folder)
     done = run(*command.split())
     assert done.exit_code == 2, done.output
-    assert "is there already" in done.output
+    assert "already exists" in done.output
     assert "choose another name" in done.output
     assert contents(folder) == before
 
@@ -131,4 +131,4 @@ def test_structures_are_written_under_a_name_that_tells_their_format(folder):
     for command in ("distill linear.acnn train.xyz -o new.foo", "label train.xyz -o new.foo --calculator a:B"):
         done = run(*command.split())
         assert done.exit_code == 2
-        assert "new.foo is to be extended XYZ: name it new.xyz" in done.output
+        assert "new.foo would be extended XYZ: name it new.xyz" in done.output

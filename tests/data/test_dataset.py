@@ -62,7 +62,7 @@ def fails(path: Path, *fragments: str, **options: object) -> str:
         read_dataset(path, **options)  # type: ignore[arg-type]
     message = str(caught.value)
     assert "\n" not in message
-    assert message.endswith((".", "?"))
+    assert not message.endswith(".")
     for fragment in fragments:
         assert fragment in message
     return message
@@ -247,7 +247,7 @@ def test_isotopes_of_hydrogen_are_hydrogen_with_their_mass(xyz: Path, properties
 def test_an_explicit_key_must_exist(xyz: Path) -> None:
     write(xyz, labeled(copper(config_type="x")))
     fails(xyz, "energy key 'E_dft'", "REF_energy", "config_type", "REF_forces", energy_key="E_dft")
-    fails(xyz, "forces key 'REF_energy'", "per atom REF_forces", forces_key="REF_energy")
+    fails(xyz, "forces key 'REF_energy'", "REF_forces per atom", forces_key="REF_energy")
     fails(xyz, "stress key 'stress'", "REF_stress", stress_key="stress")
 
 
@@ -258,7 +258,7 @@ def test_an_explicit_key_in_one_structure_is_enough(xyz: Path) -> None:
 
 def test_virial_and_stress_keys_exclude_each_other(xyz: Path) -> None:
     write(xyz, labeled(copper()))
-    fails(xyz, "'v'", "'REF_stress'", "give one", virial_key="v", stress_key="REF_stress")
+    fails(xyz, "'v'", "'REF_stress'", "only one of them", virial_key="v", stress_key="REF_stress")
 
 
 def test_data_without_labels_name_what_there_is(xyz: Path) -> None:
@@ -294,7 +294,7 @@ def test_labels_that_are_not_finite_can_be_dropped_alone(xyz: Path) -> None:
     assert [s.virial is None for s in data] == [False, True, False]
     np.testing.assert_allclose(data[1].forces, copper(1).get_forces(), atol=1e-8)
     assert data.notes == (
-        "train.xyz: NaN, infinite or beyond 1e+08, and left out: virial of 1 structure, forces of 1 structure",
+        "train.xyz: left out because NaN, infinite or beyond 1e+08: virial of 1 structure, forces of 1 structure",
     )
     assert data.left_out == 0
     no_forces.arrays["REF_forces"][2, 1] = 60.0
@@ -317,10 +317,10 @@ def test_positions_that_nobody_means_and_cells_without_room(xyz: Path) -> None:
     fails(write(xyz, atoms), "train.xyz #0 (hot)", "atom 3 at (-1e+20, ", "farther out than 1e+08 Å")
     thin = labeled(copper())
     thin.cell[1] *= 1e-3
-    fails(write(xyz, labeled(copper()), thin), "train.xyz #1", "repeats itself every 0.00", "check its cell")
+    fails(write(xyz, labeled(copper()), thin), "train.xyz #1", "repeats every 0.00", "check that its cell is in Å")
     skewed = labeled(copper())
     skewed.cell[1] = 7 * skewed.cell[0] + [0.0, 0.01, 0.0]
-    fails(write(xyz, skewed), "train.xyz #0", "repeats itself every 0.01 Å")
+    fails(write(xyz, skewed), "train.xyz #0", "repeats every 0.01 Å")
     surface = labeled(copper())
     surface.cell[2], surface.pbc = [0.0, 0.0, 0.001], [True, True, False]
     assert len(read_dataset(write(xyz, surface)).structures) == 1
@@ -348,7 +348,7 @@ def test_huge_forces_are_refused_or_left_out(xyz: Path) -> None:
     fails(xyz, "train.xyz #1 (hot)", "5000 eV/Å", "--max-force")
     assert read_dataset(xyz, max_force=4999.0).left_out == 1
     assert read_dataset(xyz, max_force=5001.0).left_out == 0
-    fails(xyz, "All 1 structures", "max_force = 10", max_force=10.0, index="1")
+    fails(xyz, "all 1 structures", "max_force = 10", max_force=10.0, index="1")
     fails(xyz, "larger than 0", "-1", max_force=-1.0)
     fails(xyz, "larger than 0", "nan", max_force=np.nan)
 
@@ -357,21 +357,21 @@ def test_huge_forces_are_refused_or_left_out(xyz: Path) -> None:
     ("content", "fragments"),
     [
         ("", ("is empty",)),
-        ("\n\n", ("holds no structure",)),
+        ("\n\n", ("contains no structures",)),
         ("0\nREF_energy=0\n", ("train.xyz #0", "no atoms")),
         ("hello world\n", ("line 1", "number of atoms", "'hello world'")),
         ("2\nREF_energy=0\nCu 0 0 0\n", ("truncated", "#0", "announces 2 atoms", "after 1")),
         ("1\n", ("truncated", "after 0")),
         ("1\nREF_energy=0\nCu 0 0\n", ("train.xyz #0", "not a structure")),
-        ("1\nREF_energy=0\nQq 0 0 0\n", ("train.xyz #0", "species 'Qq'", "no chemical symbol")),
+        ("1\nREF_energy=0\nQq 0 0 0\n", ("train.xyz #0", "species 'Qq'", "not a chemical symbol")),
         ("2\nREF_energy=0\nD 0 0 0\nFe3+ 1 0 0\n", ("species 'Fe3+'",)),
         ("2\nREF_energy=0\n8 0 0 0\n1 1 0 0\n", ("species '8'", "Z:I:1")),
         ("1\nREF_energy=0\nX 0 0 0\n", ("train.xyz #0", "species 'X'")),
         ("1\nREF_energy=0\nD 0 0\n", ("train.xyz #0", "not a structure")),
         ("1\nREF_energy=0\nCu 0 0 0\nCu 1 1 1\n", ("line 4", "structure #1", "'Cu 1 1 1'")),
-        ("1\nREF_energy=abc\nCu 0 0 0\n", ("energy 'REF_energy'", "not made of numbers", "abc")),
-        ("1\nREF_energy\nCu 0 0 0\n", ("energy 'REF_energy'", "not made of numbers")),
-        ('1\nREF_energy="1 2"\nCu 0 0 0\n', ("energy 'REF_energy'", "has 2 numbers")),
+        ("1\nREF_energy=abc\nCu 0 0 0\n", ("energy 'REF_energy'", "must consist of numbers", "abc")),
+        ("1\nREF_energy\nCu 0 0 0\n", ("energy 'REF_energy'", "must consist of numbers")),
+        ('1\nREF_energy="1 2"\nCu 0 0 0\n', ("energy 'REF_energy'", "one number, but has 2")),
         ('1\npbc="T T T" REF_energy=0\nCu 0 0 0\n', ("train.xyz #0", "cell vector 1", "zero")),
         ('1\nLattice="9 0 0 9 0 0 0 0 9" REF_energy=0\nCu 0 0 0\n', ("train.xyz #0", "linearly dependent")),
         ('1\nLattice="9 0 0 0 9 0 0 0 9" REF_stress="1 2"\nCu 0 0 0\n', ("'REF_stress'", "6 or 9", "(2,)")),
@@ -396,26 +396,26 @@ def test_missing_foreign_and_unsafe_files(tmp_path: Path, xyz: Path) -> None:
         (tmp_path / name).write_bytes(b"nothing of the kind" * 50)
         fails(tmp_path / name, "ASE cannot read", name)
     (tmp_path / "notes").write_text("a text\n")
-    fails(tmp_path / "notes", "ASE does not know the format")
+    fails(tmp_path / "notes", "ASE does not recognize the format")
     (tmp_path / "t.data").write_text("2\n\nCu 0 0 0\nCu 0 0 2\n")
     if "runnerdata" in ioformats:  # newer versions of ASE take it for one of RuNNer
-        fails(tmp_path / "t.data", "ASE finds no structure", "t.data")
+        fails(tmp_path / "t.data", "ASE finds no structures", "t.data")
     else:
         fails(tmp_path / "t.data", "not structures in a format that ASE knows by this name")
     for name in ("t.pckl", "t.bundle"):
         (tmp_path / name).write_bytes(b"anything")
-        fails(tmp_path / name, "refused", "unpickled")
+        fails(tmp_path / name, "refused", "unpickles")
     (tmp_path / "t.py").write_text("raise SystemExit('this ran')\n")
     fails(tmp_path / "t.py", "refused", "program")
 
 
 @pytest.mark.parametrize("index", ["a", "1:2:3:4", "", "::0"])
 def test_an_index_that_is_none(xyz: Path, index: str) -> None:
-    fails(write(xyz, labeled(copper())), "The index", repr(index), index=index)
+    fails(write(xyz, labeled(copper())), "an index is written like", repr(index), index=index)
 
 
 def test_an_index_that_selects_nothing(xyz: Path) -> None:
-    fails(write(xyz, labeled(copper())), "'7'", "holds no structure", index="7")
+    fails(write(xyz, labeled(copper())), "'7'", "contains no structures", index="7")
 
 
 def test_the_error_of_ase_is_chained(xyz: Path) -> None:

@@ -74,7 +74,7 @@ def test_several_keys_that_are_given_are_taken_in_their_order(xyz: Path) -> None
 
 @pytest.mark.parametrize("key", ["", " ", ","])
 def test_a_key_without_a_name_is_refused(xyz: Path, key: str) -> None:
-    with pytest.raises(DatasetError, match=r"The energy key .* is no name"):
+    with pytest.raises(DatasetError, match=r"the energy key .* is not a name"):
         read(xyz, copper(energy=-1.0), energy_key=key)
 
 
@@ -165,7 +165,7 @@ def test_forces_belong_to_the_free_energy(xyz: Path) -> None:
     data = read(xyz, calculated(copper(), energy=-14.0, free_energy=-14.04, forces=FORCES))
     assert energies(data) == [-14.04]
     (note,) = data.notes
-    assert "free_energy, from which forces derive; energy differs from it in 1 structure, by up to 0.01 eV/atom" in note
+    assert "free_energy, whose derivatives forces are; energy differs from it in 1 structure, by up to 0.01" in note
     assert "--energy-key energy" in note
     data = read(xyz, calculated(copper(), energy=-14.0, free_energy=-14.0))
     assert (used_keys(data.keys), data.notes) == ("energy ← energy", ())
@@ -187,7 +187,7 @@ def test_unknown_keys_that_look_like_labels_are_named(xyz: Path) -> None:
     atoms.info |= {"energy_weight": 2.0, "kinetic_energy": 1.0, "step": 7, "smearing": 0.1}
     atoms.set_momenta(FORCES)
     (note,) = read(xyz, atoms, atoms).notes
-    assert note.startswith("train.xyz: not used, though it looks like labels: ")
+    assert note.startswith("train.xyz: not used, although they look like labels: ")
     for part in (
         "pbe_energy in 2 structures (--energy-key, eV per cell)",
         "etot in 2",

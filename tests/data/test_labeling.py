@@ -124,7 +124,7 @@ def test_the_level_of_a_composition_that_no_reference_tells_is_an_error() -> Non
     found = energy_offsets([(atoms, reference_energy(atoms))], EMT())
     assert found.of(atoms * 2) == pytest.approx(8 * (2 * OFFSETS["Al"] + 2 * OFFSETS["Cu"]), abs=1e-6)
     for other in (bulk("Cu"), bulk("Al"), bulk("Ni")):
-        with pytest.raises(ValueError, match="level of"):
+        with pytest.raises(ValueError, match="determine the offset of"):
             found.of(other)
 
 
@@ -346,14 +346,14 @@ def test_labels_of_another_run_are_not_continued(broken_off: tuple[object, ...])
     ):
         done = run(*broken_off, *change)
         assert done.exit_code == 2
-        assert f"an interrupted run with another {name}: give it as before" in done.output
+        assert f"an interrupted run with another {name}: give the same as before" in done.output
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == begun
     with Path("in.xyz").open("a") as file:
         file.write(Path("whole.xyz").read_text())
     assert "with another STRUCTURES" in run(*broken_off).output
     Path("out.part.xyz.jsonl").unlink()
     done = run(*broken_off)
-    assert "out.part.xyz is there, and not known to be of this command" in done.output
+    assert "out.part.xyz exists and is not from this command" in done.output
     assert Path("out.part.xyz").read_bytes() == begun["out.part.xyz"]
 
 
@@ -389,10 +389,10 @@ def test_two_runs_at_once_do_not_label_into_one_file(
         (("--correction", "gold.acnn"), "gold.acnn is no correction for"),
         (("--correction", "none.acnn"), "none.acnn"),
         (("--difference", "--energy-key", "E"), "has the energy key 'E'"),
-        (("-o", "out.xyz.gz"), "is to be extended XYZ"),
+        (("-o", "out.xyz.gz"), "would be extended XYZ"),
         (("--set", "scale"), "--set takes NAME=VALUE"),
         (("--set", "scale=[1"), "is not a value in YAML"),
-        (("--set", "size=1"), "cannot be made with {'size': 1}: TypeError"),
+        (("--set", "size=1"), "cannot be created with {'size': 1}: TypeError"),
         (("--reference", "in.xyz"), "no energies of structures of several atoms"),
     ],
 )
@@ -416,8 +416,8 @@ def test_options_without_sense_are_told(
         ("EMT", "MODULE:CLASS"),
         ("no_such_module:EMT", "needs the module no_such_module: install it"),
         ("ase.calculators.emt:Nothing", "has no attribute 'Nothing'"),
-        ("ase.build:molecule", "cannot be made with {}: TypeError"),
-        ("fractions:Fraction", "not an ASE calculator, but makes a Fraction"),
+        ("ase.build:molecule", "cannot be created with {}: TypeError"),
+        ("fractions:Fraction", "not an ASE calculator, but a Fraction"),
     ],
 )
 def test_calculators_that_are_none_are_told(tmp_path: Path, calculator: str, sentence: str) -> None:

@@ -62,7 +62,7 @@ def test_a_holdout_takes_its_share_of_each_type(a, b, fraction):
 
 @pytest.mark.parametrize("fraction", [0.01, 0.99])
 def test_a_holdout_of_nothing_or_everything_is_refused(fraction):
-    with pytest.raises(DatasetError, match="leaves none"):
+    with pytest.raises(DatasetError, match="leaves one side empty"):
         holdout(structures(3), fraction)
 
 
@@ -93,7 +93,7 @@ def test_cells_of_one_atom_are_no_isolated_atoms(cutoff, isolated):
 
 
 def test_errors_tell_structures_from_isolated_atoms():
-    with pytest.raises(DatasetError, match="30 folds cannot be made of 20 structures besides 3 isolated atoms"):
+    with pytest.raises(DatasetError, match="20 structures besides 3 isolated atoms cannot be divided into 30 folds"):
         folds(cells_and_atoms(), 30, cutoff=5.5)
-    with pytest.raises(DatasetError, match="0 structures besides 1 isolated atom leaves none"):
+    with pytest.raises(DatasetError, match="0 structures besides 1 isolated atom leaves one side empty"):
         holdout(cells_and_atoms()[20:21], 0.5)

@@ -66,12 +66,12 @@ def in_order(components: np.ndarray, order: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("kind", "given_as", "said"),
     [
-        ("stress", lambda s, v: -1602.1766 * s, "in kbar, of the other sign:"),
+        ("stress", lambda s, v: -1602.1766 * s, "in kbar, of opposite sign:"),
         ("stress", lambda s, v: 160.21766 * s, "in GPa:"),
         ("stress", lambda s, v: s / 183.6315, "in Ha/Bohr³:"),
-        ("stress", lambda s, v: -s, "of the other sign:"),
+        ("stress", lambda s, v: -s, "of opposite sign:"),
         ("stress", lambda s, v: -v * s, "in eV:"),
-        ("virial", lambda s, v: v * s, "of the other sign:"),
+        ("virial", lambda s, v: v * s, "of opposite sign:"),
         ("virial", lambda s, v: s, "in eV/Å³:"),
         ("virial", lambda s, v: -v * s * 23.0605, "in kcal/mol:"),
         ("stress", lambda s, v: in_order(s, "xx yy zz xy yz xz"), "in the order xx yy zz xy yz xz (VASP's):"),
@@ -80,7 +80,7 @@ def in_order(components: np.ndarray, order: str) -> np.ndarray:
         (
             "stress",
             lambda s, v: -1602.1766 * in_order(s, "xx yy zz xy yz xz"),
-            "in kbar, of the other sign, in the order xx yy zz xy yz xz (VASP's):",
+            "in kbar, of opposite sign, in the order xx yy zz xy yz xz (VASP's):",
         ),
         ("stress", lambda s, v: 4e7 * s, "times as large"),
     ],
@@ -168,7 +168,7 @@ def test_a_model_remembers_what_was_doubtful(tmp_path: Path, crystals) -> None:
     doubts = remembered_warnings(provenance)
     assert len(doubts) == 2
     assert set(doubts) <= set(told)
-    assert "in kbar, of the other sign" in doubts[0]
+    assert "in kbar, of opposite sign" in doubts[0]
     assert "no atom of Al has a neighbor within 4 Å" in doubts[1]
     assert provenance["unseen_pairs"] == [["Al", "Al"], ["Al", "Cu"]]
     assert remembered_warnings({"members": [{"provenance": provenance}] * 2}) == doubts

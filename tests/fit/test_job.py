@@ -256,7 +256,7 @@ def test_the_pair_cutoff_counts_when_atoms_are_called_isolated(tmp_path):
 def test_an_energy_must_be_known_for_every_element(tmp_path):
     data = alloy(3, 0)
     refuses(tmp_path, data, "e0 gives no energy for Al: give --e0", e0="Cu=-1")
-    refuses(tmp_path, [*data, isolated("Cu", 0.1)], "hold no isolated atom of Al: give --e0", e0="isolated")
+    refuses(tmp_path, [*data, isolated("Cu", 0.1)], "contain no isolated atom of Al: give --e0", e0="isolated")
 
 
 def test_an_element_missing_from_the_data_needs_its_energy(tmp_path):

@@ -17,7 +17,7 @@ def test_a_basis_too_large_is_refused_at_once(order: int, degree: float, n: str,
     monkeypatch.setattr(memory, "available_bytes", lambda: 8 * 2**30)
     monkeypatch.setattr(BasisSpecification, "functions", None)  # a list of them would take minutes
     monkeypatch.setattr(BasisSpecification, "multisets", None)
-    with pytest.raises(BasisTooLargeError, match=f"the basis has {n}.* functions, .* GiB of memory, and 8 GiB are"):
+    with pytest.raises(BasisTooLargeError, match=f"the basis has {n}.* functions, .* of memory, but only 8 GiB are"):
         require_memory(BasisSpecification(elements=("Si",), order=order, degree=degree))
 
 

@@ -152,19 +152,19 @@ def test_contacts_are_bonds_unless_the_data_keep_a_pair_farther_apart():
     water = molecule("H2O")
     apart = float(np.linalg.norm(water.positions[1] - water.positions[2]))
     found = CloseContacts.of(("H", "O"), [structure(water)])
-    assert found.contact_length("H", "H") == pytest.approx(apart)
+    assert found.closest_approach("H", "H") == pytest.approx(apart)
     assert apart > 2 * bond_length("H")
-    assert found.contact_length("H", "O") == pytest.approx(max(pair_bond_length("H", "O"), water.get_distance(0, 1)))
+    assert found.closest_approach("H", "O") == pytest.approx(max(pair_bond_length("H", "O"), water.get_distance(0, 1)))
     assert found.shortest_of("O", "H") == pytest.approx(water.get_distance(0, 1))
-    assert found.contact_length("O", "O") == found.shortest_of("O", "O") == pytest.approx(bond_length("O"))
+    assert found.closest_approach("O", "O") == found.shortest_of("O", "O") == pytest.approx(bond_length("O"))
 
 
 def test_contacts_of_a_compressed_crystal_are_bonds():
     crystal = CloseContacts.of(("Si",), [structure(bulk("Si", a=5.2, cubic=True))])
-    assert crystal.contact_length("Si", "Si") == pytest.approx(bond_length("Si"))
+    assert crystal.closest_approach("Si", "Si") == pytest.approx(bond_length("Si"))
     assert crystal.shortest_of("Si", "Si") == pytest.approx(5.2 * np.sqrt(3) / 4)
     stretched = CloseContacts.of(("Si",), [structure(bulk("Si", a=6.0, cubic=True))])
-    assert stretched.contact_length("Si", "Si") == pytest.approx(6.0 * np.sqrt(3) / 4)
+    assert stretched.closest_approach("Si", "Si") == pytest.approx(6.0 * np.sqrt(3) / 4)
 
 
 def test_hosts_are_atoms_of_their_element_in_any_structure():

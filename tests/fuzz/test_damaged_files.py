@@ -205,7 +205,7 @@ def test_settings_of_trainings(server: Server, bases: Path, tmp_path: Path) -> N
 
 
 WORDS_OF_SETTINGS = (
-    "There is no file",  # which the settings name
+    "there is no file",  # which the settings name
     *(
         "train",
         "output",

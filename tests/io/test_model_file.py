@@ -231,7 +231,7 @@ def test_another_kind_of_model_is_refused(saved):
 @pytest.mark.parametrize("change", [1e-5, -3.0])
 def test_a_changed_probe_is_refused(saved, change):
     tamper(saved, lambda header: header.update(probe_energy=header["probe_energy"] + change))
-    assert_refused(saved, "the rebuilt model gives .* eV where .* eV was saved.*version 0.0.1")
+    assert_refused(saved, "the rebuilt model gives .* eV instead of the saved .* eV.*version 0.0.1")
 
 
 def test_changed_coefficients_are_noticed(saved):

@@ -150,15 +150,15 @@ def test_changed_weights_are_noticed(saved):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda header: header.pop("network"), "the header has no network"),
-        (lambda header: header["network"].update(depth=3), "its specification cannot be used: depth"),
+        (lambda header: header.pop("network"), "its header has no network"),
+        (lambda header: header["network"].update(depth=3), "its specification is invalid: depth"),
         (lambda header: header["network"].update(layers=2), "a 'attention' model|weights of another network"),
         (lambda header: header.update(model_type="network"), "describes is of the type 'attention'"),
         (
             lambda header: header.update(model_type="transformer"),
-            "holds a 'transformer' model",
+            "a model of type 'transformer'",
         ),
-        (lambda header: header.update(model_type="ensemble"), "the header has no members"),
+        (lambda header: header.update(model_type="ensemble"), "its header has no members"),
         (lambda header: header["network"].update(elements=["Si"]), "same elements"),
     ],
 )

@@ -209,7 +209,7 @@ def test_a_file_of_another_format_says_so(launcher, model, tmp_path, monkeypatch
         patch.setattr(model_file, "FORMAT_VERSION", 9)
         save_unified(model, tmp_path / "newer.pkl")
     deck = prepared(CASES[0], tmp_path / "newer.pkl", tmp_path)
-    assert "written in format 9, this acnn reads format 1" in failed(launcher, deck, tmp_path, 2)
+    assert "written in format 9 by a newer acnn, but this one reads format 1" in failed(launcher, deck, tmp_path, 2)
 
 
 # --- from Python ------------------------------------------------------------------------------------------------------

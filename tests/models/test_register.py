@@ -78,7 +78,7 @@ def test_its_file_gives_the_same_model(tmp_path: Path) -> None:
     assert np.abs(before).max() > 1
     np.testing.assert_array_equal(after, before)
     MODEL_TYPES.pop("soft")
-    with pytest.raises(ModelFileError, match="holds a 'soft' model, this version of acnn reads"):
+    with pytest.raises(ModelFileError, match="a model of type 'soft', but this version of acnn reads"):
         load_model(path)
 
 

@@ -205,7 +205,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"damp": 0.1, "solver": "qr"}, "damp belongs to solver lsqr, and the solver is qr"),
         ({"atol": 0.1, "solver": "rrqr"}, "atol belongs to solver lsqr"),
         ({"ard_threshold": "bic"}, "ard_threshold belongs to solver ard"),
-        ({"ard_threshold": "aic", "solver": "ard"}, "threshold of ard is bic, relevance .*not 'aic'"),
+        ({"ard_threshold": "aic", "solver": "ard"}, "threshold of ard must be bic, relevance .*not 'aic'"),
         ({"prior": "gauss"}, "unknown prior 'gauss'"),
         ({"virial_key": "a", "stress_key": "b"}, "virial_key or stress_key, not both"),
         ({"order": 6}, "order = 6: .*less than or equal to 5"),

@@ -189,7 +189,7 @@ def test_pure_noise_leaves_next_to_nothing():
 def test_it_says_when_it_stops_early():
     rows, targets, _ = sparse(100, 30, 0.1, seed=16)
     found = ARD(max_iterations=2).solve(reduced(rows, targets), np.ones(30))
-    assert "stopped after 2 iterations before the log evidence settled to 0.001" in found.warnings[0]
+    assert "stopped after 2 iterations before the log evidence converged to 0.001" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def test_a_threshold_is_read(text, expected):
 
 @pytest.mark.parametrize("text", ["aic", "-1", "nan", "inf", "", -2.0])
 def test_a_wrong_threshold_is_told(text):
-    with pytest.raises(ValueError, match=r"threshold of ard is bic, relevance .*, or the number"):
+    with pytest.raises(ValueError, match=r"threshold of ard must be bic, relevance .*, or the number"):
         parse_threshold(text)

@@ -129,7 +129,7 @@ def test_without_rows_to_spare_there_is_no_noise_to_estimate(solver):
     found = solver.solve(reduced(rows, targets), gamma)
     np.testing.assert_allclose(rows @ found.coefficients, targets, atol=1e-9)
     assert found.noise_precision is None
-    with pytest.raises(ValueError, match="nothing to estimate the noise from: add data or use blr"):
+    with pytest.raises(ValueError, match="the noise cannot be estimated: add data or use blr"):
         found.draw(3, seed=0)
 
 

@@ -164,7 +164,7 @@ def test_a_row_that_is_not_finite_is_refused(bad):
 
 
 def test_a_wrong_shape_is_refused_with_its_numbers():
-    with pytest.raises(ValueError, match=r"rows \(5, 4\) and targets \(5,\) for 3 columns"):
+    with pytest.raises(ValueError, match=r"rows \(5, 4\) and targets \(5,\) do not match 3 columns"):
         StreamingQR(3).add(np.zeros((5, 4)), np.zeros(5))
     with pytest.raises(ValueError, match=r"rows \(5, 3\) and targets \(4,\)"):
         StreamingQR(3).add(np.zeros((5, 3)), np.zeros(4))

@@ -146,7 +146,7 @@ def test_makeshift_reference_energies_are_mended_in_the_file(
         (warning,) = found.warnings if isinstance(found, Start) else found[2]
         assert "give data: e0: Cu=… or add isolated-atom structures" in warning
         assert "--e0" not in warning
-        with pytest.raises(SettingsError, match=r"no energies to find E0: give data: e0: Cu=0"):
+        with pytest.raises(SettingsError, match=r"no energies to find E0 from: give data: e0: Cu=0"):
             make(settings, read_dataset(tmp_path / "forces.xyz"), ("Cu",))
 
 
@@ -267,8 +267,8 @@ def test_a_network_is_no_linear_part(make_settings: MakeSettings, tmp_path: Path
 
 def test_no_linear_part(make_settings: MakeSettings) -> None:
     report = run_training(make_settings(linear=None))
-    assert "linear part: none" not in report.notes[0]  # left out of the settings: fitted
+    assert "linear part: only" not in report.notes[0]  # left out of the settings: fitted
     report = run_training(make_settings().model_copy(update={"linear": None}))
-    assert "linear part: none, but E0 from isolated atoms" in report.notes[0]
+    assert "linear part: only E0 from isolated atoms" in report.notes[0]
     assert report.model.linear.zbl is not None
     assert not report.model.linear.coefficients.any()

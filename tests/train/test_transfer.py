@@ -57,7 +57,7 @@ def test_fine_tuning_starts_where_training_ended(make_settings: MakeSettings, tr
     for name, value in first.weights().items():
         assert report.model.weights()[name].numpy() == pytest.approx(value.numpy(), rel=1e-6)
     assert torch.equal(report.model.linear.coefficients, first.linear.coefficients)
-    assert "goes on from" in report.notes[0]
+    assert "continues from" in report.notes[0]
 
 
 def test_fine_tuning_learns(make_settings: MakeSettings, trained: Path, copper: Path) -> None:
@@ -81,7 +81,7 @@ def test_other_kinds_are_not_trained_further(make_settings: MakeSettings, tmp_pa
         run_training(further(make_settings, tmp_path / "linear.acnn"))
     for make in (random_model, random_network):
         save_model(Ensemble([make(("Cu",), seed) for seed in range(2)]), tmp_path / "ensemble.acnn")
-        with pytest.raises(ValueError, match=r"is a model of the type ensemble, .*of an ensemble one member"):
+        with pytest.raises(ValueError, match=r"is a model of the type ensemble, .*of an ensemble, give one member"):
             run_training(further(make_settings, tmp_path / "ensemble.acnn"))
 
 
