@@ -21,7 +21,16 @@ from rich.table import Table
 from acnn.cli.errors import errors, warn
 from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
-from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
+from acnn.evaluation.calibration import Predicted
+from acnn.evaluation.metrics import TOTAL
+from acnn.evaluation.tables import (
+    CALIBRATION_HEADINGS,
+    DATA_HEADINGS,
+    calibration_rows,
+    data_rows,
+    error_cells,
+    error_headings,
+)
 from acnn.fit.candidates import Candidate
 
 console = Console()
@@ -50,15 +59,21 @@ def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], C
 
 def data_table(name: str, dataset: Dataset) -> Table:
     """Counts of structures and labels by configuration type."""
-    table = Table(title=escape(f"{name}: {dataset.source}"), title_justify="left")
-    for heading in ("config type", "structures", "atoms", "energies", "forces", "virials"):
-        table.add_column(heading, justify="left" if heading == "config type" else "right")
-    rows = dataset.summary()
+    table = _numbers_table(f"{name}: {dataset.source}", DATA_HEADINGS)
+    *rows, total = data_rows(dataset)
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*map(escape, row))
     if len(rows) > 1:
         table.add_section()
-        table.add_row(TOTAL, *(str(sum(column)) for column in list(zip(*rows, strict=True))[1:]))
+        table.add_row(*total)
+    return table
+
+
+def _numbers_table(title: str, headings: Sequence[str], texts: int = 1) -> Table:
+    """A table of numbers to the right, but for the first columns."""
+    table = Table(title=escape(title), title_justify="left")
+    for position, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if position < texts else "right")
     return table
 
 
@@ -73,23 +88,22 @@ def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
 
 def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
     """MAE and RMSE by configuration type."""
-    table = Table(title=escape(f"errors on {name}"), title_justify="left")
-    table.add_column("config type")
-    for quantity in QUANTITIES:
-        for measure in ("MAE", "RMSE"):
-            table.add_column(f"{quantity}\n{measure}\n{UNITS[quantity]}", justify="right")
+    table = _numbers_table(f"errors on {name}", ["config type", *error_headings(separator="\n")])
     for config_type, row in errors_by_type.items():
         if config_type == TOTAL:
             table.add_section()
-        cells = [_number(row[f"{q}_{m}"], q) for q in QUANTITIES for m in ("mae", "rmse")]
-        table.add_row(escape(config_type), *cells)
+        table.add_row(escape(config_type), *error_cells(row))
     return table
 
 
-def _number(value: float | None, quantity: str) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if quantity == "forces" else f"{value:.3f}"
+def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
+    """Standard deviations beside the errors, a row for each quantity and term of σ."""
+    narrow = {"predictions": "predic-\ntions", "miscalibration": "miscali-\nbration"}
+    headings = [narrow.get(heading, heading) for heading in CALIBRATION_HEADINGS]
+    table = _numbers_table(f"standard deviations on {name}, beside the errors", headings, texts=2)
+    for row in calibration_rows(predicted):
+        table.add_row(*row)
+    return table
 
 
 def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
@@ -110,10 +124,8 @@ def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
 
 def learning_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """RMSE on other structures by the number of training structures."""
-    table = Table(title="learning curve: errors on held-out structures", title_justify="left")
-    table.add_column("structures", justify="right")
-    for quantity in QUANTITIES:
-        table.add_column(f"{quantity}\nRMSE\n{UNITS[quantity]}", justify="right")
+    headings = ["structures", *error_headings(["rmse"], "\n")]
+    table = _numbers_table("learning curve: errors on held-out structures", headings, texts=0)
     for row in rows:
-        table.add_row(str(row["structures"]), *(_number(row[f"{q}_rmse"], q) for q in QUANTITIES))
+        table.add_row(str(row["structures"]), *error_cells(row, ["rmse"]))
     return table

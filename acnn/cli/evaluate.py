@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, error_table, progress_stages
+from acnn.cli.display import announce, calibration_table, console, error_table, progress_stages
 from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.cli.plots import parity_plot, require_pictures
-from acnn.cli.uncertainty import calibration_dict, calibration_plot, calibration_table
+from acnn.cli.uncertainty import calibration_dict, calibration_plot
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
 from acnn.outputs import require_new, require_summaries
-from acnn.uncertainty.calibration import predict
 from acnn.uncertainty.committee import require_committee
+from acnn.uncertainty.prediction import predict
 from acnn.wording import counted
 from acnn.workflows.predictions import chosen_properties, predictions
 

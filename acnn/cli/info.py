@@ -14,6 +14,7 @@ from acnn.cli.display import console, error_table
 from acnn.cli.errors import warn
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
+from acnn.io.provenance import fit_facts
 from acnn.kernels.loading import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models import Model
 from acnn.wording import counted
@@ -63,22 +64,8 @@ def _provenance_table(provenance: dict) -> Table:
             escape(f"{data['file']}: {counted(data['structures'], 'structure')}, {counted(data['atoms'], 'atom')}"),
         )
         table.add_row("  sha256", data["sha256"])
-    for key in (
-        "acnn_version",
-        "e0_source",
-        "solver",
-        "prior",
-        "repulsion",
-        "regularization",
-        "effective_parameters",
-        "log_evidence",
-        "epochs",
-        "best_epoch",
-        "train_seconds",
-    ):
-        if provenance.get(key) is not None:
-            value = provenance[key]
-            table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+    for name, text in fit_facts(provenance):
+        table.add_row(name, escape(text))
     for name, w in provenance.get("weights", {}).items():
         table.add_row(escape(f"weights of {name}"), f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")
     return table

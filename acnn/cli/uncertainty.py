@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
-from rich.table import Table
 
 from acnn.cli.plots import figure_with_axes, save_figure
+from acnn.evaluation.calibration import Predicted, coverage_levels
 from acnn.evaluation.metrics import UNITS
-from acnn.uncertainty.calibration import Predicted, coverage_levels
 
 TERMS = {"committee": "epistemic", "committee and noise": "total"}
 
@@ -24,21 +22,6 @@ def calibration_dict(predicted: Mapping[str, Predicted]) -> dict[str, Any]:
         quantity: {term: asdict(found) for term, found in one.calibrations().items()}
         for quantity, one in predicted.items()
     }
-
-
-def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
-    """One row per quantity and term of σ."""
-    table = Table(title=escape(f"standard deviations on {name}, beside the errors"), title_justify="left")
-    for heading in ("quantity", "σ from"):
-        table.add_column(heading)
-    for heading in ("RMS σ\n(sharpness)", "RMS\nerror", "miscali-\nbration", "rank corr.\nσ, |error|"):
-        table.add_column(heading, justify="right")
-    for quantity, one in predicted.items():
-        for term, found in one.calibrations().items():
-            rank = "–" if found.spearman is None else f"{found.spearman:.2f}"
-            figures = (f"{found.sharpness:.4g}", f"{found.rmse:.4g}", f"{found.miscalibration:.3f}", rank)
-            table.add_row(f"{quantity}, {UNITS[quantity]}", term, *figures)
-    return table
 
 
 def calibration_plot(predicted: Mapping[str, Predicted], path: Path, title: str) -> None:

@@ -5,7 +5,7 @@ Energies per atom and virials per atom in meV/atom (virials: the six Voigt compo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from acnn.potential import Potential
 
 TOTAL = "total"
 QUANTITIES = ("energy", "forces", "virial")
+MEASURES = ("mae", "rmse")
 UNITS = {"energy": "meV/atom", "forces": "eV/Å", "virial": "meV/atom"}
 
 
@@ -39,12 +40,49 @@ class Parity:
             return np.zeros(0), np.zeros(0)
         return np.concatenate(self.labels), np.concatenate(self.predictions)
 
+    @property
+    def errors(self) -> FloatArray:
+        """Prediction minus label, flat."""
+        labels, predictions = self.arrays
+        return predictions - labels
+
+    @property
+    def mae(self) -> float | None:
+        """Mean absolute error; None without labels."""
+        return float(np.abs(self.errors).mean()) if len(self.errors) else None
+
+    @property
+    def rmse(self) -> float | None:
+        """Root mean square error; None without labels."""
+        return float(np.sqrt((self.errors**2).mean())) if len(self.errors) else None
+
+    def summary(self) -> dict[str, float | int | None]:
+        """MAE, RMSE and the number of labels."""
+        return {"mae": self.mae, "rmse": self.rmse, "count": len(self.errors)}
+
+
+def binding_energy(structure: LabeledStructure, reference_energies: Mapping[str, float]) -> float:
+    """Label of the energy minus E0 (eV) of the atoms, eV/atom; an element without E0 counts as 0."""
+    assert structure.energy is not None
+    isolated = sum(reference_energies.get(symbol, 0.0) for symbol in structure.atoms.symbols)
+    return (structure.energy - isolated) / len(structure)
+
 
 class ErrorTable:
-    """Collects predictions and summarizes them: config type -> quantity -> MAE, RMSE and count."""
+    """Collects predictions and summarizes them: config type -> quantity -> MAE, RMSE and count.
 
-    def __init__(self) -> None:
+    Args:
+        reference_energies: E0 by element, eV; what `binding_energies` are relative to.
+
+    Attributes:
+        parity: labels and predictions by config type and quantity.
+        binding_energies: `binding_energy` of the structures with an energy, by config type, in the order of ``parity``.
+    """
+
+    def __init__(self, reference_energies: Mapping[str, float] | None = None) -> None:
+        self.reference_energies = dict(reference_energies or {})
         self.parity: dict[str, dict[str, Parity]] = {}
+        self.binding_energies: dict[str, list[float]] = {}
 
     def add(self, structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray) -> None:
         """Predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""
@@ -52,6 +90,8 @@ class ErrorTable:
         per_atom = MEV_PER_EV / len(structure.atoms)
         if structure.energy is not None:
             of_type["energy"].add(np.array([structure.energy * per_atom]), np.array([energy * per_atom]))
+            binding = binding_energy(structure, self.reference_energies)
+            self.binding_energies.setdefault(structure.config_type, []).append(binding)
         if structure.forces is not None:
             of_type["forces"].add(structure.forces.reshape(-1), forces.reshape(-1))
         if structure.virial is not None:
@@ -67,7 +107,14 @@ class ErrorTable:
                 for quantity, parity in of_type.items():
                     mine[quantity].labels += parity.labels
                     mine[quantity].predictions += parity.predictions
+            for name, energies in table.binding_energies.items():
+                whole.binding_energies.setdefault(name, []).extend(energies)
         return whole
+
+    @property
+    def quantities(self) -> list[str]:
+        """Those that have labels."""
+        return [quantity for quantity in QUANTITIES if self.total(quantity).labels]
 
     def total(self, quantity: str) -> Parity:
         whole = Parity()
@@ -87,14 +134,7 @@ class ErrorTable:
 
 
 def _summary(row: dict[str, Parity]) -> dict[str, float | int | None]:
-    summary: dict[str, float | int | None] = {}
-    for quantity, parity in row.items():
-        labels, predictions = parity.arrays
-        errors = predictions - labels
-        summary[f"{quantity}_mae"] = float(np.abs(errors).mean()) if len(errors) else None
-        summary[f"{quantity}_rmse"] = float(np.sqrt((errors**2).mean())) if len(errors) else None
-        summary[f"{quantity}_count"] = len(errors)
-    return summary
+    return {f"{quantity}_{name}": value for quantity, parity in row.items() for name, value in parity.summary().items()}
 
 
 def evaluate(
@@ -104,7 +144,7 @@ def evaluate(
     kernel: str | None = None,
 ) -> ErrorTable:
     """Predictions for all structures; ``advance`` is called after each, ``kernel`` as in `Potential.pair_gradients`."""
-    table = ErrorTable()
+    table = ErrorTable(potential.reference_energies)
     for structure in structures:
         found = potential.pair_gradients(atomic_graph(structure.atoms, potential.cutoff), kernel)
         table.add(structure, float(found.energies[0]), found.forces.numpy(), found.virials[0].numpy())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from acnn.evaluation.tables import number
 from acnn.report.cost import Cost
 from acnn.report.dimers import DimerCurve
 from acnn.report.distances import Pair
-from acnn.report.page import Section, figure, folded, number, table
+from acnn.report.page import Section, figure, folded, table
 from acnn.report.pair_figures import MOST_PAIR_PANELS, dimer_figure
 from acnn.wording import counted
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from acnn.data.label_keys import used_keys
+from acnn.evaluation.tables import DATA_HEADINGS, NOTHING, data_rows, number
+from acnn.io.provenance import fitted_data
 from acnn.report.distances import Pair, element_pairs
 from acnn.report.drawing import Look
 from acnn.report.figures import energy_volume_figure, has_volumes
 from acnn.report.measurement import Measurement
-from acnn.report.model_sections import fitted_data
-from acnn.report.page import NOTHING, Section, figure, folded, number, paragraph, subheading, table
+from acnn.report.page import Section, figure, folded, paragraph, subheading, table
 from acnn.report.pair_figures import MOST_PAIR_PANELS, distance_figure
 
 MOST_OPEN_ROWS = 15
@@ -31,14 +32,12 @@ def data_section(measurements: list[Measurement], provenance: Mapping[str, Any])
     parts = []
     for measurement in measurements:
         dataset = measurement.dataset
-        rows = [[str(cell) for cell in row] for row in dataset.summary()]
-        total = [sum(column) for column in list(zip(*dataset.summary(), strict=True))[1:]]
         parts += [
             subheading(f"{measurement.name} (in the fit: {role(measurement, provenance)})"),
             paragraph(f"Labels: {used_keys(dataset.keys) or 'none'}. SHA-256 {dataset.sha256}."),
             table(
-                ["config type", "structures", "atoms", "energies", "forces", "virials"],
-                [*rows, ["total", *map(str, total)]],
+                DATA_HEADINGS,
+                data_rows(dataset),
                 total=True,
                 caption="Structures, their atoms, and structures with each label",
             ),

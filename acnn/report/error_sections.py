@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from acnn.evaluation.metrics import QUANTITIES, TOTAL, UNITS
+from acnn.evaluation.metrics import TOTAL
+from acnn.evaluation.tables import DECIMALS, NOTHING, error_cells, error_headings, number
 from acnn.report.data_sections import role
 from acnn.report.drawing import Look
 from acnn.report.figures import (
@@ -18,11 +19,9 @@ from acnn.report.figures import (
     parity_figure,
 )
 from acnn.report.measurement import Measurement, StructureRecord
-from acnn.report.page import NOTHING, Section, figure, number, paragraph, subheading, table
+from acnn.report.page import Section, figure, paragraph, subheading, table
 
 WORST = 10
-DIGITS = {"energy": 3, "forces": 4, "virial": 3}
-MEASURES = ("mae", "rmse")
 
 PARITY_CAPTION = (
     "Above, the model against the labels: points lie on the line where they agree. Below, model minus label. Look for "
@@ -38,17 +37,14 @@ SPREAD_CAPTION = (
 
 def overview_section(measurements: list[Measurement], provenance: Mapping[str, Any], findings: str) -> Section:
     """One row of figures for each set of data, and what asks for attention (HTML)."""
-    headings = ["data", "in the fit", "structures", "atoms"]
-    headings += [f"{quantity} RMSE\n{UNITS[quantity]}" for quantity in QUANTITIES]
-    headings.append("largest force error\neV/Å")
+    headings = ["data", "in the fit", "structures", "atoms", *error_headings(["rmse"]), "largest force error\neV/Å"]
     rows = []
     for measurement in measurements:
         total = measurement.table.as_dict()[TOTAL]
         worst = [r.largest_force_error for r in measurement.records if r.largest_force_error is not None]
         counts = [str(len(measurement.dataset)), str(measurement.dataset.n_atoms)]
-        errors = [number(total[f"{quantity}_rmse"], DIGITS[quantity]) for quantity in QUANTITIES]
-        largest = number(max(worst, default=None), DIGITS["forces"])
-        rows.append([measurement.name, role(measurement, provenance), *counts, *errors, largest])
+        largest = number(max(worst, default=None), DECIMALS["forces"])
+        rows.append([measurement.name, role(measurement, provenance), *counts, *error_cells(total, ["rmse"]), largest])
     return Section("overview", "At a glance", table(headings, rows, left=2) + findings)
 
 
@@ -72,17 +68,13 @@ def error_section(measurements: list[Measurement], types: Look) -> Section:
 
 def error_table(measurement: Measurement) -> str:
     """MAE and RMSE by config type, as `acnn evaluate` prints them."""
-    summary = measurement.table.as_dict()
-    headings = ["config type", "structures"]
-    headings += [f"{q} {m.upper()}\n{UNITS[q]}" for q in QUANTITIES for m in MEASURES]
     counts = {row.config_type: row.structures for row in measurement.dataset.summary()}
-    rows = []
-    for (config_type, row), known in zip(summary.items(), [*sorted(counts), TOTAL], strict=True):
-        count = len(measurement.dataset) if config_type == TOTAL else counts[known]
-        rows.append(
-            [config_type, str(count), *(number(row[f"{q}_{m}"], DIGITS[q]) for q in QUANTITIES for m in MEASURES)]
-        )
-    return table(headings, rows, total=True)
+    numbers = [*(counts[known] for known in sorted(counts)), len(measurement.dataset)]
+    rows = [
+        [config_type, str(n), *error_cells(row)]
+        for (config_type, row), n in zip(measurement.table.as_dict().items(), numbers, strict=True)
+    ]
+    return table(["config type", "structures", *error_headings()], rows, total=True)
 
 
 def residual_section(measurements: list[Measurement]) -> Section:
@@ -114,11 +106,11 @@ def _element_table(measurement: Measurement) -> str:
     rows = []
     for element in measurement.dataset.elements:
         if element in measurement.by_element:
-            labels, predictions = measurement.by_element[element].arrays
-            errors = predictions - labels
-            rmse, size = float(np.sqrt((errors**2).mean())), float(np.sqrt((labels**2).mean()))
-            figures = [number(x, DIGITS["forces"]) for x in (float(np.abs(errors).mean()), rmse, size)]
-            share = f"{100 * rmse / size:.1f}" if size > 0 else NOTHING
+            parity = measurement.by_element[element]
+            labels, _ = parity.arrays
+            size = float(np.sqrt((labels**2).mean()))
+            figures = [number(x, DECIMALS["forces"]) for x in (parity.mae, parity.rmse, size)]
+            share = number(100 * parity.rmse / size if parity.rmse is not None and size > 0 else None, 1)
             rows.append([element, str(len(labels) // 3), *figures, share])
     headings = ["element", "atoms with forces", "MAE\neV/Å", "RMSE\neV/Å", "size of the labels (RMS)\neV/Å"]
     return table([*headings, "RMSE / size\n%"], rows)
@@ -159,9 +151,9 @@ def _worst_table(records: list[StructureRecord]) -> str:
             r.formula,
             r.worst_atom or NOTHING,
             str(r.n_atoms),
-            number(r.energy_error, DIGITS["energy"]),
-            number(r.largest_force_error, DIGITS["forces"]),
-            number(r.force_rmse, DIGITS["forces"]),
+            number(r.energy_error, DECIMALS["energy"]),
+            number(r.largest_force_error, DECIMALS["forces"]),
+            number(r.force_rmse, DECIMALS["forces"]),
         ]
         for r in records
     ]

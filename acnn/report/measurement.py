@@ -11,14 +11,14 @@ import numpy as np
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV
 from acnn.data.dataset import Dataset, LabeledStructure
-from acnn.evaluation.metrics import ErrorTable, Parity
+from acnn.evaluation.calibration import Predicted
+from acnn.evaluation.metrics import ErrorTable, Parity, binding_energy
 from acnn.evaluation.progress import Stage, silent
 from acnn.graph import AtomicGraph
-from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 from acnn.report.distances import Distances
-from acnn.uncertainty.calibration import Predicted, predict
+from acnn.uncertainty.prediction import predict
 
 
 @dataclass(frozen=True)
@@ -153,19 +153,9 @@ def _record(potential: Potential, structure: LabeledStructure, energy: float, fo
         formula=atoms.get_chemical_formula(),
         n_atoms=n_atoms,
         energy_error=None if structure.energy is None else MEV_PER_EV * (energy - structure.energy) / n_atoms,
-        binding_energy=_binding_energy(potential, structure),
+        binding_energy=None if structure.energy is None else binding_energy(structure, potential.reference_energies),
         volume=float(atoms.get_volume()) / n_atoms if atoms.pbc.all() else None,
         force_rmse=None if errors is None else float(np.sqrt((errors**2).mean())),
         largest_force_error=None if errors is None else float(norms[worst]),
         worst_atom="" if errors is None else f"{atoms.symbols[worst]} {worst}",
     )
-
-
-def _binding_energy(potential: Potential, structure: LabeledStructure) -> float | None:
-    if structure.energy is None:
-        return None
-    reference = getattr(potential, "e0", None)
-    isolated = 0.0
-    if isinstance(reference, ReferenceEnergies):
-        isolated = sum(reference.energies[symbol] for symbol in structure.atoms.symbols)
-    return (structure.energy - isolated) / len(structure)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from string import Template
 
-NOTHING = "–"
-
 STYLE = """
 :root { --ink: #1b2430; --soft: #5a6675; --line: #dde3ea; --card: #f6f8fa; --page: #ffffff; --accent: #2563eb;
   --warn: #fff7e6; --warn-edge: #e0a030; color-scheme: light dark; }
@@ -153,8 +151,3 @@ def notes(sentences: Sequence[str]) -> str:
 def folded(summary: str, body: str) -> str:
     """HTML that is shown on demand."""
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
-
-
-def number(value: float | None, digits: int) -> str:
-    """With so many decimals, or a dash."""
-    return NOTHING if value is None else f"{value:.{digits}f}"

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from acnn.arrays import FloatArray
+from acnn.evaluation.calibration import Predicted, coverage_levels
 from acnn.evaluation.metrics import UNITS
+from acnn.evaluation.tables import CALIBRATION_HEADINGS, calibration_rows
 from acnn.report.drawing import INK, PANEL, Look, panels, svg
 from acnn.report.measurement import Measurement
-from acnn.report.page import Section, figure, number, paragraph, subheading, table
-from acnn.uncertainty.calibration import Predicted, coverage_levels
+from acnn.report.page import Section, figure, paragraph, subheading, table
 
 LOOK = Look(["committee", "committee and noise"])
 CURVE_POINTS = 101
@@ -51,21 +52,7 @@ def uncertainty_section(measurements: list[Measurement]) -> Section | None:
 
 
 def _calibration_table(measurement: Measurement) -> str:
-    rows = []
-    for quantity, of_quantity in measurement.predicted.items():
-        for source, c in of_quantity.calibrations().items():
-            figures = [number(c.miscalibration, 3), number(c.spearman, 3), f"{c.sharpness:.3g}", f"{c.rmse:.3g}"]
-            rows.append([f"{quantity}, {UNITS[quantity]}", source, str(c.count), *figures])
-    headings = [
-        "quantity",
-        "σ from",
-        "predictions",
-        "miscalibration",
-        "Spearman σ, |error|",
-        "sharpness (RMS σ)",
-        "RMSE",
-    ]
-    return table(headings, rows, left=2)
+    return table(CALIBRATION_HEADINGS, calibration_rows(measurement.predicted), left=2)
 
 
 def _calibration_figure(measurement: Measurement, name: str) -> str:

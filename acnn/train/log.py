@@ -7,9 +7,10 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from acnn.evaluation.metrics import MEASURES, QUANTITIES
 from acnn.files import append, write_atomically
 from acnn.train.trainer import EpochRecord
-from acnn.train.validation import MEASURES, QUANTITIES, UNITS
+from acnn.train.validation import UNITS
 
 LOSSES = ("loss", "energy loss", "forces loss", "virial loss")
 ERRORS = {f"{q}_{m}": f"validation {q} {m.upper()} ({UNITS[q]})" for q in QUANTITIES for m in MEASURES}

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from acnn.conventions import MEV_PER_EV, VOIGT_COLUMNS, VOIGT_ROWS
+from acnn.evaluation import metrics
+from acnn.evaluation.metrics import MEASURES, QUANTITIES
 from acnn.models.network import NetworkACE
 from acnn.parallel.torch_processes import ALONE, Processes
 from acnn.potential import PairGradients
 from acnn.train.batches import Batch, StructureStore, in_order
 
-QUANTITIES = ("energy", "forces", "virial")
-MEASURES = ("mae", "rmse")
-UNITS = {"energy": "meV/atom", "forces": "meV/Å", "virial": "meV/atom"}
+UNITS = metrics.UNITS | {"forces": "meV/Å"}
+"""A score adds up the three quantities, so that all are in meV."""
 BATCH_ATOMS = 512
 
 Errors = dict[str, float | None]

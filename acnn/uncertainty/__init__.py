@@ -1,8 +1,8 @@
-"""How far a prediction can be trusted: committees of posterior samples, and how well their spread tells the errors."""
+"""How far a prediction can be trusted: the spread of committees, beside the errors that are made."""
 
 from __future__ import annotations
 
-from acnn.uncertainty.calibration import Calibration, Predicted, calibrate
 from acnn.uncertainty.committee import Deviations, committee_deviations, spread
+from acnn.uncertainty.prediction import predict
 
-__all__ = ["Calibration", "Deviations", "Predicted", "calibrate", "committee_deviations", "spread"]
+__all__ = ["Deviations", "committee_deviations", "predict", "spread"]

@@ -15,7 +15,7 @@ from acnn.models.ensemble import Ensemble
 from acnn.neighbors import atomic_graph
 from acnn.testing import example_structures, random_crystal, random_network
 from acnn.uncertainty import committee_deviations, spread
-from acnn.uncertainty.calibration import predict
+from acnn.uncertainty.prediction import predict
 
 ACCURACY = 1e-12
 

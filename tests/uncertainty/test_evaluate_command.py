@@ -19,7 +19,7 @@ from acnn.io.model_file import load_model
 from acnn.neighbors import atomic_graph
 from acnn.testing import random_model
 from acnn.uncertainty import committee_deviations
-from acnn.uncertainty.calibration import predict
+from acnn.uncertainty.prediction import predict
 
 FLAGS = ("--order", 2, "--degree", 5, "--cutoff", 4.5, "--e0", "Si=-1.0")
 

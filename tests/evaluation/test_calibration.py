@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from acnn.uncertainty import Predicted, calibrate
-from acnn.uncertainty.calibration import coverage_levels, miscalibration_area
+from acnn.evaluation.calibration import Predicted, calibrate, coverage_levels, miscalibration_area
 
 N = 40_000
 SAMPLING_ERROR = 0.01  # of the area for N predictions: F scatters by 0.5/sqrt(N)

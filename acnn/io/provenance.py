@@ -1,0 +1,43 @@
+"""What a model file says of how its model was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FIT_FACTS = {
+    "acnn_version": "acnn that fitted it",
+    "e0_source": "E0 comes from",
+    "solver": "solver",
+    "prior": "prior",
+    "repulsion": "weight of the short-range restraint",
+    "regularization": "regularization λ",
+    "effective_parameters": "effective parameters",
+    "log_evidence": "log evidence",
+    "n_equations": "equations",
+    "fit_seconds": "time of the fit (s)",
+    "epochs": "epochs of the training",
+    "best_epoch": "best epoch",
+    "train_seconds": "time of the training (s)",
+}
+"""Keys of the provenance and what they are called."""
+
+
+def fit_facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return names and values of the `FIT_FACTS` that the provenance states."""
+    return [(name, as_text(provenance[key])) for key, name in FIT_FACTS.items() if provenance.get(key) is not None]
+
+
+def fitted_data(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what the provenance says of each set of data ("train", "test" …)."""
+    return {str(name): data for name, data in mapping(provenance.get("data")).items() if isinstance(data, Mapping)}
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return the value, or nothing where it is of another kind."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_text(value: Any) -> str:
+    """Return six digits of a number, and all of anything else."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
