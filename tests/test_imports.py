@@ -49,6 +49,7 @@ LAYERS = {
     "acnn.io": 5,
     "acnn.settings": 5,  # data only: what is made of them is made beside it
     "acnn.fit": 6,
+    "acnn.plots": 6,
     "acnn.properties": 6,
     "acnn.uncertainty": 6,
     "acnn.train": 7,
@@ -235,7 +236,7 @@ def test_a_right_import_is_not(importer, source):
 # Third-party packages come first: what they do on import is theirs.
 SIDE_EFFECTS = """
 import importlib, logging, os, random, sys, warnings
-import ase, numpy, pydantic, rich, safetensors, scipy, torch, typer, vesin, yaml
+import ase, jinja2, numpy, pydantic, rich, safetensors, scipy, torch, typer, vesin, yaml
 
 def state():
     loggers = [logging.root, *(logging.getLogger(name) for name in {packages!r})]

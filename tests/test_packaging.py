@@ -17,6 +17,7 @@ import acnn
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
+PURE = (".py", ".pyi", ".html", ".css")
 BUILD_TOOLS = ("build", "scikit-build-core", "nanobind")
 
 
@@ -63,8 +64,10 @@ def test_top_level_is_the_three_packages(wheel):
 
 
 def test_every_module_is_in_the_wheel(wheel):
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py*"))
-    modules = {path.relative_to(ROOT).as_posix() for path in files if path.suffix in (".py", ".pyi")}
+    """With the templates of pages."""
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.*"))
+    modules = {path.relative_to(ROOT).as_posix() for path in files if path.suffix in PURE}
+    assert "acnn/report/templates/page.html" in modules
     assert modules - set(wheel.namelist()) == set()
 
 
@@ -90,7 +93,7 @@ def test_without_a_compiler_the_wheel_is_pure(wheel, pure_wheel):
     assert pure_wheel.name.endswith("-py3-none-any.whl")
     with ZipFile(pure_wheel) as archive:
         assert extensions(archive) == []
-        assert set(archive.namelist()) >= {name for name in wheel.namelist() if name.endswith((".py", ".pyi"))}
+        assert set(archive.namelist()) >= {name for name in wheel.namelist() if name.endswith(PURE)}
 
 
 def test_without_the_kernel_the_package_imports(pure_wheel, tmp_path):

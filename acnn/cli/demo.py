@@ -18,11 +18,11 @@ from rich.table import Table
 from acnn.cli.display import announce, console, progress_stages
 from acnn.cli.example_data import EXAMPLE, System, require_all_new, write_example
 from acnn.cli.fit import print_report
-from acnn.cli.plots import parity_plot
 from acnn.data.frames import extended_xyz
 from acnn.data.structures import set_thermal_momenta
 from acnn.files import write_atomically
 from acnn.fit.job import run_fit
+from acnn.plots import Look, parity_figure, save_figure
 from acnn.settings.fit import read_settings
 
 TEMPERATURE = 600.0
@@ -60,7 +60,9 @@ def demo(
         report = run_fit(settings, stage, announce)
     print_report(settings, report)
     try:
-        parity_plot(report.errors["test"], folder / "parity.png", "cual.acnn on test.xyz")
+        types = Look(sorted(report.errors["test"].parity))
+        figure = parity_figure(report.errors["test"], types)
+        save_figure(figure, folder / "parity.png", "cual.acnn on test.xyz", types)
         console.print(escape(f"wrote {folder / 'parity.png'}"), highlight=False)
     except ImportError as error:
         console.print(escape(f"no parity plot: {error}"), highlight=False)

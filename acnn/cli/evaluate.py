@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,13 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, calibration_table, console, error_table, progress_stages
 from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
-from acnn.cli.plots import parity_plot, require_pictures
-from acnn.cli.uncertainty import calibration_dict, calibration_plot
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
 from acnn.outputs import require_new, require_summaries
+from acnn.plots import SOURCES, Look, calibration_figure, parity_figure, require_pictures, save_figure
 from acnn.uncertainty.committee import require_committee
 from acnn.uncertainty.prediction import predict
 from acnn.wording import counted
@@ -81,15 +81,20 @@ def evaluate(
     found: dict[str, Any] = table.as_dict()
     if uncertainty:
         console.print(calibration_table(data.name, predicted))
-        found["uncertainty"] = calibration_dict(predicted)
+        found["uncertainty"] = {
+            quantity: {term: asdict(calibration) for term, calibration in of_quantity.calibrations().items()}
+            for quantity, of_quantity in predicted.items()
+        }
     if json:
         write_atomically(json, (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode())
         console.print(escape(f"wrote {json}"), highlight=False)
+    title = f"{model.name} on {data.name}"
     if plot:
-        parity_plot(table, plot, title=f"{model.name} on {data.name}")
+        types = Look(sorted(table.parity))
+        save_figure(parity_figure(table, types), plot, title, types)
         console.print(escape(f"wrote {plot}"), highlight=False)
     if uncertainty_plot:
-        calibration_plot(predicted, uncertainty_plot, title=f"{model.name} on {data.name}")
+        save_figure(calibration_figure(predicted), uncertainty_plot, title, SOURCES)
         console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)
     if output:
         write_atomically(output, extended_xyz(frames))

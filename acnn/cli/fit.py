@@ -10,10 +10,10 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
 from acnn.cli.errors import warn
-from acnn.cli.plots import has_matplotlib, learning_plot, selection_plot
 from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema, with_settings
 from acnn.fit.job import FitReport, run_fit
 from acnn.parallel.mpi import job_ranks
+from acnn.plots import has_matplotlib, learning_figure, save_figure, selection_figure
 from acnn.settings.fit import FitSettings, read_settings
 
 
@@ -74,12 +74,12 @@ def _validation(settings: FitSettings, report: FitReport) -> list[Path]:
         console.print(selection_table(report.candidates, settings.select or ""))
         path = settings.output.with_suffix(".selection.png")
         if has_matplotlib():
-            selection_plot(report.candidates, settings.select or "", path)
+            save_figure(selection_figure(report.candidates, settings.select or ""), path)
             plots.append(path)
     if report.learning_curve:
         console.print(learning_table(report.learning_curve))
         path = settings.output.with_suffix(".learning.png")
         if has_matplotlib():
-            learning_plot(report.learning_curve, path)
+            save_figure(learning_figure(report.learning_curve), path)
             plots.append(path)
     return plots

@@ -14,7 +14,8 @@ from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
 from acnn.outputs import require_summaries
-from acnn.report import N_SECTIONS, dataset_names, measure, report_page, require_matplotlib
+from acnn.plots import require_matplotlib
+from acnn.report import N_SECTIONS, dataset_names, measure, report_page
 
 
 def report(

@@ -11,10 +11,10 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table
 from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
-from acnn.cli.plots import has_matplotlib, require_pictures
 from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema
 from acnn.cli.training_display import tell_start, training_display, training_plot
 from acnn.parallel.torch_processes import joined_processes
+from acnn.plots import has_matplotlib, require_pictures
 from acnn.settings.train import TrainSettings, read_train_settings
 from acnn.train.job import TrainReport, Watcher, run_training
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from acnn.cli.display import console
 from acnn.cli.errors import errors, warn
-from acnn.cli.plots import figure_with_axes, save_figure
 from acnn.evaluation.progress import Stage
+from acnn.plots import save_figure, training_figure
 from acnn.train.initialization import Start
-from acnn.train.log import ERRORS, rows
+from acnn.train.log import ERRORS, LOSSES, rows
 from acnn.train.trainer import Course, EpochRecord, Trainer
 from acnn.train.validation import Errors
 from acnn.wording import counted
@@ -112,17 +111,9 @@ def training_plot(log: Path, path: Path) -> bool:
     table = list(rows(log))
     if not table:
         return False
-    panels = [("loss", ["loss", "energy loss", "forces loss", "virial loss"])]
-    names = {q: ERRORS[f"{q}_rmse"] for q in ("energy", "forces")}
-    panels += [(name.removeprefix("validation "), [name]) for name in names.values() if any(row[name] for row in table)]
-    with figure_with_axes((3.3 * len(panels), 3.0), 1, len(panels)) as (figure, axes):
-        for axis, (label, columns) in zip(axes[0], panels, strict=True):
-            for column in columns:
-                points = np.array([[float(row["epoch"]), float(row[column])] for row in table if row[column]])
-                if (points[:, 1] > 0).any():
-                    axis.semilogy(*points.T, linewidth=1, label=column.removesuffix(" loss"))
-            axis.set_xlabel("epoch")
-            axis.set_ylabel(label)
-        axes[0, 0].legend(frameon=False)
-        save_figure(figure, path)
+    columns = {"loss": list(LOSSES)}
+    for name in (ERRORS[f"{quantity}_rmse"] for quantity in ("energy", "forces")):
+        if any(row[name] for row in table):
+            columns[name.removeprefix("validation ")] = [name]
+    save_figure(training_figure(table, columns), path)
     return True

@@ -117,8 +117,12 @@ class Predicted:
         """The root of both terms."""
         return np.hypot(self.epistemic, self.aleatoric)
 
+    def deviations(self) -> dict[str, FloatArray]:
+        """Standard deviations of the committee alone, and together with the noise if that is known."""
+        found = {"committee": self.epistemic}
+        return found | {"committee and noise": self.total} if self.has_noise else found
+
     def calibrations(self) -> dict[str, Calibration]:
-        """Of the committee alone, and together with the noise if that is known, where predictions are `free`."""
+        """How well each of the `deviations` describes the errors where predictions are `free`."""
         free = self.free
-        found = {"committee": calibrate(free.errors, free.epistemic)}
-        return found | {"committee and noise": calibrate(free.errors, free.total)} if self.has_noise else found
+        return {source: calibrate(free.errors, std) for source, std in free.deviations().items()}

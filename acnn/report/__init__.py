@@ -6,7 +6,6 @@ The page is HTML with its figures inside: it needs no other file, no network and
 from __future__ import annotations
 
 from acnn.report.compose import N_SECTIONS, report_page
-from acnn.report.drawing import require_matplotlib
 from acnn.report.measurement import Measurement, dataset_names, measure
 
-__all__ = ["N_SECTIONS", "Measurement", "dataset_names", "measure", "report_page", "require_matplotlib"]
+__all__ = ["N_SECTIONS", "Measurement", "dataset_names", "measure", "report_page"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from acnn.evaluation.tables import number
+from acnn.plots import svg
 from acnn.report.cost import Cost
 from acnn.report.dimers import DimerCurve
 from acnn.report.distances import Pair
-from acnn.report.page import Section, figure, folded, table
+from acnn.report.page import Block, Drawing, Section, Table, facts_table, folded_if_long
 from acnn.report.pair_figures import MOST_PAIR_PANELS, dimer_figure
 from acnn.wording import counted
-
-MOST_OPEN_ROWS = 15
-"""Longer tables are folded."""
 
 INTRODUCTION = (
     "Two atoms at a distance, relative to the atoms alone; linear to 5 eV, logarithmic beyond. Dotted: the cutoff of "
@@ -34,8 +32,8 @@ MANY_PAIRS = (
 def dimer_section(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float], cutoff: float) -> Section:
     """Energy of every pair of elements over distance."""
     caption = INTRODUCTION.format(cutoff=cutoff) + (ONE_PAIR if len(curves) <= MOST_PAIR_PANELS else MANY_PAIRS)
-    svg = dimer_figure(curves, dict(shortest), cutoff, "dimers")
-    return Section("dimers", "Dimers", figure(svg, caption) + _dimer_table(curves, shortest))
+    drawn = svg(dimer_figure(curves, dict(shortest), cutoff), "dimers", "Energies of dimers")
+    return Section("dimers", "Dimers", [Drawing(drawn, caption), _dimer_table(curves, shortest)])
 
 
 def attractive_dimers(curves: Sequence[DimerCurve]) -> list[str]:
@@ -48,7 +46,7 @@ def attractive_dimers(curves: Sequence[DimerCurve]) -> list[str]:
     ]
 
 
-def _dimer_table(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float]) -> str:
+def _dimer_table(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float]) -> Block:
     headings = ["pair", "core", "lowest energy\neV", "at\nÅ", "weakest core repulsion −dE/dr\neV/Å"]
     rows = [
         [
@@ -61,8 +59,8 @@ def _dimer_table(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float]) -
         ]
         for curve in curves
     ]
-    found = table([*headings, "shortest in the data\nÅ"], rows, left=2)
-    return found if len(rows) <= MOST_OPEN_ROWS else folded(f"The figures of all {len(rows)} pairs", found)
+    found = Table([*headings, "shortest in the data\nÅ"], rows, left=2)
+    return folded_if_long(found, f"The figures of all {len(rows)} pairs")
 
 
 def cost_section(cost: Cost) -> Section:
@@ -81,4 +79,4 @@ def cost_section(cost: Cost) -> Section:
         "with the number of neighbors. The search costs small structures more per atom, and molecular dynamics does it "
         "only now and then."
     )
-    return Section("cost", "Cost", table(["", ""], rows, left=2, caption=caption))
+    return Section("cost", "Cost", [facts_table(rows, caption)])

@@ -8,15 +8,12 @@ from typing import Any
 from acnn.data.label_keys import used_keys
 from acnn.evaluation.tables import DATA_HEADINGS, NOTHING, data_rows, number
 from acnn.io.provenance import fitted_data
+from acnn.plots import Look, energy_volume_figure, svg
+from acnn.plots.energies import EnergyPoint
 from acnn.report.distances import Pair, element_pairs
-from acnn.report.drawing import Look
-from acnn.report.figures import energy_volume_figure, has_volumes
 from acnn.report.measurement import Measurement
-from acnn.report.page import Section, figure, folded, paragraph, subheading, table
+from acnn.report.page import Block, Drawing, Legend, Paragraph, Section, Subheading, Table, folded_if_long
 from acnn.report.pair_figures import MOST_PAIR_PANELS, distance_figure
-
-MOST_OPEN_ROWS = 15
-"""Longer tables are folded."""
 
 
 def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
@@ -29,38 +26,48 @@ def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
 
 def data_section(measurements: list[Measurement], provenance: Mapping[str, Any]) -> Section:
     """Counts of structures and labels of each set of data."""
-    parts = []
+    blocks: list[Block] = []
     for measurement in measurements:
         dataset = measurement.dataset
-        parts += [
-            subheading(f"{measurement.name} (in the fit: {role(measurement, provenance)})"),
-            paragraph(f"Labels: {used_keys(dataset.keys) or 'none'}. SHA-256 {dataset.sha256}."),
-            table(
+        blocks += [
+            Subheading(f"{measurement.name} (in the fit: {role(measurement, provenance)})"),
+            Paragraph(f"Labels: {used_keys(dataset.keys) or 'none'}. SHA-256 {dataset.sha256}."),
+            Table(
                 DATA_HEADINGS,
                 data_rows(dataset),
                 total=True,
                 caption="Structures, their atoms, and structures with each label",
             ),
         ]
-    return Section("data", "Data", "\n".join(parts))
+    return Section("data", "Data", blocks)
 
 
 def energy_section(measurements: list[Measurement], types: Look) -> Section | None:
     """Energies of the data against volume; None without energies."""
-    if not any(record.binding_energy is not None for m in measurements for record in m.records):
+    points = {m.name: _energy_points(m) for m in measurements}
+    if not any(points.values()):
         return None
     caption = (
         "Labels, relative to the energies E0 of the atoms. Each phase should lie on a smooth branch. Look for points "
         "far off their branch (a calculation that did not converge, another setting), for gaps in volume that the "
         "potential has to bridge, and for volumes only the test data have."
     )
-    if any(has_volumes(m) for m in measurements):
+    if any(point.volume for of_set in points.values() for point in of_set):
         caption += (
             " Slabs lie at large volumes, for their cells hold vacuum; structures that are not periodic in three "
+            "directions are left out."
         )
-        caption += "directions are left out."
-    body = types.legend() + figure(energy_volume_figure(measurements, types, "energies"), caption)
-    return Section("energies", "Energies of the data", body)
+    drawn = svg(energy_volume_figure(points, types), "energies", "Energy of the data against volume")
+    return Section("energies", "Energies of the data", [Legend(types), Drawing(drawn, caption)])
+
+
+def _energy_points(measurement: Measurement) -> list[EnergyPoint]:
+    """Structures with an energy."""
+    return [
+        EnergyPoint(r.config_type, r.binding_energy, r.volume, r.n_atoms)
+        for r in measurement.records
+        if r.binding_energy is not None
+    ]
 
 
 def distance_section(measurements: list[Measurement], sets: Look) -> Section:
@@ -72,9 +79,11 @@ def distance_section(measurements: list[Measurement], sets: Look) -> Section:
     )
     if len(element_pairs(measurements[0].distances.elements)) > MOST_PAIR_PANELS:
         caption += " A panel for each element holds the pairs with all its partners."
-    svg = distance_figure(measurements, sets, "distances")
-    body = (sets.legend() if len(measurements) > 1 else "") + figure(svg, caption) + _shortest_table(measurements)
-    return Section("distances", "Distances in the data", body)
+    drawn = svg(distance_figure(measurements, sets), "distances", "Distances in the data by pair of elements")
+    legend = [Legend(sets)] if len(measurements) > 1 else []
+    return Section(
+        "distances", "Distances in the data", [*legend, Drawing(drawn, caption), _shortest_table(measurements)]
+    )
 
 
 def shortest_distances(measurements: list[Measurement]) -> dict[Pair, float]:
@@ -86,7 +95,7 @@ def shortest_distances(measurements: list[Measurement]) -> dict[Pair, float]:
     return found
 
 
-def _shortest_table(measurements: list[Measurement]) -> str:
+def _shortest_table(measurements: list[Measurement]) -> Block:
     rows = []
     for pair in element_pairs(measurements[0].distances.elements):
         for measurement in measurements:
@@ -95,5 +104,5 @@ def _shortest_table(measurements: list[Measurement]) -> str:
             rows.append(["–".join(pair), measurement.name, name, number(distance, 3)])
     cutoff = measurements[0].distances.cutoff
     caption = f"A dash where the data hold no such pair within the cutoff of {cutoff:g} Å."
-    found = table(["pair", "data", "structure", "shortest distance\nÅ"], rows, left=3, caption=caption)
-    return found if len(rows) <= MOST_OPEN_ROWS else folded(f"The shortest distances of all {len(rows)} rows", found)
+    found = Table(["pair", "data", "structure", "shortest distance\nÅ"], rows, left=3, caption=caption)
+    return folded_if_long(found, f"The shortest distances of all {len(rows)} rows")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from acnn.evaluation.metrics import TOTAL
 from acnn.evaluation.tables import DECIMALS, NOTHING, error_cells, error_headings, number
+from acnn.plots import Look, config_type_figure, element_figure, parity_figure, svg
+from acnn.plots.errors import MOST_ROWS
 from acnn.report.data_sections import role
-from acnn.report.drawing import Look
-from acnn.report.figures import (
-    MOST_ROWS,
-    config_type_figure,
-    element_figure,
-    labeled_quantities,
-    parity_figure,
-)
 from acnn.report.measurement import Measurement, StructureRecord
-from acnn.report.page import Section, figure, paragraph, subheading, table
+from acnn.report.page import Block, Drawing, Legend, Notes, Paragraph, Section, Subheading, Table
 
 WORST = 10
 
@@ -33,10 +27,16 @@ SPREAD_CAPTION = (
     "median. Look for medians away from zero (a bias, which more weight on that kind can mend) and for bars much "
     "longer than the others."
 )
+ELEMENT_CAPTION = (
+    "Errors of force components by the element of the atom. Look for an element that is much worse than the others: it "
+    "may need more functions, more data, or another radius."
+)
 
 
-def overview_section(measurements: list[Measurement], provenance: Mapping[str, Any], findings: str) -> Section:
-    """One row of figures for each set of data, and what asks for attention (HTML)."""
+def overview_section(
+    measurements: list[Measurement], provenance: Mapping[str, Any], findings: Sequence[str]
+) -> Section:
+    """One row of figures for each set of data, and sentences that ask for attention."""
     headings = ["data", "in the fit", "structures", "atoms", *error_headings(["rmse"]), "largest force error\neV/Å"]
     rows = []
     for measurement in measurements:
@@ -45,28 +45,32 @@ def overview_section(measurements: list[Measurement], provenance: Mapping[str, A
         counts = [str(len(measurement.dataset)), str(measurement.dataset.n_atoms)]
         largest = number(max(worst, default=None), DECIMALS["forces"])
         rows.append([measurement.name, role(measurement, provenance), *counts, *error_cells(total, ["rmse"]), largest])
-    return Section("overview", "At a glance", table(headings, rows, left=2) + findings)
+    notes = [Notes(findings)] if findings else []
+    return Section("overview", "At a glance", [Table(headings, rows, left=2), *notes])
 
 
 def error_section(measurements: list[Measurement], types: Look) -> Section:
     """Error table and parity plots of each set of data."""
-    parts = [
-        paragraph(
+    blocks: list[Block] = [
+        Paragraph(
             "Energies and virials per atom, the six components of virials and the three of forces one by one. MAE is "
             "the mean absolute error, RMSE the root of the mean square, which outliers weigh on more."
         ),
-        types.legend(),
+        Legend(types),
     ]
     for index, measurement in enumerate(measurements):
-        parts += [subheading(measurement.name), error_table(measurement)]
-        if labeled_quantities(measurement.table):
-            parts.append(figure(parity_figure(measurement, types, f"parity{index}"), PARITY_CAPTION))
+        blocks += [Subheading(measurement.name), error_table(measurement)]
+        if measurement.table.quantities:
+            drawn = svg(
+                parity_figure(measurement.table, types), f"parity{index}", f"Model against labels of {measurement.name}"
+            )
+            blocks.append(Drawing(drawn, PARITY_CAPTION))
         else:
-            parts.append(paragraph("These data have no labels to compare with."))
-    return Section("errors", "Errors", "\n".join(parts))
+            blocks.append(Paragraph("These data have no labels to compare with."))
+    return Section("errors", "Errors", blocks)
 
 
-def error_table(measurement: Measurement) -> str:
+def error_table(measurement: Measurement) -> Table:
     """MAE and RMSE by config type, as `acnn evaluate` prints them."""
     counts = {row.config_type: row.structures for row in measurement.dataset.summary()}
     numbers = [*(counts[known] for known in sorted(counts)), len(measurement.dataset)]
@@ -74,35 +78,38 @@ def error_table(measurement: Measurement) -> str:
         [config_type, str(n), *error_cells(row)]
         for (config_type, row), n in zip(measurement.table.as_dict().items(), numbers, strict=True)
     ]
-    return table(["config type", "structures", *error_headings()], rows, total=True)
+    return Table(["config type", "structures", *error_headings()], rows, total=True)
 
 
 def residual_section(measurements: list[Measurement]) -> Section:
     """How errors spread over config types and elements."""
-    parts = []
+    blocks: list[Block] = []
     for index, measurement in enumerate(measurements):
-        if not labeled_quantities(measurement.table):
+        name, table = measurement.name, measurement.table
+        if not table.quantities:
             continue
-        parts += [
-            subheading(f"{measurement.name}: by config type"),
-            figure(config_type_figure(measurement, f"types{index}"), SPREAD_CAPTION + _cut(measurement.table.parity)),
+        drawn = svg(config_type_figure(table), f"types{index}", f"Errors on {name} by config type")
+        blocks += [
+            Subheading(f"{name}: by config type"),
+            Drawing(drawn, SPREAD_CAPTION + _cut(table.parity)),
         ]
         if measurement.by_element:
-            caption = "Errors of force components by the element of the atom. Look for an element that is much worse "
-            caption += "than the others: it may need more functions, more data, or another radius."
-            parts += [
-                subheading(f"{measurement.name}: by element"),
+            drawn = svg(
+                element_figure(measurement.by_element), f"elements{index}", f"Force errors on {name} by element"
+            )
+            blocks += [
+                Subheading(f"{name}: by element"),
                 _element_table(measurement),
-                figure(element_figure(measurement, f"elements{index}"), caption + _cut(measurement.by_element)),
+                Drawing(drawn, ELEMENT_CAPTION + _cut(measurement.by_element)),
             ]
-    return Section("residuals", "Residuals", "\n".join(parts) or paragraph("There are no labels to compare with."))
+    return Section("residuals", "Residuals", blocks or [Paragraph("There are no labels to compare with.")])
 
 
 def _cut(rows: Mapping[str, object]) -> str:
     return f" The {MOST_ROWS} with the largest errors of {len(rows)} are drawn." if len(rows) > MOST_ROWS else ""
 
 
-def _element_table(measurement: Measurement) -> str:
+def _element_table(measurement: Measurement) -> Table:
     rows = []
     for element in measurement.dataset.elements:
         if element in measurement.by_element:
@@ -113,13 +120,13 @@ def _element_table(measurement: Measurement) -> str:
             share = number(100 * parity.rmse / size if parity.rmse is not None and size > 0 else None, 1)
             rows.append([element, str(len(labels) // 3), *figures, share])
     headings = ["element", "atoms with forces", "MAE\neV/Å", "RMSE\neV/Å", "size of the labels (RMS)\neV/Å"]
-    return table([*headings, "RMSE / size\n%"], rows)
+    return Table([*headings, "RMSE / size\n%"], rows)
 
 
 def worst_section(measurements: list[Measurement]) -> Section:
     """The structures with the largest errors, by name."""
-    parts = [
-        paragraph(
+    blocks: list[Block] = [
+        Paragraph(
             "Names are file, place in it (the first is 0) and config type. Look here first for mistakes in the data: "
             "a calculation that did not converge, a structure that does not belong, atoms too close. What is left "
             "is what the potential cannot describe yet."
@@ -129,12 +136,12 @@ def worst_section(measurements: list[Measurement]) -> Section:
         by_energy = _worst(measurement, lambda r: None if r.energy_error is None else abs(r.energy_error))
         by_force = _worst(measurement, lambda r: r.largest_force_error)
         if by_energy:
-            parts += [subheading(f"{measurement.name}: by energy error"), _worst_table(by_energy)]
+            blocks += [Subheading(f"{measurement.name}: by energy error"), _worst_table(by_energy)]
         if by_force:
-            parts += [subheading(f"{measurement.name}: by the force error of an atom"), _worst_table(by_force)]
+            blocks += [Subheading(f"{measurement.name}: by the force error of an atom"), _worst_table(by_force)]
         if not by_energy and not by_force:
-            parts.append(paragraph(f"{measurement.name} has neither energies nor forces."))
-    return Section("worst", f"The {WORST} worst structures", "\n".join(parts))
+            blocks.append(Paragraph(f"{measurement.name} has neither energies nor forces."))
+    return Section("worst", f"The {WORST} worst structures", blocks)
 
 
 def _worst(measurement: Measurement, size: Callable[[StructureRecord], float | None]) -> list[StructureRecord]:
@@ -143,7 +150,7 @@ def _worst(measurement: Measurement, size: Callable[[StructureRecord], float | N
     return [record for _, record in sorted(known, key=lambda pair: -pair[0])[:WORST]]
 
 
-def _worst_table(records: list[StructureRecord]) -> str:
+def _worst_table(records: list[StructureRecord]) -> Table:
     headings = ["structure", "formula", "worst atom", "atoms", "energy error\nmeV/atom", "largest force error\neV/Å"]
     rows = [
         [
@@ -157,4 +164,4 @@ def _worst_table(records: list[StructureRecord]) -> str:
         ]
         for r in records
     ]
-    return table([*headings, "force RMSE\neV/Å"], rows, left=3)
+    return Table([*headings, "force RMSE\neV/Å"], rows, left=3)

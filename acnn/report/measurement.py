@@ -66,7 +66,7 @@ class Measurement:
     name: str
     dataset: Dataset
     distances: Distances
-    table: ErrorTable = field(default_factory=ErrorTable)
+    table: ErrorTable
     records: list[StructureRecord] = field(default_factory=list)
     by_element: dict[str, Parity] = field(default_factory=dict)
     predicted: dict[str, Predicted] = field(default_factory=dict)
@@ -91,8 +91,7 @@ def measure(
     for name, dataset in datasets.items():
         _require_elements(name, dataset, potential)
     return [
-        _measured(Measurement(name, dataset, Distances(potential.elements, potential.cutoff)), potential, kernel, stage)
-        for name, dataset in datasets.items()
+        _measured(_unmeasured(name, dataset, potential), potential, kernel, stage) for name, dataset in datasets.items()
     ]
 
 
@@ -110,6 +109,11 @@ def _require_elements(name: str, dataset: Dataset, potential: Potential) -> None
             f"{name} contains {', '.join(foreign)}, which is not among the model's elements "
             f"({', '.join(potential.elements)}): leave these structures out"
         )
+
+
+def _unmeasured(name: str, dataset: Dataset, potential: Potential) -> Measurement:
+    table = ErrorTable(potential.reference_energies)
+    return Measurement(name, dataset, Distances(potential.elements, potential.cutoff), table)
 
 
 def _measured(measurement: Measurement, potential: Potential, kernel: str | None, stage: Stage) -> Measurement:

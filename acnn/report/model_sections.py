@@ -7,7 +7,7 @@ from typing import Any
 
 from acnn.io.provenance import as_text, fit_facts, fitted_data, mapping
 from acnn.potential import Potential
-from acnn.report.page import Section, paragraph, subheading, table
+from acnn.report.page import Block, Paragraph, Section, Subheading, Table, facts_table
 
 SHORT_HASH = 12
 """Characters of a hash in the header; the section has all of them."""
@@ -15,17 +15,17 @@ SHORT_HASH = 12
 
 def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Section:
     """Basis and fit; a model that does not say how it was made gets a sentence instead."""
-    parts = [table(["", ""], _model_rows(potential), left=2)]
+    blocks: list[Block] = [facts_table(_model_rows(potential))]
     facts, data = fit_facts(provenance), fitted_data(provenance)
     if not facts and not data:
-        parts.append(paragraph("The model file does not say how the model was fitted."))
+        blocks.append(Paragraph("The model file does not say how the model was fitted."))
     if facts:
-        parts += [subheading("Fit"), table(["", ""], facts, left=2)]
+        blocks += [Subheading("Fit"), facts_table(facts)]
     if data:
-        parts += [subheading("Data of the fit"), _data_table(data)]
+        blocks += [Subheading("Data of the fit"), _data_table(data)]
     if mapping(provenance.get("weights")):
-        parts += [subheading("Weights"), _weights_table(mapping(provenance["weights"]))]
-    return Section("model", "Model", "\n".join(parts))
+        blocks += [Subheading("Weights"), _weights_table(mapping(provenance["weights"]))]
+    return Section("model", "Model", blocks)
 
 
 def header_facts(potential: Potential, provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def _model_rows(potential: Potential) -> list[list[str]]:
     return rows + [[f"{part.title}: {name.strip()}", value] for part in parts for name, value in part.rows]
 
 
-def _data_table(data: Mapping[str, Mapping[str, Any]]) -> str:
+def _data_table(data: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
     for name, of_name in data.items():
         keys = mapping(of_name.get("keys"))
@@ -58,10 +58,10 @@ def _data_table(data: Mapping[str, Mapping[str, Any]]) -> str:
         counts = [as_text(of_name.get(key, "–")) for key in ("structures", "atoms", "left_out")]
         rows.append([name, as_text(of_name.get("file", "–")), labels, as_text(of_name.get("sha256", "–")), *counts])
     headings = ["used for", "file", "labels", "SHA-256", "structures", "atoms", "left out"]
-    return table(headings, rows, left=4)
+    return Table(headings, rows, left=4)
 
 
-def _weights_table(weights: Mapping[str, Any]) -> str:
+def _weights_table(weights: Mapping[str, Any]) -> Table:
     rows = [[name, *(as_text(mapping(w).get(key, "–")) for key in "EFV")] for name, w in weights.items()]
     caption = "By config type; those of energy and virial are divided by √N."
-    return table(["config type", "energy", "forces", "virial"], rows, caption=caption)
+    return Table(["config type", "energy", "forces", "virial"], rows, caption=caption)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from acnn.plots.drawing import COLORS, FAINT, INK, LINE, Look, grid
 from acnn.report.dimers import DimerCurve
 from acnn.report.distances import Distances, Pair, element_pairs
-from acnn.report.drawing import COLORS, FAINT, INK, Look, grid, svg
 from acnn.report.measurement import Measurement
 
 MOST_PAIR_PANELS = 15
@@ -28,7 +28,7 @@ def pair_panels(elements: Sequence[str]) -> dict[str, list[Pair]]:
     return {f"{element} with …": [pair for pair in pairs if element in pair] for element in elements}
 
 
-def distance_figure(measurements: list[Measurement], look: Look, name: str) -> str:
+def distance_figure(measurements: list[Measurement], look: Look) -> Any:
     """Density of pairs over distance, the shortest marked; colors are sets of data."""
     elements = measurements[0].distances.elements
     chosen = pair_panels(elements)
@@ -41,7 +41,7 @@ def distance_figure(measurements: list[Measurement], look: Look, name: str) -> s
             panel.set_xlim(start, measurements[0].distances.cutoff)
             panel.set_yticks([])
             panel.set_ylim(0, 1.08)
-        return svg(figure, name, "Distances in the data by pair of elements")
+    return figure
 
 
 def _draw_distances(axes: Any, distances: Distances, pairs: list[Pair], color: str) -> None:
@@ -51,7 +51,7 @@ def _draw_distances(axes: Any, distances: Distances, pairs: list[Pair], color: s
         axes.plot(min(shortest), 0.0, marker="^", color=color, markersize=6, clip_on=False, zorder=5)
 
 
-def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cutoff: float, name: str) -> str:
+def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cutoff: float) -> Any:
     """Energy of each dimer over distance; the shortest distance in the data (Å) as a line, the core shaded."""
     by_pair = {curve.pair: curve for curve in curves}
     elements = list(dict.fromkeys(curve.pair[0] for curve in curves))
@@ -66,11 +66,11 @@ def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cuto
                     panel.axvline(shortest[pairs[0]], color=COLORS[1], linewidth=1.0, linestyle=(0, (3, 2)))
             _finish(panel, title, "distance (Å)")
             panel.margins(x=0.08)
-            panel.axhline(0, color=INK, linewidth=0.6, zorder=0)
+            panel.axhline(0, **LINE)
             panel.axvline(cutoff, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
             _scale_energies(panel, [by_pair[pair] for pair in pairs])
             panel.set_ylabel("energy (eV)")
-        return svg(figure, name, "Energies of dimers")
+    return figure
 
 
 def _draw_dimer(axes: Any, curve: DimerCurve, title: str, alone: bool) -> None:

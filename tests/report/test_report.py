@@ -21,10 +21,10 @@ from acnn.evaluation.metrics import QUANTITIES, evaluate
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, brute_force_pairs, pair_vectors
+from acnn.plots.drawing import MOST_VECTOR_POINTS
 from acnn.report import N_SECTIONS, Measurement, dataset_names, measure, report_page
 from acnn.report.dimers import dimer_curves
 from acnn.report.distances import Distances
-from acnn.report.drawing import MOST_VECTOR_POINTS
 from acnn.testing import random_crystal, random_model
 
 pytest.importorskip("matplotlib", reason="reports draw with matplotlib")
@@ -225,6 +225,15 @@ def test_force_errors_by_element_add_up(carbide, folder):
     assert np.sqrt(np.mean(np.concatenate(errors) ** 2)) == pytest.approx(total["forces_rmse"], rel=1e-12)
 
 
+def test_energies_of_a_parity_plot_are_relative_to_isolated_atoms(carbide, folder):
+    (measurement,) = measured(carbide, folder / "train.xyz")
+    for config_type, energies in measurement.table.binding_energies.items():
+        records = [r.binding_energy for r in measurement.records if r.config_type == config_type]
+        assert energies == records
+        assert len(energies) == len(measurement.table.parity[config_type]["energy"].labels)
+    assert measurement.table.binding_energies["isolated_atom"] == pytest.approx([0.01], abs=1e-9)
+
+
 def test_the_header_tells_what_the_fit_used(page, folder):
     sha = read_dataset(folder / "train.xyz").sha256
     parsed = Parsed(page)
@@ -325,11 +334,19 @@ def test_molecules_have_no_volume(silicon, tmp_path):
 
 
 def test_special_characters_are_escaped(silicon, tmp_path):
-    frames = [labeled(silicon, rattled(["Si"], seed), ODD) for seed in range(2)]
-    page = page_of(silicon, tmp_path / "data.xyz", frames, provenance={"solver": "<script>alert(1)</script>"})
+    """Those of config types, of files, and of what a model file says of its fit."""
+    ase.io.write(tmp_path / "a<i>&.xyz", [labeled(silicon, rattled(["Si"], seed), ODD) for seed in range(2)])
+    odd = "<script>alert(1)</script>"
+    provenance = {"solver": odd, "data": {odd: {"file": odd, "keys": {odd: odd}}}, "weights": {odd: {"E": odd}}}
+    page = report_page(silicon, measured(silicon, tmp_path / "a<i>&.xyz"), "<b>&amp;.acnn", provenance)
     parsed = Parsed(page)
     assert parsed.open == []
     assert ODD in {row[0] for row in parsed.rows("energy MAE\nmeV/atom")}
+    assert parsed.rows("in the fit")[0][0] == "a<i>&.xyz"
+    assert "<title>&lt;b&gt;&amp;amp;.acnn</title>" in page
+    assert "<h3>a&lt;i&gt;&amp;.xyz</h3>" in page
+    assert parsed.text.count(odd) >= 7
+    assert "<i>" not in page
     assert "<b>&" not in page
     assert "<script" not in page
     assert parsed.text.count("$x_1$") > 3  # also in a figure, and not as a formula

@@ -1,12 +1,11 @@
-"""Figures as SVG inside a page: colors follow the page, many points become one picture."""
+"""The style of all figures: colors, sizes, panels."""
 
 from __future__ import annotations
 
-import re
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from acnn.arrays import FloatArray
@@ -22,9 +21,10 @@ PANEL = (3.1, 2.5)
 COLUMNS = 3
 DPI = 150
 
-# Placeholders that matplotlib takes for colors, and what the page makes of them.
+# Also placeholders, of which a page makes its own colors (`acnn.plots.output`).
 INK, FAINT = "#1b2431", "#dde3eb"
-PAGE_COLORS = {INK: "currentColor", FAINT: "var(--line)"}
+LINE: dict[str, Any] = {"color": INK, "linewidth": 0.6, "zorder": 0}
+"""Of lines that guide the eye."""
 
 STYLE: Any = {
     "font.size": 8.5,
@@ -38,8 +38,10 @@ STYLE: Any = {
     "axes.linewidth": 0.7,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "figure.titlesize": 10,
     "grid.color": FAINT,
     "grid.linewidth": 0.5,
+    "legend.frameon": False,
     "text.color": INK,
     "text.parse_math": False,  # names may hold any character
     "xtick.color": INK,
@@ -60,31 +62,56 @@ class Look:
         return COLORS[self.names.index(name) % len(COLORS)]
 
     def marker(self, name: str) -> str:
+        """Return matplotlib's name of it."""
         return MARKERS[self._round(name)][0]
 
-    def legend(self) -> str:
-        """HTML: a colored sign and the name of each."""
-        chips = (
-            f'<span><b style="color:{self.color(name)}">{MARKERS[self._round(name)][1]}</b> {escape(name)}</span>'
-            for name in self.names
-        )
-        return f'<p class="legend">{" ".join(chips)}</p>'
+    def sign(self, name: str) -> str:
+        """Return the marker as a character."""
+        return MARKERS[self._round(name)][1]
 
     def _round(self, name: str) -> int:
         return self.names.index(name) // len(COLORS) % len(MARKERS)
 
 
+def has_matplotlib() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def require_matplotlib() -> None:
-    """Raise, with how to get it, if matplotlib is missing."""
+    """
+    Raises:
+        ImportError: matplotlib is missing; the sentence says how to get it.
+    """
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError('reports need matplotlib: pip install "acnn[plot]"') from error
+        raise ImportError('figures need matplotlib: pip install "acnn[plot]"') from error
+
+
+def require_pictures(*paths: Path | None) -> None:
+    """Before long work: these pictures can be drawn.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: it knows no pictures of this ending.
+    """
+    for path in paths:
+        if path is not None:
+            with panels(1, 1) as (figure, _):
+                known = sorted(figure.canvas.get_supported_filetypes())
+            if path.suffix and path.suffix[1:].lower() not in known:
+                raise ValueError(f"{path} is to be a picture, which ends in .{', .'.join(known)}")
 
 
 @contextmanager
 def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options: Any) -> Iterator[tuple[Any, Any]]:
-    """A figure and its axes [rows, columns], in the style of the page, to be made SVG inside of the block."""
+    """A figure and its axes [rows, columns], in the style of all figures, to be drawn inside of the block.
+
+    Args:
+        size: width and height of a panel, inches.
+        options: keywords of matplotlib's ``Figure.subplots``.
+    """
+    require_matplotlib()
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -111,40 +138,3 @@ def scatter(axes: Any, x: FloatArray, y: FloatArray, look: Look, name: str, rast
     """Points of one name; ``raster`` draws them into a picture."""
     style = {"s": 9, "alpha": 0.6, "linewidths": 0, "color": look.color(name), "marker": look.marker(name)}
     axes.scatter(x, y, rasterized=raster, **style)
-
-
-def svg(figure: Any, name: str, description: str) -> str:
-    """The figure as an SVG element that needs nothing from outside; ``name`` is its own on the page."""
-    import matplotlib
-
-    buffer = BytesIO()
-    own_ids: Any = {"svg.hashsalt": name}
-    with matplotlib.rc_context(own_ids):  # ids do not repeat between figures, nor change between runs
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", dpi=DPI, transparent=True, metadata=metadata)
-    return _inline(buffer.getvalue().decode(), description)
-
-
-def _inline(text: str, description: str) -> str:
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = re.sub(r' (d|x|y)="[^"]*"', lambda found: _rounded(found.group()), text)
-    text = re.sub(r"font-family: [^;]*; ", "", text)  # that of the page
-    text = text.replace("xlink:href=", "href=")
-    for placeholder, color in PAGE_COLORS.items():
-        text = text.replace(placeholder, color)
-    head, body = text.split(">", 1)
-    width, height = (float(x) for x in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups())  # type: ignore[union-attr]
-    label = escape(description)
-    style = f"max-width:{width * 1.45:.0f}px"
-    return f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" style="{style}">{_packed(body)}'
-
-
-def _rounded(attribute: str) -> str:
-    return re.sub(r"(\.\d\d)\d+", r"\1", attribute)
-
-
-def _packed(body: str) -> str:
-    """Without the line breaks and indentation between elements."""
-    return re.sub(r">\s+<", "><", body).strip()

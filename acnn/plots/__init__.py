@@ -1,0 +1,31 @@
+"""Figures of errors, calibration and training, for the pages of ``acnn report`` and the files that commands write.
+
+A figure is made by a function named after it, and written by `save_figure` or, inside of a page, by `svg`.
+"""
+
+from __future__ import annotations
+
+from acnn.plots.calibration import SOURCES, calibration_figure
+from acnn.plots.curves import learning_figure, selection_figure, training_figure
+from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
+from acnn.plots.energies import energy_volume_figure
+from acnn.plots.errors import config_type_figure, element_figure, parity_figure
+from acnn.plots.output import save_figure, svg
+
+__all__ = [
+    "SOURCES",
+    "Look",
+    "calibration_figure",
+    "config_type_figure",
+    "element_figure",
+    "energy_volume_figure",
+    "has_matplotlib",
+    "learning_figure",
+    "parity_figure",
+    "require_matplotlib",
+    "require_pictures",
+    "save_figure",
+    "selection_figure",
+    "svg",
+    "training_figure",
+]

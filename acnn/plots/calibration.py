@@ -1,0 +1,62 @@
+"""Whether predicted standard deviations tell the errors: reliability, and errors against σ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from acnn.arrays import FloatArray
+from acnn.evaluation.calibration import Predicted, coverage_levels
+from acnn.evaluation.metrics import UNITS
+from acnn.plots.drawing import LINE, PANEL, Look, panels
+
+SOURCES = Look(["committee", "committee and noise"])
+"""The terms of σ, as `Predicted.deviations` names them."""
+CURVE_POINTS = 101
+BINS = 20
+FEWEST_BINNED = 2 * BINS
+"""With fewer predictions they are drawn one by one, without bins."""
+SMALLEST = 1e-3
+"""Of the largest; bins with less are left out of the logarithmic plot."""
+
+
+def calibration_figure(predicted: Mapping[str, Predicted]) -> Any:
+    """The share of errors inside an interval above, RMS errors against σ below; one column for each quantity."""
+    with panels(2, len(predicted), (PANEL[0], 2.4)) as (figure, axes):
+        for (above, below), (quantity, of_quantity) in zip(axes.T, predicted.items(), strict=True):
+            free = of_quantity.free
+            for source, std in free.deviations().items():
+                _reliability(above, free.errors, std, SOURCES.color(source))
+                _errors_by_deviation(below, free.errors, std, SOURCES.color(source))
+            _finish(above, below, quantity)
+    return figure
+
+
+def _reliability(axes: Any, errors: FloatArray, std: FloatArray, color: str) -> None:
+    expected = np.linspace(0.0, 1.0, CURVE_POINTS)
+    levels = coverage_levels(errors, std)
+    axes.plot(expected, np.searchsorted(levels, expected, side="right") / len(levels), color=color)
+
+
+def _errors_by_deviation(axes: Any, errors: FloatArray, std: FloatArray, color: str) -> None:
+    order = np.argsort(std, kind="stable")
+    bins = np.array_split(order, BINS if len(order) > FEWEST_BINNED else len(order))
+    x, y = (np.array([np.sqrt(np.mean(values[chosen] ** 2)) for chosen in bins]) for values in (std, errors))
+    seen = (x > SMALLEST * x.max()) & (y > SMALLEST * y.max())
+    axes.plot(x[seen], y[seen], "o", markersize=3.5, color=color)
+
+
+def _finish(above: Any, below: Any, quantity: str) -> None:
+    above.plot([0, 1], [0, 1], **LINE)
+    above.set_title(quantity)
+    above.set_xlabel("share expected")
+    above.set_ylabel("share found")
+    below.axline((1.0, 1.0), slope=1, **LINE)
+    for axis, scale in ((below.xaxis, below.set_xscale), (below.yaxis, below.set_yscale)):
+        scale("log", subs=[2, 5])
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    below.set_xlabel(f"predicted σ ({UNITS[quantity]})")
+    below.set_ylabel(f"RMS error ({UNITS[quantity]})")

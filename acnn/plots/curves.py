@@ -1,0 +1,72 @@
+"""Curves of fits and trainings: errors against data, loss against epochs, candidate bases against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from acnn.evaluation.metrics import QUANTITIES, UNITS
+from acnn.fit.candidates import Candidate
+from acnn.plots.drawing import COLORS, INK, LINE, Look, panels
+
+CRITERIA = {"evidence": "log evidence", "bic": "BIC", "cv": "RMS of held-out residuals"}
+
+
+def learning_figure(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """RMSE on other structures against the number of training structures, logarithmic on both axes."""
+    quantities = [quantity for quantity in QUANTITIES if rows[-1][f"{quantity}_rmse"] is not None]
+    with panels(1, len(quantities)) as (figure, axes):
+        for axis, quantity in zip(axes[0], quantities, strict=True):
+            errors = [row[f"{quantity}_rmse"] for row in rows]
+            axis.loglog([row["structures"] for row in rows], errors, marker="o", color=COLORS[0])
+            axis.set_xlabel("training structures")
+            axis.set_ylabel(f"{quantity} RMSE ({UNITS[quantity]})")
+    return figure
+
+
+def training_figure(log: Sequence[Mapping[str, str]], columns: Mapping[str, Iterable[str]]) -> Any:
+    """Columns of the log of a training against the epoch, logarithmic; one panel for each axis label.
+
+    Args:
+        log: its lines by column; an empty cell is no point.
+        columns: names of columns by the label of their panel; the first panel has a legend.
+    """
+    with panels(1, len(columns)) as (figure, axes):
+        for axis, (label, names) in zip(axes[0], columns.items(), strict=True):
+            for color, name in zip(COLORS, names, strict=False):
+                points = np.array([[float(row["epoch"]), float(row[name])] for row in log if row[name]])
+                if (points[:, 1] > 0).any():
+                    axis.semilogy(*points.T, linewidth=1, color=color, label=name.removesuffix(" loss"))
+            axis.set_xlabel("epoch")
+            axis.set_ylabel(label)
+        axes[0, 0].legend()
+    return figure
+
+
+def selection_figure(candidates: Sequence[Candidate], criterion: str) -> Any:
+    """Criterion and residual of every candidate basis against its cost; a color for each cutoff."""
+    with panels(1, 2, (3.4, 3.6)) as (figure, axes):
+        for axis, value in zip(axes[0], (criterion, "residual"), strict=True):
+            _candidates(axis, candidates, value)
+        front = sorted((c.microseconds, getattr(c, criterion)) for c in candidates if c.on_front)
+        axes[0, 0].plot(*zip(*front, strict=True), **LINE)
+        axes[0, 0].set_ylabel(CRITERIA[criterion])
+        axes[0, 1].set_ylabel("RMS of training residuals (weighted)")
+        axes[0, 1].set_yscale("log")
+        axes[0, 1].legend()
+    return figure
+
+
+def _candidates(axes: Any, candidates: Sequence[Candidate], value: str) -> None:
+    cutoffs = Look([f"{cutoff:g} Å" for cutoff in sorted({c.specification.cutoff for c in candidates})])
+    for name in cutoffs.names:
+        of_cutoff = [c for c in candidates if f"{c.specification.cutoff:g} Å" == name]
+        points = [(c.microseconds, getattr(c, value)) for c in of_cutoff]
+        style = {"s": 14, "color": cutoffs.color(name), "marker": cutoffs.marker(name), "label": name}
+        axes.scatter(*zip(*points, strict=True), **style)
+    best = next(c for c in candidates if c.is_chosen)
+    axes.scatter(best.microseconds, getattr(best, value), s=120, facecolors="none", edgecolors=INK, label="chosen")
+    axes.set_xscale("log")
+    axes.set_xlabel("µs/atom")

@@ -1,0 +1,110 @@
+"""Figures of the errors: parity, and how errors spread over config types and elements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from acnn.arrays import FloatArray
+from acnn.conventions import MEV_PER_EV
+from acnn.evaluation.metrics import UNITS, ErrorTable, Parity
+from acnn.plots.drawing import COLORS, INK, LINE, MOST_VECTOR_POINTS, PANEL, Look, panels, scatter
+
+BINDING_ENERGY = "energy − ΣE0 (eV/atom)"
+AXES = {"energy": BINDING_ENERGY, "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}
+SCALES = {"energy": 1 / MEV_PER_EV, "forces": 1.0, "virial": 1 / MEV_PER_EV}
+"""From the units of the error table to those of the axes."""
+PERCENTILES = (5, 25, 50, 75, 95)
+MOST_ROWS = 30
+"""Rows of a figure; those with the largest errors are drawn."""
+
+
+def parity_figure(table: ErrorTable, types: Look) -> Any:
+    """Model against label above, their difference below; one column for each quantity that has labels."""
+    options = {"height_ratios": (3, 1.6), "sharex": "col"}
+    with panels(2, len(table.quantities), (PANEL[0], 2.1), **options) as (figure, axes):
+        for (above, below), quantity in zip(axes.T, table.quantities, strict=True):
+            _parity_axes(above, below, table, quantity, types)
+    return figure
+
+
+def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str, types: Look) -> None:
+    points = _parity_points(table, quantity)
+    everything = np.concatenate([labels for labels, _ in points.values()])
+    for config_type, (labels, errors) in sorted(points.items(), key=lambda item: -len(item[1][0])):  # small ones on top
+        predictions = labels + errors * SCALES[quantity]
+        scatter(above, labels, predictions, types, config_type, len(everything) > MOST_VECTOR_POINTS)
+        scatter(below, labels, errors, types, config_type, len(everything) > MOST_VECTOR_POINTS)
+    ends = [everything.min(), everything.max()]
+    above.plot(ends, ends, **LINE)
+    below.axhline(0, **LINE)
+    total = table.total(quantity)
+    above.set_title(f"RMSE {total.rmse:.3g}, MAE {total.mae:.3g} {UNITS[quantity]}")
+    above.set_ylabel(f"model {AXES[quantity]}")
+    below.set_xlabel(f"label {AXES[quantity]}")
+    below.set_ylabel(f"error ({UNITS[quantity]})")
+
+
+def _parity_points(table: ErrorTable, quantity: str) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Labels in the units of the axes and errors in those of the error table, by config type.
+
+    Energies are relative to E0, or the compositions would hide everything else.
+    """
+    points = {}
+    for config_type, of_type in table.parity.items():
+        labels, _ = of_type[quantity].arrays
+        if quantity == "energy":
+            labels = np.array(table.binding_energies.get(config_type, []))
+        else:
+            labels = labels * SCALES[quantity]
+        if len(labels):
+            points[config_type] = (labels, of_type[quantity].errors)
+    return points
+
+
+def config_type_figure(table: ErrorTable) -> Any:
+    """Percentiles of the errors by config type; one column for each quantity that has labels."""
+    quantities = table.quantities
+    rows = _largest({name: of_type[quantities[0]] for name, of_type in table.parity.items()})
+    with panels(1, len(quantities), (PANEL[0], _height(len(rows))), sharey=True) as (figure, axes):
+        for column, quantity in zip(axes[0], quantities, strict=True):
+            errors = [table.parity[row][quantity].errors for row in rows]
+            _percentile_rows(column, errors, rows, f"error of {quantity} ({UNITS[quantity]})")
+    return figure
+
+
+def element_figure(by_element: Mapping[str, Parity]) -> Any:
+    """Percentiles of the errors of force components by element."""
+    rows = _largest(by_element)
+    with panels(1, 1, (1.6 * PANEL[0], _height(len(rows)))) as (figure, axes):
+        errors = [by_element[row].errors for row in rows]
+        _percentile_rows(axes[0, 0], errors, rows, f"error of force components ({UNITS['forces']})")
+    return figure
+
+
+def _percentile_rows(axes: Any, errors: list[FloatArray], names: list[str], label: str) -> None:
+    """A thin bar between the outer percentiles, a thick one between the inner, a mark at the median."""
+    bar = {"color": COLORS[0], "solid_capstyle": "butt"}
+    for row, of_row in enumerate(errors):
+        if len(of_row):
+            low, quarter, median, three_quarters, high = np.percentile(of_row, PERCENTILES)
+            axes.plot([low, high], [row, row], linewidth=1.6, **bar)
+            axes.plot([quarter, three_quarters], [row, row], linewidth=6.5, **bar)
+            axes.plot([median, median], [row - 0.28, row + 0.28], color=INK, linewidth=1.4)
+    axes.axvline(0, **LINE)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    axes.set_xlabel(label)
+
+
+def _largest(rows: Mapping[str, Parity]) -> list[str]:
+    """At most `MOST_ROWS` names, by falling RMSE."""
+    return sorted(rows, key=lambda name: (-(rows[name].rmse or 0.0), name))[:MOST_ROWS]
+
+
+def _height(rows: int) -> float:
+    """Inches for this many rows of bars."""
+    return 0.75 + 0.23 * rows
