@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ from rich.markup import escape
 from acnn.cli.display import announce, calibration_table, console, error_table, progress_stages
 from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
 from acnn.data.frames import extended_xyz, require_xyz
+from acnn.evaluation.calibration import Predicted
+from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
@@ -77,28 +80,21 @@ def evaluate(
         table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
         frames = predictions(potential, dataset, chosen, stage("predictions", len(dataset)), kernel) if output else []
-    console.print(error_table(data.name, table.as_dict()))
-    found: dict[str, Any] = table.as_dict()
-    if uncertainty:
-        console.print(calibration_table(data.name, predicted))
-        found["uncertainty"] = {
-            quantity: {term: asdict(calibration) for term, calibration in of_quantity.calibrations().items()}
-            for quantity, of_quantity in predicted.items()
-        }
-    if json:
-        write_atomically(json, (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode())
-        console.print(escape(f"wrote {json}"), highlight=False)
     title = f"{model.name} on {data.name}"
+    _print_tables(data.name, table, predicted)
+    if json:
+        write_atomically(json, _as_json(table, predicted))
+        _wrote(json)
     if plot:
         types = Look(sorted(table.parity))
         save_figure(parity_figure(table, types), plot, title, types)
-        console.print(escape(f"wrote {plot}"), highlight=False)
+        _wrote(plot)
     if uncertainty_plot:
         save_figure(calibration_figure(predicted), uncertainty_plot, title, SOURCES)
-        console.print(escape(f"wrote {uncertainty_plot}"), highlight=False)
+        _wrote(uncertainty_plot)
     if output:
         write_atomically(output, extended_xyz(frames))
-        console.print(escape(f"wrote {output}: {counted(len(frames), 'structure')}"), highlight=False)
+        _wrote(output, f": {counted(len(frames), 'structure')}")
 
 
 def _require_structures(output: Path | None, properties: str | None, overwrite: bool) -> None:
@@ -107,3 +103,23 @@ def _require_structures(output: Path | None, properties: str | None, overwrite: 
         require_xyz(output)
     elif properties is not None:
         raise ValueError("--properties says what is written by --output, which is missing")
+
+
+def _print_tables(name: str, table: ErrorTable, predicted: Mapping[str, Predicted]) -> None:
+    console.print(error_table(name, table.as_dict()))
+    if predicted:
+        console.print(calibration_table(name, predicted))
+
+
+def _as_json(table: ErrorTable, predicted: Mapping[str, Predicted]) -> bytes:
+    found: dict[str, Any] = table.as_dict()
+    if predicted:
+        found["uncertainty"] = {
+            quantity: {term: asdict(calibration) for term, calibration in of_quantity.calibrations().items()}
+            for quantity, of_quantity in predicted.items()
+        }
+    return (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _wrote(path: Path, more: str = "") -> None:
+    console.print(escape(f"wrote {path}{more}"), highlight=False)
