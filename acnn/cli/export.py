@@ -11,20 +11,13 @@ from rich.markup import escape
 
 from acnn.cli.display import console
 from acnn.cli.errors import warn
-from acnn.cli.export_yace import yace_table
+from acnn.cli.export_formats import FORMATS, Format, FormatName
 from acnn.cli.numbers import number
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header
-from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP, save_yace
+from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP
 from acnn.models import Model
 from acnn.outputs import require_new
-
-
-class Format(str, Enum):
-    """What to export to."""
-
-    mliap = "mliap"
-    yace = "yace"
 
 
 class Precision(str, Enum):
@@ -34,15 +27,17 @@ class Precision(str, Enum):
     float32 = "float32"
 
 
-SUFFIXES = {Format.mliap: ".mliap.pt", Format.yace: ".yace"}
+DEFAULT_NAMES = " or ".join(f"MODEL{of.suffix}" for of in FORMATS.values())
 
 
 def export(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
-    to: Annotated[Format, typer.Option(help="mliap: runs acnn inside LAMMPS. yace: linear models, without acnn.")],
+    to: Annotated[
+        FormatName, typer.Option(help=" ".join(f"{name.value}: {of.about}." for name, of in FORMATS.items()))
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write.", show_default="MODEL.mliap.pt or MODEL.yace, here"),
+        typer.Option("--output", "-o", help="File to write.", show_default=f"{DEFAULT_NAMES}, here"),
     ] = None,
     dtype: Annotated[
         Precision | None, typer.Option(help="mliap: precision of the evaluation.", show_default="float64")
@@ -88,59 +83,40 @@ def export(
 
     The energies include E0.
     """
-    only_yace = {"shortest": shortest, "spline_step": spline_step, "tolerance": tolerance}
-    _require_own_options(to, {Format.mliap: {"dtype": dtype}, Format.yace: only_yace})
-    path = output or Path(model.name.removesuffix(".acnn") + SUFFIXES[to])
-    _require_usable_name(to, path)
-    require_writable([path] if to is Format.mliap else [], [model], streams=[path] if to is Format.yace else [])
+    given = {"dtype": dtype and dtype.value, "shortest": shortest, "spline_step": spline_step, "tolerance": tolerance}
+    options = {name: value for name, value in given.items() if value is not None}
+    chosen = FORMATS[to]
+    _require_own_options(chosen, options)
+    path = output or Path(model.name.removesuffix(".acnn") + chosen.suffix)
+    _require_usable_name(chosen, path)
+    files, streams = ([], [path]) if chosen.takes_streams else ([path], [])
+    require_writable(files, [model], streams=streams)
     require_new(path, overwrite)
     potential = load_model(model)
-    if to is Format.yace:
-        _write_yace(potential, path, {key: value for key, value in only_yace.items() if value is not None})
-    else:
-        _write_mliap(potential, path, (dtype or Precision.float64).value, read_header(model)["provenance"])
+    chosen.write(potential, path, options, read_header(model)["provenance"])
+    _print_input(chosen, path, potential)
 
 
-def _require_own_options(to: Format, options: dict[Format, dict[str, Any]]) -> None:
-    for owner, values in options.items():
-        for name, value in values.items():
-            if owner is not to and value is not None:
-                raise ValueError(f"--{name.replace('_', '-')} is for --to {owner.value}")
+def _require_own_options(chosen: Format, options: dict[str, Any]) -> None:
+    for name in options:
+        if name not in chosen.options:
+            owner = next(to for to, of in FORMATS.items() if name in of.options)
+            raise ValueError(f"--{name.replace('_', '-')} is for --to {owner.value}")
 
 
-def _require_usable_name(to: Format, path: Path) -> None:
-    if to is Format.yace and path.suffix != ".yace":
-        raise ValueError(f"{path.name} must end in .yace: programs tell the format by it")
+def _require_usable_name(chosen: Format, path: Path) -> None:
+    if chosen.needs_suffix and path.suffix != chosen.suffix:
+        raise ValueError(f"{path.name} must end in {chosen.suffix}: programs tell the format by it")
     if path.suffix == ".acnn":
-        raise ValueError(f"{path.name} ends in .acnn as model files do: {SUFFIXES[to]} is usual")
+        raise ValueError(f"{path.name} ends in .acnn as model files do: {chosen.suffix} is usual")
 
 
-def _write_yace(potential: Model, path: Path, options: dict[str, Any]) -> None:
-    report = save_yace(potential, path, **options)
-    for limit in report.limits:
-        warn(limit)
-    console.print(yace_table(path, report))
-    _print_input("pair_style pace", "pair_coeff * * {}", path, potential)
-
-
-def _write_mliap(potential: Model, path: Path, dtype: str, provenance: dict[str, Any]) -> None:
-    from lammps_plugin.shell import save_unified
-
-    save_unified(potential, path, dtype, provenance)
-    console.print(escape(f"wrote {path}"), highlight=False, soft_wrap=True)
-    _print_input("pair_style mliap unified {} 0", "pair_coeff * *", path, potential)
-
-
-def _print_input(style: str, coefficients: str, path: Path, potential: Model) -> None:
-    """The lines with the path in the place of {}."""
+def _print_input(chosen: Format, path: Path, potential: Model) -> None:
+    """The lines of LAMMPS' input that read the file."""
     from lammps_plugin.input_lines import quoted
 
     word = quoted(path)
     if not word.isascii():
         warn(f"LAMMPS loses letters beyond ASCII of its input, those of {path}: -o can choose a name without")
-    lines = f"units metal\n{style}\n{coefficients} {' '.join(potential.elements)}".replace("{}", word)
-    console.print(
-        escape(lines),
-        highlight=False,
-        soft_wrap=True,
-    )
+    lines = f"units metal\n{chosen.pair_style}\n{chosen.pair_coeff} {' '.join(potential.elements)}".replace("{}", word)
+    console.print(escape(lines), highlight=False, soft_wrap=True)

@@ -1,0 +1,87 @@
+"""What `acnn export --to` can write: a line of `FORMATS` for each format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from acnn.cli.display import console
+from acnn.cli.errors import warn
+from acnn.cli.export_yace import yace_table
+from acnn.io.yace import save_yace
+from acnn.models import Model
+
+
+class FormatName(str, Enum):
+    """Names of `FORMATS`."""
+
+    mliap = "mliap"
+    yace = "yace"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that a model can be exported to.
+
+    Attributes:
+        suffix: of its files.
+        about: what it is good for, for `--help`.
+        needs_suffix: programs tell the format by it.
+        takes_streams: it may go to a pipe or /dev/stdout.
+        options: names of the options of `acnn export` that are its own.
+        write: writes a model of this provenance to a path, given those of its options that were given, and prints what
+            the user must know of the file.
+        pair_style, pair_coeff: lines of LAMMPS' input that read it, {} for its path; the elements follow.
+    """
+
+    suffix: str
+    about: str
+    write: Callable[[Model, Path, dict[str, Any], dict[str, Any]], None]
+    pair_style: str
+    pair_coeff: str
+    options: tuple[str, ...] = ()
+    needs_suffix: bool = False
+    takes_streams: bool = False
+
+
+def write_yace(model: Model, path: Path, options: dict[str, Any], provenance: dict[str, Any]) -> None:
+    """Write a .yace file, and print what it holds and what it cannot hold."""
+    report = save_yace(model, path, **options)
+    for limit in report.limits:
+        warn(limit)
+    console.print(yace_table(path, report))
+
+
+def write_mliap(model: Model, path: Path, options: dict[str, Any], provenance: dict[str, Any]) -> None:
+    """Write the file of `pair_style mliap unified`."""
+    from lammps_plugin.shell import save_unified
+
+    save_unified(model, path, provenance=provenance, **options)
+    console.print(escape(f"wrote {path}"), highlight=False, soft_wrap=True)
+
+
+FORMATS = {
+    FormatName.mliap: Format(
+        ".mliap.pt",
+        "runs acnn inside LAMMPS",
+        write_mliap,
+        "pair_style mliap unified {} 0",
+        "pair_coeff * *",
+        options=("dtype",),
+    ),
+    FormatName.yace: Format(
+        ".yace",
+        "linear models, without acnn",
+        write_yace,
+        "pair_style pace",
+        "pair_coeff * * {}",
+        options=("shortest", "spline_step", "tolerance"),
+        needs_suffix=True,
+        takes_streams=True,
+    ),
+}
