@@ -278,7 +278,7 @@ def broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object,
     command = ("label", "in.xyz", "-o", "out.xyz", "--calculator", "ase.calculators.emt:EMT")
     assert run(*command, "-o", "whole.xyz").exit_code == 0
     with monkeypatch.context() as patch:
-        patch.setattr("acnn.cli.label.calculated", interrupted)
+        patch.setattr("acnn.workflows.labeling.calculated", interrupted)
         assert run(*command).exit_code == 130
     assert len(read_dataset(Path("out.part.xyz"))) == 2
     return command
@@ -298,10 +298,10 @@ def test_an_interrupted_run_goes_on(
         torn(Path("out.part.xyz"), "4\nLattice=")
         torn(Path("out.part.xyz.jsonl"), "[12")
     calls = []
-    monkeypatch.setattr("acnn.cli.label.calculated", lambda *a: calls.append(a) or calculated(*a))
+    monkeypatch.setattr("acnn.workflows.labeling.calculated", lambda *a: calls.append(a) or calculated(*a))
     done = run(*broken_off)
     assert done.exit_code == 0, done.output
-    assert "goes on after 3 structures" in done.output
+    assert "continues after 3 structures" in done.output
     assert "4 structures; 1 left out, the first because of NotImplementedError" in done.output
     assert len(calls) == 2
     assert Path("out.xyz").read_bytes() == Path("whole.xyz").read_bytes()
@@ -324,16 +324,16 @@ def test_what_failed_last_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mon
 
     command = ("label", "in.xyz", "-o", "out.xyz", "--calculator", "ase.calculators.emt:EMT")
     with monkeypatch.context() as patch:
-        patch.setattr("acnn.cli.label.calculated", ending)
+        patch.setattr("acnn.workflows.labeling.calculated", ending)
         assert run(*command).exit_code == 130
     done = run(*command)
-    assert "goes on after 1 structure of" in done.output
+    assert "continues after 1 structure of" in done.output
     assert "wrote out.xyz: 3 structures\n" in done.output
 
 
 def test_outputs_of_two_endings_are_two_runs(broken_off: tuple[object, ...]) -> None:
     assert run(*broken_off, "-o", "out.extxyz").exit_code == 0
-    assert "goes on after 3 structures" in run(*broken_off).output
+    assert "continues after 3 structures" in run(*broken_off).output
 
 
 def test_labels_of_another_run_are_not_continued(broken_off: tuple[object, ...]) -> None:
@@ -369,7 +369,7 @@ def test_two_runs_at_once_do_not_label_into_one_file(
         return calculated(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("acnn.cli.label.calculated", during)
+        patch.setattr("acnn.workflows.labeling.calculated", during)
         assert run(*command).exit_code == 0
     assert [done.exit_code for done in second] == [2, 2]
     assert all("out.part.xyz is being written by process" in done.output for done in second)
@@ -380,12 +380,15 @@ def test_two_runs_at_once_do_not_label_into_one_file(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--seed", 1), "--seed is of displaced copies"),
-        (("--energy-key", "E"), "--energy-key is that of --difference or --reference"),
-        (("--forces-key", "F", "--reference", "in.xyz"), "--forces-key is that of --difference"),
-        (("--energy-key", "E", "--forces-key", "F", "--reference", "in.xyz"), "--forces-key is that of --difference"),
-        (("--difference", "--copies", 2), "--difference is that of labels there are"),
-        (("--reference", "in.xyz", "--correction", "gold.acnn"), "leave out --reference"),
+        (("--seed", 1), "--seed applies only to displaced copies"),
+        (("--energy-key", "E"), "--energy-key applies only with --difference or --reference"),
+        (("--forces-key", "F", "--reference", "in.xyz"), "--forces-key applies only with --difference"),
+        (
+            ("--energy-key", "E", "--forces-key", "F", "--reference", "in.xyz"),
+            "--forces-key applies only with --difference",
+        ),
+        (("--difference", "--copies", 2), "--difference compares existing labels"),
+        (("--reference", "in.xyz", "--correction", "gold.acnn"), "drop --reference"),
         (("--correction", "gold.acnn"), "gold.acnn is no correction for"),
         (("--correction", "none.acnn"), "none.acnn"),
         (("--difference", "--energy-key", "E"), "has the energy key 'E'"),
