@@ -14,5 +14,5 @@ import lazy_loader as _lazy_loader
 
 __version__ = _metadata.version("acnn")
 
-# The names of __init__.pyi, each imported when it is used first: torch takes seconds.
+# The names of __init__.pyi, each imported on first use: torch takes seconds.
 __getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

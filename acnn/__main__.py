@@ -1,4 +1,4 @@
-"""python -m acnn"""
+"""Run the command line with ``python -m acnn``."""
 
 from acnn.cli.main import run
 

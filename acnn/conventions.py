@@ -1,7 +1,7 @@
 """Units, signs and component orders: the only place that converts stress and virial.
 
-Units are those of ASE: Å, eV, eV/Å for forces, eV/Å³ for stress, eV for virials, amu for masses, fs for
-times a user types. Row cell vectors. With ``r_ij`` the vector from center ``i`` to neighbor ``j`` and
+Units are those of ASE: Å, eV, eV/Å for forces, eV/Å³ for stress, eV for virials, amu for masses, and fs for
+times in the user interface. Row cell vectors. With ``r_ij`` the vector from center ``i`` to neighbor ``j`` and
 ``g_ij = dE/dr_ij``:
 
     virial  W = -Σ_ij r_ij ⊗ g_ij = -dE/dε            (eV, 3x3)
@@ -22,28 +22,28 @@ VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
 
 MEV_PER_EV = 1000.0
 FARTHEST = 1e8
-"""Å; double precision resolves such coordinates by 1.5e-8 Å, and nothing is farther from the origin."""
+"""Å, the largest coordinate; double precision resolves it to 1.5e-8 Å."""
 
 
 def stress_from_virial(virial: ArrayLike, volume: float) -> FloatArray:
-    """Stress σ = -W/V in eV/Å³ from a virial W in eV (any shape) and a volume in Å³."""
+    """Return the stress σ = -W/V in eV/Å³ from a virial W in eV (any shape) and a volume in Å³."""
     return -np.asarray(virial, dtype=float) / volume
 
 
 def virial_from_stress(stress: ArrayLike, volume: float) -> FloatArray:
-    """Virial W = -V σ in eV from a stress σ in eV/Å³ (any shape) and a volume in Å³."""
+    """Return the virial W = -V σ in eV from a stress σ in eV/Å³ (any shape) and a volume in Å³."""
     return -np.asarray(stress, dtype=float) * volume
 
 
 def voigt_from_full(tensor: ArrayLike) -> FloatArray:
-    """Components (..., 6) in Voigt order of symmetric tensors (..., 3, 3), averaged over the diagonal."""
+    """Return the Voigt components (..., 6) of tensors (..., 3, 3), averaging the off-diagonal pairs."""
     full = np.asarray(tensor, dtype=float)
     symmetric = 0.5 * (full + np.swapaxes(full, -1, -2))
     return symmetric[..., VOIGT_ROWS, VOIGT_COLUMNS]
 
 
 def full_from_voigt(voigt: ArrayLike) -> FloatArray:
-    """Symmetric tensors (..., 3, 3) from components (..., 6) in Voigt order."""
+    """Return symmetric tensors (..., 3, 3) from components (..., 6) in Voigt order."""
     components = np.asarray(voigt, dtype=float)
     full = np.empty(components.shape[:-1] + (3, 3))
     full[..., VOIGT_ROWS, VOIGT_COLUMNS] = components
@@ -52,10 +52,10 @@ def full_from_voigt(voigt: ArrayLike) -> FloatArray:
 
 
 def tensor_from_components(components: ArrayLike) -> FloatArray:
-    """A (3, 3) tensor from 6 Voigt components, 9 row-major components, or a (3, 3) array."""
+    """Return a (3, 3) tensor from 6 Voigt components, 9 row-major components, or a (3, 3) array."""
     values = np.asarray(components, dtype=float)
     if values.size == 9:
         return values.reshape(3, 3)
     if values.shape == (6,):
         return full_from_voigt(values)
-    raise ValueError(f"a stress or virial has 6 or 9 components, this one has shape {values.shape}")
+    raise ValueError(f"a stress or virial must have 6 or 9 components, but this one has shape {values.shape}")

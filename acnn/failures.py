@@ -1,7 +1,7 @@
-"""What a user is told of an exception: the sentence of one that acnn raised on purpose, or that it is a bug in acnn.
+"""How exceptions are reported to users: by their message if acnn raised them on purpose, otherwise as a bug in acnn.
 
-Meant are the exceptions of acnn's own classes, of the file system, of missing packages and of memory; and a ValueError
-or TypeError if the last thing that happened was a ``raise`` in acnn: the same error out of `int` or NumPy is a bug.
+Intended exceptions are those of acnn's own classes, of the file system, of missing packages and of memory; and a
+ValueError or TypeError raised by a ``raise`` statement in acnn. The same error from `int` or NumPy is a bug.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "ACNN_TRACEBACK"
 MISTAKE, BUG = 2, 70
-"""Exit statuses: of what a user can mend, and of what only a developer can."""
+"""Exit statuses: errors that the user can fix, and errors that only a developer can fix."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """What an exception is to a user."""
+        """Describe an exception to a user."""
         if _is_memory(error):
-            return cls(f"out of memory ({error}): take a smaller model or batch, or a machine with more of it", MISTAKE)
+            return cls(f"out of memory ({error}): use a smaller model or batch, or a machine with more memory", MISTAKE)
         if not is_meant(error):
             return cls(_bug(error), BUG)
         details = getattr(error, "errors", None)
@@ -44,7 +44,7 @@ class Failure:
 
 
 def is_meant(error: BaseException) -> bool:
-    """Whether an exception says what a user did wrong or lacks."""
+    """Return whether an exception reports a mistake of the user, or something that is missing."""
     home = type(error).__module__.partition(".")[0]
     if home in (*PACKAGES, "pydantic_core"):
         return True
@@ -53,30 +53,30 @@ def is_meant(error: BaseException) -> bool:
     return isinstance(error, OSError) or (isinstance(error, (ValueError, TypeError)) and _raised_by_acnn(error))
 
 
-def tell_traceback(error: BaseException) -> None:
-    """On standard error, if ACNN_TRACEBACK asks for it."""
+def print_traceback(error: BaseException) -> None:
+    """Print the traceback on standard error if ACNN_TRACEBACK is set."""
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
 
 
 def versions() -> str:
-    """Of what acnn runs with, in a line to paste into a report."""
+    """Return the versions of acnn and what it runs with, in one line to paste into a report."""
     packages = ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "ase"))
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     return f"acnn {_version('acnn')}, Python {platform.python_version()}, {packages}, {system}, kernel {_kernel()}"
 
 
 def _bug(error: BaseException) -> str:
-    said = f": {sentence}" if (sentence := " ".join(str(error).split())) else ""
+    message = f": {sentence}" if (sentence := " ".join(str(error).split())) else ""
     return (
-        f"this is a bug in acnn: {type(error).__name__}{said} (in {_place(error)}). Please report it with the command, "
-        f"its input and this line: {versions()}. --traceback or {VARIABLE}=1 shows how it came to it"
+        f"this is a bug in acnn: {type(error).__name__}{message} (in {_place(error)}). Please report it with the "
+        f"command, its input and this line: {versions()}. --traceback or {VARIABLE}=1 shows the traceback"
     )
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'what this command prints or reads'}: {error.strerror}"
+        return f"{error.filename or 'standard input or output'}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -90,7 +90,7 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def _raised_by_acnn(error: BaseException) -> bool:
-    """Whether the innermost step was a ``raise`` in acnn."""
+    """Return whether the innermost step was a ``raise`` in acnn."""
     steps = _steps(error)
     if not steps or not _is_own(steps[-1]):
         return False
@@ -99,7 +99,7 @@ def _raised_by_acnn(error: BaseException) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of acnn."""
+    """Return the innermost line of acnn."""
     own = [step for step in _steps(error) if _is_own(step)]
     if not own:
         return "a library"

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all. Links are followed; pipes and devices are written into, never replaced."""
+"""Files that are written completely or not at all. Links are followed; pipes and devices are never replaced."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pathlib import Path
 from acnn.owners import Owner
 
 DESCRIPTORS = re.compile(r"(/proc/(?P<process>\d+)(/task/\d+)?|/dev)/fd")
-"""Folders of a process's open files: of Linux, and of macOS, where it is the own process's."""
+"""Folders of a process's open files, on Linux, and on macOS (where it is that of the current process)."""
 FORGOTTEN = 86400.0
-"""Seconds after which a temporary file of another machine counts as left behind."""
+"""Seconds after which a temporary file of another machine counts as abandoned."""
 LONGEST_NAME = 120
-"""Bytes of a name that its temporary file carries, too: file systems take 255."""
+"""Bytes of a name that the temporary file's name may include; file systems allow 255 in all."""
 
 
 class OutputError(OSError):
-    """A file that cannot be written, said in one sentence."""
+    """A file that cannot be written; the message is one sentence."""
 
     def __init__(self, sentence: str, errno: int | None = None) -> None:
         super().__init__(sentence)
@@ -32,14 +32,14 @@ class OutputError(OSError):
 
 
 def write_atomically(path: Path, *content: bytes | memoryview) -> None:
-    """Write a file so that it appears whole or not at all, also after a power failure.
+    """Write a file completely or not at all, even if the power fails.
 
-    A symbolic link stays, and what it leads to is replaced; permissions stay, and the owner where that is allowed. What
-    is no regular file, a pipe or a device, is written into.
+    A symbolic link is kept and its target replaced; permissions are kept, and the owner where that is allowed. Pipes
+    and devices are written to.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    with told_errors(path):
+    with named_errors(path):
         target = destination(path)
         if is_stream(target):
             _write_into(target, content)
@@ -48,8 +48,8 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to a file, or make it; where there is no room for all, nothing is added."""
-    with told_errors(path), path.open("ab", buffering=0) as file:
+    """Append to a file, or create it; if there is no room for everything, nothing is added."""
+    with named_errors(path), path.open("ab", buffering=0) as file:
         size, left = os.fstat(file.fileno()).st_size, memoryview(content)
         try:
             while left:
@@ -60,8 +60,8 @@ def append(path: Path, content: bytes) -> None:
 
 
 def put_in_place(finished: Path, target: Path) -> None:
-    """Give a finished file, which stands beside the `destination` of an output, the name of that."""
-    with told_errors(target):
+    """Rename a finished file, which is beside the `destination` of an output, to that output."""
+    with named_errors(target):
         _require_replaceable(target)
         with finished.open("r+b") as file:
             os.fsync(file.fileno())
@@ -71,9 +71,9 @@ def put_in_place(finished: Path, target: Path) -> None:
 def require_writable(
     outputs: Sequence[Path | None], inputs: Sequence[Path | None] = (), streams: Sequence[Path | None] = ()
 ) -> None:
-    """Before long work: every output can be written, and is neither an input nor another output.
+    """Require, before long work, that every output can be written and is neither an input nor another output.
 
-    What killed processes have left beside the outputs is removed.
+    Temporary files that killed processes left beside the outputs are removed.
 
     Args:
         streams: outputs that may be pipes or devices, since they are written once and not read again.
@@ -85,17 +85,17 @@ def require_writable(
         target = _require_place(path)
         if is_stream(target):
             if path not in streams:
-                raise ValueError(f"{path} is a pipe or a device, and what is written here must be a file")
+                raise ValueError(f"{path} is a pipe or a device, but this output must be a file")
             continue
         if _identity(path) in taken:
-            raise ValueError(f"{path} would be written over another file of this command: choose another name")
+            raise ValueError(f"{path} would overwrite another file of this command: choose another name")
         taken.add(_identity(path))
         clear_leftovers(target)
 
 
 @contextlib.contextmanager
-def told_errors(path: Path) -> Iterator[None]:
-    """Errors of the system become a sentence that names the file."""
+def named_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the system into a sentence that names the file."""
     try:
         yield
     except OutputError:
@@ -105,27 +105,27 @@ def told_errors(path: Path) -> Iterator[None]:
 
 
 def destination(path: Path) -> Path:
-    """Where symbolic links lead. Descriptors of a process, such as /dev/stdout, are not followed."""
+    """Follow symbolic links. Descriptors of a process, such as /dev/stdout, are not followed."""
     for _ in range(40):
         if not path.is_symlink() or _is_descriptor(path):
             return path
         path = path.parent / os.readlink(path)
-    raise OutputError(f"{path} cannot be written: its links lead nowhere")
+    raise OutputError(f"{path} cannot be written: its links form a loop")
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is there and cannot be replaced by a file: a pipe, a device, a descriptor of a process."""
+    """Return whether a path exists but is not a file: a pipe, a device, or a descriptor of a process."""
     status = _status(path)
     return status is not None and (_is_descriptor(path) or not (stat.S_ISREG(status.st_mode) or path.is_dir()))
 
 
 def sha256_of(path: Path) -> str:
-    """Of the content, 64 hexadecimal digits: what tells files apart."""
+    """Return the SHA-256 of the content, 64 hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove temporary files of ``path`` whose processes do not run any more."""
+    """Remove temporary files of ``path`` whose processes no longer run."""
     beginning = _beginning(path)
     for name in os.listdir(path.parent):
         if not name.startswith(beginning):
@@ -145,19 +145,19 @@ def _is_left(path: Path, owner: Owner) -> bool:
 
 
 def _require_place(path: Path) -> Path:
-    """The destination of a path that can be written.
+    """Return the destination of a path, and require that it can be written.
 
     Raises:
         ValueError, OutputError: it cannot.
     """
     if not path.parent.is_dir():
         if path.parent.exists():
-            raise ValueError(f"{path} cannot be written: {path.parent} is no folder")
-        raise ValueError(f"the folder {path.parent} of {path.name} does not exist: make it first")
+            raise ValueError(f"{path} cannot be written: {path.parent} is not a folder")
+        raise ValueError(f"the folder {path.parent} of {path.name} does not exist: create it first")
     target = destination(path)
     folder = target.parent
     if not folder.is_dir():
-        raise ValueError(f"{path} is a link into the folder {folder}, which does not exist: make it first")
+        raise ValueError(f"{path} is a link into the folder {folder}, which does not exist: create it first")
     if target.is_dir():
         raise ValueError(f"{path} cannot be written: it is a folder")
     if is_stream(target):
@@ -165,12 +165,15 @@ def _require_place(path: Path) -> Path:
             raise ValueError(f"{path} cannot be written: it is read-only")
         return target
     _require_replaceable(target)
-    with told_errors(path), tempfile.TemporaryFile(dir=folder):  # permissions alone do not tell of every file system
+    with (
+        named_errors(path),
+        tempfile.TemporaryFile(dir=folder),
+    ):  # permissions alone are not reliable on every file system
         return target
 
 
 def _require_replaceable(target: Path) -> None:
-    """Whoever made a file read-only did not want it replaced, not even by root."""
+    """Require that a file is not read-only: whoever made it so did not want it replaced, not even by root."""
     status = _status(target)
     if status is None:
         return
@@ -181,7 +184,7 @@ def _require_replaceable(target: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | Path:
-    """The same for two names of one file."""
+    """Return the same value for two names of one file."""
     status = _status(path)
     return path.resolve() if status is None else (status.st_dev, status.st_ino)
 
@@ -201,7 +204,7 @@ def _write_into(path: Path, content: Sequence[bytes | memoryview]) -> None:
     found = DESCRIPTORS.fullmatch(os.path.realpath(path.parent))
     if found is not None and found["process"] in (None, str(os.getpid())):
         sys.stdout.flush()
-        handle = os.dup(int(path.name))  # opened again it would begin at the start of a file
+        handle = os.dup(int(path.name))  # opening it again would start at the beginning of the file
     else:
         handle = os.open(path, os.O_WRONLY)
     with os.fdopen(handle, "wb") as file:
@@ -230,7 +233,7 @@ def _rename(finished: str | Path, target: Path) -> None:
 
 
 def _beginning(target: Path) -> str:
-    """Of the names of its temporary files."""
+    """Return the beginning of the names of its temporary files."""
     name = target.name
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
@@ -238,7 +241,7 @@ def _beginning(target: Path) -> str:
 
 
 def _make_like(new: str | Path, old: os.stat_result | None) -> None:
-    """Owner, group and permissions of the file that was there; else those of any new file."""
+    """Set owner, group and permissions to those of the old file; without one, to those of any new file."""
     if old is None:
         return os.chmod(new, 0o666 & ~_umask())
     if hasattr(os, "chown"):
@@ -255,7 +258,7 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name outlives a power failure, where the system can sync folders."""
+    """Make the new name survive a power failure, where the system can sync folders."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -16,9 +16,9 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """The dtype of pair vectors, and with them of an evaluation, by its name."""
+    """Return the dtype of pair vectors, and thereby of an evaluation, by its name."""
     if name not in DTYPES:
-        raise ValueError(f"dtype is 'float32' or 'float64', not {name!r}")
+        raise ValueError(f"dtype must be 'float32' or 'float64', not {name!r}")
     return DTYPES[name]
 
 
@@ -49,14 +49,16 @@ class AtomicGraph:
 
     @property
     def n_atoms(self) -> int:
+        """Number of atoms, ghosts included."""
         return int(self.species.shape[0])
 
     @property
     def n_pairs(self) -> int:
+        """Number of pairs, both directions counted."""
         return int(self.pair_i.shape[0])
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> AtomicGraph:
-        """The same graph on another device, its pair vectors in another dtype."""
+        """Copy the graph to another device, and its pair vectors to another dtype."""
         return replace(
             self,
             species=self.species.to(device),
@@ -67,16 +69,17 @@ class AtomicGraph:
         )
 
     def with_pair_vectors(self, pair_vectors: Tensor) -> AtomicGraph:
+        """Return the graph with other pair vectors."""
         return replace(self, pair_vectors=pair_vectors)
 
     def pairs_within(self, cutoff: float) -> Tensor:
-        """Indices of the pairs closer than ``cutoff`` (Å), ascending."""
+        """Return the indices of the pairs closer than ``cutoff`` (Å), ascending."""
         # A product with ones: sum() over an axis of three is eight times slower.
         squares = self.pair_vectors.square() @ self.pair_vectors.new_ones(3)
         return torch.nonzero(squares < cutoff * cutoff)[:, 0]
 
     def within(self, cutoff: float) -> AtomicGraph:
-        """The graph without the pairs at or beyond ``cutoff`` (Å)."""
+        """Return the graph without the pairs at or beyond ``cutoff`` (Å)."""
         inside = self.pairs_within(cutoff)
         if len(inside) == self.n_pairs:
             return self
@@ -88,7 +91,7 @@ class AtomicGraph:
         )
 
     def center_chunks(self, max_pairs: int, max_centers: int = 500) -> Iterator[tuple[slice, slice]]:
-        """Consecutive (centers, pairs) slices of at most so many centers and pairs, or a single center."""
+        """Yield consecutive (centers, pairs) slices within these limits; a single center may exceed ``max_pairs``."""
         if bool((self.pair_i[1:] < self.pair_i[:-1]).any()):
             raise ValueError("the pairs of a graph must be sorted by center (pair_i ascending)")
         ends = torch.searchsorted(
@@ -105,7 +108,7 @@ class AtomicGraph:
 
 
 def batch(graphs: Sequence[AtomicGraph]) -> AtomicGraph:
-    """Several graphs without ghosts as one; structures are numbered through."""
+    """Join several graphs without ghosts; structures are numbered consecutively."""
     if not graphs:
         raise ValueError("batch() needs at least one graph")
     if any(graph.n_centers != graph.n_atoms for graph in graphs):
@@ -124,7 +127,7 @@ def batch(graphs: Sequence[AtomicGraph]) -> AtomicGraph:
 
 
 def subgraph(graph: AtomicGraph, centers: slice, pairs: slice) -> AtomicGraph:
-    """The centers of a slice, and behind them as ghosts the atoms their pairs lead to."""
+    """Return the graph of a slice of centers, followed by their neighbors as ghosts."""
     if centers.start == 0 and centers.stop == graph.n_centers:
         return graph
     n_centers = centers.stop - centers.start

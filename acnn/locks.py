@@ -1,8 +1,8 @@
-"""One process at a time works on a file: FILE.lock says which, with a sign of life every half minute.
+"""Locks that let one process at a time work on a file: FILE.lock names it, with a sign of life every half minute.
 
-Made by exclusive creation, which network file systems have, too, where locks of the system may be missing. The lock of
-a process that does not run any more is taken over: on the same machine at once, on another when it has been silent for
-some minutes.
+A lock is made by exclusive creation, which also works on network file systems, where locks of the system may be
+missing. The lock of a process that no longer runs is taken over: on the same machine at once, on another one when it
+has been silent for some minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from acnn.files import destination, told_errors
+from acnn.files import destination, named_errors
 from acnn.owners import Owner
 
 SIGN_EVERY = 30.0
@@ -27,20 +27,20 @@ SILENT = 300.0
 
 
 class LockedError(ValueError):
-    """Another process works on the file, said in one sentence."""
+    """Another process works on the file; the message is one sentence."""
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside, other processes that want to work on ``path`` are refused.
+    """Lock ``path`` against other processes.
 
     Raises:
-        LockedError: this one is refused.
+        LockedError: another process has locked it.
     """
     target = destination(path)
     lock = target.with_name(f"{target.name}.lock")
     content = json.dumps({**asdict(Owner.here()), "lock": uuid.uuid4().hex}).encode()
-    with told_errors(lock):
+    with named_errors(lock):
         _take(lock, content, path)
     over = threading.Event()
     life = threading.Thread(target=_give_signs, args=(lock, over), daemon=True)
@@ -78,17 +78,17 @@ def _make(lock: Path, content: bytes) -> None:
 def _require_dead(lock: Path, found: bytes, path: Path) -> None:
     owner, silent = _owner(found), _silence(lock)
     runs = None if owner is None else owner.runs()
-    certain = owner is not None and bool(runs and owner.started)  # else its number may be that of another by now
+    certain = owner is not None and bool(runs and owner.started)  # otherwise its number may have been reused
     if certain or (runs is not False and silent < SILENT):
         who = "another process" if owner is None else f"process {owner.pid} on {owner.host}"
         sign = (
             "" if certain else f" (its last sign of life is {max(silent, 0):.0f} s old; if it is dead, remove {lock})"
         )
-        raise LockedError(f"{path} is being written by {who}{sign}: wait for its end, or choose another name")
+        raise LockedError(f"{path} is being written by {who}{sign}: wait until it ends, or choose another name")
 
 
 def _remove(lock: Path, found: bytes) -> None:
-    """Take the lock of a dead process away; where another one was quicker, what it has made is put back."""
+    """Remove the lock of a dead process; if another process was faster, put its lock back."""
     aside = lock.with_name(f"{lock.name}.{uuid.uuid4().hex}")
     try:
         lock.rename(aside)
@@ -107,7 +107,7 @@ def _give_signs(lock: Path, over: threading.Event) -> None:
 
 
 def _silence(lock: Path) -> float:
-    """Seconds since the last sign, by the clock of the file system."""
+    """Return the seconds since the last sign of life, by the clock of the file system."""
     try:
         with tempfile.TemporaryFile(dir=lock.parent) as now:
             return os.fstat(now.fileno()).st_mtime - lock.stat().st_mtime
@@ -125,7 +125,7 @@ def _content(lock: Path) -> bytes | None:
 
 
 def _owner(content: bytes) -> Owner | None:
-    """None: it is only just being written, or damaged."""
+    """Parse the owner; None if the lock is just being written, or damaged."""
     try:
         fields = json.loads(content)
         return Owner(str(fields["host"]), str(fields["machine"]), int(fields["pid"]), str(fields["started"]))

@@ -1,7 +1,7 @@
 """Neighbor lists: ``r_ij = r_j - r_i + S·cell`` for every pair closer than the cutoff.
 
-`atomic_graph` is the front door. Pairs come from vesin, those of odd structures from `acnn.tree_search`;
-`brute_force_pairs` is the slow oracle of the tests.
+`atomic_graph` is the entry point. Pairs come from vesin, those of unusual structures from `acnn.tree_search`;
+`brute_force_pairs` is the slow reference of the tests.
 Periodic images count as separate neighbors, an atom's own images included.
 """
 
@@ -27,7 +27,7 @@ from acnn.tree_search import MOST_PAIRS, TooManyPairsError, heights, inverse_of,
 def atomic_graph(
     atoms: ase.Atoms, cutoff: float, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> AtomicGraph:
-    """The graph of one structure with all pairs strictly inside ``cutoff`` (Å)."""
+    """Make the graph of one structure with all pairs strictly within ``cutoff`` (Å)."""
     pair_i, pair_j, shifts = neighbor_pairs(atoms, cutoff)
     vectors = pair_vectors(atoms, pair_i, pair_j, shifts)
     return graph_from_pairs(atoms.numbers, pair_i, pair_j, vectors).to(device, dtype)
@@ -36,7 +36,7 @@ def atomic_graph(
 def graph_from_pairs(
     numbers: NDArray[np.integer], pair_i: IntArray, pair_j: IntArray, vectors: FloatArray
 ) -> AtomicGraph:
-    """The graph of one structure from its atomic numbers and pairs sorted by center."""
+    """Make the graph of one structure from its atomic numbers and pairs sorted by center."""
     n_atoms = len(numbers)
     return AtomicGraph(
         species=torch.as_tensor(np.asarray(numbers, dtype=np.int64)),
@@ -50,11 +50,11 @@ def graph_from_pairs(
 
 
 def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
-    """Centers [n_pairs], neighbors [n_pairs] and cell shifts S [n_pairs, 3], sorted by center.
+    """Find centers [n_pairs], neighbors [n_pairs] and cell shifts S [n_pairs, 3], sorted by center.
 
     Raises:
-        ValueError: positions or cell are of no use.
-        TooManyPairsError: no memory would do.
+        ValueError: positions or cell are invalid.
+        TooManyPairsError: the pairs would not fit in memory.
     """
     _validate(atoms, cutoff)
     if len(atoms) == 0:
@@ -82,7 +82,7 @@ def _tree_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, In
 
 
 def _suits_a_grid(atoms: ase.Atoms, cutoff: float) -> bool:
-    """Whether cells as wide as the cutoff are not mostly empty, and images of atoms few."""
+    """Return whether cells as wide as the cutoff are mostly occupied, and images of atoms are few."""
     inverse = inverse_of(atoms.cell.array, atoms.pbc)
     fractional, height = atoms.positions @ inverse, heights(inverse, atoms.pbc)
     extent = np.where(atoms.pbc, height, np.ptp(fractional, axis=0))
@@ -93,7 +93,7 @@ def _suits_a_grid(atoms: ase.Atoms, cutoff: float) -> bool:
 
 
 def _require_memory(atoms: ase.Atoms, cutoff: float) -> None:
-    """By a lower bound of the number of pairs, and where all is periodic by their mean number."""
+    """Check a lower bound of the number of pairs and, for fully periodic structures, their mean number."""
     n_squared, n_pairs = float(len(atoms)) ** 2, 0.0
     if n_squared > MOST_PAIRS:
         n_pairs = _pairs_inside_cells(np.floor(atoms.positions * (np.sqrt(3) / cutoff)).astype(np.int64))
@@ -104,9 +104,9 @@ def _require_memory(atoms: ase.Atoms, cutoff: float) -> None:
 
 
 def _pairs_inside_cells(cells: IntArray) -> float:
-    """Pairs of atoms in the same cell (cells [n_atoms, 3]), so small that all in one are neighbors.
+    """Count pairs of atoms in the same cell (cells [n_atoms, 3]), which is so small that all its atoms are neighbors.
 
-    Numbers made of the three are told apart faster; should two cells share one, there seem to be too many pairs.
+    Hashes of the three indices are faster to compare; collisions can only make the count too large, so it is verified.
     """
     n_pairs = _equal_pairs(cells @ np.array([1, 73856093, 19349663 * 83492791]), None)
     return n_pairs if n_pairs <= MOST_PAIRS else _equal_pairs(cells, 0)
@@ -118,10 +118,10 @@ def _equal_pairs(values: IntArray, axis: int | None) -> float:
 
 
 def keep_shortest(graph: AtomicGraph, elements: Sequence[str], shortest: FloatArray) -> None:
-    """Lower shortest distances (Å) by pair of elements [n_elements, n_elements] to those of a graph.
+    """Update the shortest distances (Å) by pair of elements [n_elements, n_elements] with those of a graph.
 
     Args:
-        elements: chemical symbols, by ascending atomic number; those of the graph are among them.
+        elements: chemical symbols, by ascending atomic number, including those of the graph.
     """
     index = np.searchsorted([atomic_numbers[element] for element in elements], graph.species.numpy())
     lengths = np.linalg.norm(graph.pair_vectors.numpy(), axis=1)
@@ -129,12 +129,12 @@ def keep_shortest(graph: AtomicGraph, elements: Sequence[str], shortest: FloatAr
 
 
 def pair_vectors(atoms: ase.Atoms, pair_i: IntArray, pair_j: IntArray, shifts: IntArray) -> FloatArray:
-    """r_ij = r_j - r_i + S·cell in Å [n_pairs, 3]."""
+    """Return r_ij = r_j - r_i + S·cell in Å [n_pairs, 3]."""
     return atoms.positions[pair_j] - atoms.positions[pair_i] + shifts @ atoms.cell.array
 
 
 def brute_force_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
-    """As `neighbor_pairs`, by trying every image: O(N² · images), for tests."""
+    """Find the same as `neighbor_pairs` by trying every image: O(N² · images), for tests."""
     _validate(atoms, cutoff)
     reach = _image_reach(atoms, cutoff)
     found = []
@@ -149,7 +149,7 @@ def brute_force_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArr
 
 
 def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
-    """How many cells to look out along each periodic vector (atoms may lie outside the cell)."""
+    """Return the number of cells to search along each periodic vector (atoms may lie outside the cell)."""
     if not atoms.pbc.any():
         return [0, 0, 0]
     inverse = np.linalg.pinv(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0))
@@ -162,12 +162,12 @@ def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
 def _validate(atoms: ase.Atoms, cutoff: float) -> None:
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
-    far = ~(np.abs(atoms.positions) <= FARTHEST).all(axis=1)  # as is NaN
+    far = ~(np.abs(atoms.positions) <= FARTHEST).all(axis=1)  # NaN counts as far
     if far.any():
         bad = int(np.argmax(far))
         raise ValueError(
             f"atom {bad} has the position {atoms.positions[bad].tolist()} Å: positions must be finite and below "
-            f"{FARTHEST:.0e} Å, where distances begin to lose their digits"
+            f"{FARTHEST:.0e} Å, beyond which distances lose precision"
         )
     _validate_cell(atoms)
 

@@ -1,4 +1,4 @@
-"""What an output may replace. Inputs never; a table, plot or page other files of that sort; data only on demand."""
+"""What an output may replace: never an input; tables, plots and pages replace each other; data only on request."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ OTHERS = (".acnn", ".checkpoint", ".factor", ".pt", ".pth", ".yace", ".xyz", ".e
 
 
 def require_new(path: Path, overwrite: bool) -> None:
-    """Of what took work to make, or may be somebody's data.
+    """Require that an output which is valuable, or may be somebody's data, does not exist yet.
 
     Raises:
-        FileExistsError: it is there, and nobody said that it may be replaced.
+        FileExistsError: it exists, and ``overwrite`` is not set.
     """
     if path.exists() and not overwrite and not is_stream(destination(path)):
-        raise FileExistsError(f"{path} is there already: choose another name, or --overwrite")
+        raise FileExistsError(f"{path} already exists: choose another name, or use --overwrite")
 
 
 def require_summaries(*paths: Path | None) -> None:
-    """Of tables, plots and pages, which are written anew whenever their command is run again.
+    """Require that tables, plots and pages, which every run of a command replaces, do not replace other files.
 
     Raises:
-        FileExistsError: a file of that name is there, and the name is one of a model, structures or settings.
+        FileExistsError: the file exists, and its name is that of a model, structures or settings.
     """
     for path in paths:
         if path is not None and path.suffix.lower() in OTHERS and path.exists():
-            raise FileExistsError(f"{path} is there already, and not what is written here: choose another name")
+            raise FileExistsError(f"{path} already exists, and is a file of another kind: choose another name")

@@ -1,4 +1,4 @@
-"""Which process a file on disk belongs to, and whether that process still runs."""
+"""The process that a file on disk belongs to, and whether that process still runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TOKEN = re.compile(r"(?P<machine>[0-9a-f]{12})-(?P<pid>\d+)-(?P<started>\d*)")
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, as told from all others that are or were.
+    """A process, distinguishable from all others, including past ones.
 
     Attributes:
         host: name of its computer.
-        machine: of this start of the computer, and of the container, if any: where process numbers mean the same.
-        started: clock ticks from the start of the computer to that of the process; "" where the system does not tell.
+        machine: identifies the boot of the computer and the container, if any: the scope of process numbers.
+        started: clock ticks from the start of the computer to that of the process; "" if unknown.
     """
 
     host: str
@@ -30,23 +30,23 @@ class Owner:
 
     @classmethod
     def here(cls) -> Owner:
-        """This process."""
+        """Return this process."""
         pid = os.getpid()
         return cls(platform.node(), _machine(), pid, _started(pid))
 
     @classmethod
     def of_token(cls, token: str) -> Owner | None:
-        """The owner in the name of a file, without its host."""
+        """Parse the owner in the name of a file, which does not include its host."""
         found = TOKEN.fullmatch(token)
         return None if found is None else cls("", found["machine"], int(found["pid"]), found["started"])
 
     @cached_property
     def token(self) -> str:
-        """For names of files."""
+        """The owner in the form used in file names."""
         return f"{self.machine}-{self.pid}-{self.started}"
 
     def runs(self) -> bool | None:
-        """Whether it still runs; None where that cannot be told from here: another machine."""
+        """Return whether it still runs; None if that cannot be determined, on another machine."""
         if self.machine != _machine():
             return None
         if self.pid == os.getpid():
@@ -66,7 +66,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Field 22 of /proc/PID/stat; the name of the program before it, in parentheses, may hold anything."""
+    """Return field 22 of /proc/PID/stat; the program name before it, in parentheses, may contain anything."""
     fields = _content(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 and fields[0] not in ("Z", "X") else ""
 
@@ -79,7 +79,7 @@ def _content(path: Path) -> str:
 
 
 def _is_process(pid: int) -> bool | None:
-    if os.name != "posix":  # elsewhere signal 0 is no question
+    if os.name != "posix":  # elsewhere signal 0 is not a query
         return None
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""The Potential interface: site energies and pair gradients, and everything that is a reduction of them.
+"""The Potential interface: site energies and pair gradients, and the quantities that are reductions of them.
 
 e_i   site energies (eV)                              [n_centers]
 g_ij  = dE/dr_ij (eV/Å)                               [n_pairs, 3]
@@ -24,16 +24,16 @@ KERNELS = ("auto", "cpu", "torch")
 
 
 def chosen_kernel(requested: str | None = None) -> str:
-    """One of `KERNELS`: the argument, else the environment variable ``ACNN_KERNEL``, else "auto"."""
+    """Return one of `KERNELS`: the argument, else the environment variable ``ACNN_KERNEL``, else "auto"."""
     name = requested or os.environ.get("ACNN_KERNEL") or "auto"
     if name not in KERNELS:
-        raise ValueError(f"{'kernel' if requested else 'ACNN_KERNEL'} is auto, cpu or torch, not {name!r}")
+        raise ValueError(f"{'kernel' if requested else 'ACNN_KERNEL'} must be auto, cpu or torch, not {name!r}")
     return name
 
 
 @dataclass(frozen=True)
 class PairGradients:
-    """What one evaluation yields; energies, forces and virials are reductions of it."""
+    """The result of an evaluation; energies, forces and virials are reductions of it."""
 
     graph: AtomicGraph
     site_energies: Tensor
@@ -73,14 +73,14 @@ class PairGradients:
 
 
 class Description(NamedTuple):
-    """Facts of a potential in words: a title, and names with values."""
+    """Facts about a potential in words: a title, and names with values."""
 
     title: str
     rows: list[tuple[str, str]]
 
 
 class Potential(nn.Module):
-    """A strictly local potential: site energies are functions of the vectors to neighbors inside the cutoff.
+    """A strictly local potential: site energies are functions of the vectors to neighbors within the cutoff.
 
     Subclasses set ``elements`` (chemical symbols) and ``cutoff`` (Å) and implement `site_energies`.
     """
@@ -88,9 +88,9 @@ class Potential(nn.Module):
     elements: tuple[str, ...]
     cutoff: float
     takes_longer_pairs: bool = False
-    """Pairs beyond the cutoff may stand in its graphs: they change nothing, and leaving them in is faster."""
+    """Whether graphs may contain pairs beyond the cutoff: they do not contribute, and keeping them is faster."""
     noise: Any = None
-    """What a fit assumed of its labels, an `acnn.models.noise.Noise`; None where that is not known."""
+    """The noise that a fit assumed in its labels, an `acnn.models.noise.Noise`; None if unknown."""
     how_to_get_a_committee: str = "train it with several seeds, and use acnn ensemble"
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500
@@ -105,23 +105,23 @@ class Potential(nn.Module):
 
     @property
     def model_type(self) -> str:
-        """The name of its type, which models have in their files."""
+        """The name of its type, as in model files."""
         return type(self).__name__
 
     @property
     def has_committee(self) -> bool:
-        """Whether it can say how uncertain it is: see `acnn.uncertainty.committee`."""
+        """Whether it can estimate its uncertainty: see `acnn.uncertainty.committee`."""
         return False
 
     def members(self) -> list[Any]:
-        """The potentials of an ensemble; of others, the potential itself."""
+        """Return the potentials of an ensemble; of other types, the potential itself."""
         return [self]
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
-        """What each member of the committee finds beyond the model: see `acnn.uncertainty.committee.Deviations`.
+        """Compute the deviations of the committee's members: see `acnn.uncertainty.committee.Deviations`.
 
         Args:
-            forces: find forces and virials too.
+            forces: compute forces and virials too.
 
         Returns:
             Site energies in eV [n_members, n_centers]; with forces, these in eV/Å [n_members, n_atoms, 3] and virials
@@ -130,52 +130,52 @@ class Potential(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no committee")
 
     def network_part(self) -> Potential | None:
-        """What a network adds to a linear part, which must fade out at its own cutoff; None where there is none."""
+        """Return what a network adds to a linear part, which must vanish at its own cutoff; None if there is none."""
         return None
 
     @property
     def reference_energies(self) -> dict[str, float]:
-        """E0 in eV by element; empty where the potential states none."""
+        """E0 in eV by element; empty if the potential has none."""
         return {}
 
     def summary(self) -> dict[str, str]:
-        """The facts that tell its size, by name."""
+        """Return the facts that describe its size, by name."""
         return {}
 
     def describe(self) -> list[Description]:
-        """All facts, and those of its parts."""
+        """Return all facts, including those of its parts."""
         rows = [("elements", ", ".join(self.elements)), ("cutoff (Å)", f"{self.cutoff:g}")]
         return [Description(type(self).__name__, rows)]
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.
+        """Return e_i in eV [n_centers], differentiable with respect to ``graph.pair_vectors``.
 
-        float64 whatever the dtype of the graph, so that a large E0 costs no digits.
+        The result is float64 whatever the dtype of the graph, so that a large E0 costs no precision.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what its site energies are")
+        raise NotImplementedError(f"{type(self).__name__} does not implement site_energies")
 
     def pair_gradients(self, graph: AtomicGraph, kernel: str | None = None) -> PairGradients:
-        """Site energies and dE/dr_ij.
+        """Compute site energies and dE/dr_ij.
 
         Args:
-            kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
+            kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None takes the environment
                 variable ``ACNN_KERNEL``, and without it means "auto".
         """
         found = self.compiled_gradients(graph, kernel)
         return self._torch_gradients(graph) if found is None else found
 
     def energy_kernel(self) -> Any:
-        """The compiled form, see `acnn.kernels.potentials.ModelKernel`; None where there is none."""
+        """Return the compiled form, see `acnn.kernels.potentials.ModelKernel`; None if there is none."""
         return None
 
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        """What the compiled kernel finds, or None where it is not wanted or this kind of potential has no program."""
-        if chosen_kernel(kernel) == "cpu" and kernel:  # a preference for all of the program forbids nothing
-            raise ValueError(f"a {type(self).__name__} has no program for the compiled kernel: choose auto or torch")
+        """Evaluate with the compiled kernel; None if it is not wanted or this type of potential has no program."""
+        if chosen_kernel(kernel) == "cpu" and kernel:  # ACNN_KERNEL is only a preference
+            raise ValueError(f"a {type(self).__name__} cannot run in the compiled kernel: choose auto or torch")
         return None
 
     def _torch_gradients(self, graph: AtomicGraph) -> PairGradients:
-        """In chunks of centers, so that memory does not grow with their number."""
+        """Evaluate in chunks of centers, so that memory does not grow with their number."""
         energies = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         gradients = torch.zeros_like(graph.pair_vectors)
         for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):

@@ -1,4 +1,4 @@
-"""The table of all properties by name: what the ASE calculator, files of predictions and LAMMPS can hand on."""
+"""The table of all properties by name: what the ASE calculator, prediction files and LAMMPS can output."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ PROPERTIES: dict[str, Property] = {of.name: of for of in (*MECHANICS, *COMMITTEE
 
 
 def group_of(names: Iterable[str]) -> set[str]:
-    """The groups of those names that are properties."""
+    """Return the groups of those names that are properties."""
     return {PROPERTIES[name].group for name in names if name in PROPERTIES}
 
 
 def results(evaluation: Evaluation, groups: Iterable[str]) -> dict[str, object]:
-    """What the evaluation tells of these groups, by name: all that this potential and this cell have."""
+    """Return the properties of these groups by name, as far as this potential and this cell have them."""
     wanted, has_volume = set(groups), evaluation.volume is not None
     return {
         name: of.of(evaluation)

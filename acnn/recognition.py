@@ -1,4 +1,4 @@
-"""What a file is, told by how it begins: for the sentence that a user reads who gave the wrong one."""
+"""The kind of a file, recognized by its beginning, for the error message when the wrong one is given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from acnn.sealed import safetensors_header
 
 MODEL = "a model of acnn"
 OURS = {"acnn": MODEL, "acnn_training": "a checkpoint of acnn train", "acnn_factor": "a checkpoint of acnn fit"}
-"""By the key of our JSON in a safetensors file."""
+"""By the key of acnn's JSON in a safetensors file."""
 BEGINNINGS = (
     (rb"\Z", "an empty file"),
     (rb"PK\x03\x04", "a file of torch.save or another archive, such as an exported .mliap.pt"),
@@ -16,11 +16,11 @@ BEGINNINGS = (
     (rb"(\s*#.*\n)*\s*elements:", "a .yace potential"),
     (rb"\s*[1-9]\d*\s*\n", "structures, extended XYZ"),
 )
-"""Regular expressions."""
+"""Regular expressions that match the beginning of a file, and what the file is."""
 
 
 def recognized(content: bytes) -> str | None:
-    """A noun with its article, or None for what is not known here."""
+    """Return a noun with its article, or None if the kind is not recognized."""
     for key, name in OURS.items():
         if _has_key(content, key):
             return name

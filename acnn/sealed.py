@@ -1,6 +1,6 @@
-"""Safetensors files of acnn: JSON under a metadata key of its own, and a checksum of header and data.
+"""Safetensors files of acnn: JSON under its own metadata key, and a checksum of header and data.
 
-A flipped bit anywhere in the file, in a tensor or in what says how it is stored, is found when the file is read.
+A flipped bit anywhere in the file, whether in a tensor or in the header, is detected when the file is read.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from safetensors import SafetensorError
 T = TypeVar("T")
 
 BLOCK = 1 << 24
-"""Bytes that are hashed at once; blocks of large files in parallel."""
+"""Bytes that are hashed at once; blocks of large files are hashed in parallel."""
 BEGINNING = rb"{\"checksum\": \""
-"""Of our JSON, which is a string in safetensors' own."""
+"""Beginning of acnn's JSON, which is a string in that of safetensors."""
 EMPTY = "0" * 64
 
 
 class SealError(ValueError):
-    """Content that is not what was written, and why."""
+    """Content that is not what was written; the message gives the reason."""
 
 
 def sealed(
     save: Callable[..., bytes], tensors: Mapping[str, Any], key: str, header: Mapping[str, Any]
 ) -> list[memoryview]:
-    """The content of a file, in pieces to write one after the other.
+    """Return the content of a file, in pieces to write one after the other.
 
     Args:
-        save: that of ``safetensors.numpy`` or ``safetensors.torch``.
+        save: the function of ``safetensors.numpy`` or ``safetensors.torch``.
     """
     own = json.dumps({"checksum": EMPTY, **header}, allow_nan=False)
     content = memoryview(save(tensors, metadata={key: own}))
@@ -43,11 +43,11 @@ def sealed(
 
 
 def unsealed(load: Callable[[bytes], T], content: bytes, key: str) -> tuple[dict[str, Any], T]:
-    """Header and tensors.
+    """Return header and tensors.
 
     Raises:
-        KeyError: a safetensors file, but there is no such key.
-        SealError: another file, or one of which a bit is not what it was.
+        KeyError: it is a safetensors file without this key.
+        SealError: it is another file, or has been changed.
     """
     try:
         header, tensors = safetensors_header(content, key), load(content)
@@ -56,25 +56,25 @@ def unsealed(load: Callable[[bytes], T], content: bytes, key: str) -> tuple[dict
     if not isinstance(header, dict):
         raise SealError(f"its header is a {type(header).__name__}, not a mapping")
     if header.pop("checksum", None) != checksum(_around_checksum(memoryview(content))):
-        raise SealError("its checksum is wrong, so it is not what was written; take another copy, or make it anew")
+        raise SealError("its checksum is wrong, so it has been changed; use another copy, or make it again")
     return header, tensors
 
 
 def safetensors_header(content: bytes, key: str) -> Any:
-    """What JSON holds under a metadata key of a safetensors file.
+    """Return the JSON content of a metadata key of a safetensors file.
 
     The file starts with the length of its header, little-endian, 8 bytes; metadata are strings.
 
     Raises:
         KeyError: there is no such key.
-        UnicodeDecodeError, json.JSONDecodeError: it is no safetensors file, or a truncated one.
+        UnicodeDecodeError, json.JSONDecodeError: it is not a safetensors file, or truncated.
     """
     length = int.from_bytes(content[:8], "little")
     return json.loads(json.loads(content[8 : 8 + length])["__metadata__"][key])
 
 
 def checksum(pieces: Iterable[memoryview]) -> str:
-    """SHA-256 of the SHA-256 of every block of 16 MiB of every piece."""
+    """Return the SHA-256 of the SHA-256 of every block of 16 MiB of every piece."""
     blocks = list(chain.from_iterable((piece[k : k + BLOCK] for k in range(0, len(piece), BLOCK)) for piece in pieces))
     if len(blocks) <= 3:
         return hashlib.sha256(b"".join(map(_sha256, blocks))).hexdigest()
@@ -87,10 +87,10 @@ def _sha256(block: memoryview) -> bytes:
 
 
 def _around_checksum(content: memoryview) -> tuple[memoryview, memoryview]:
-    """What stands before and after it."""
+    """Return the content before and after the checksum."""
     length = int.from_bytes(content[:8], "little")
     place = bytes(content[8 : 8 + length]).find(BEGINNING)
     if place < 0:
-        raise SealError("its checksum is not at its place; take another copy, or make it anew")
+        raise SealError("its checksum is not in its place; use another copy, or make it again")
     begin = 8 + place + len(BEGINNING)
     return content[:begin], content[begin + len(EMPTY) :]

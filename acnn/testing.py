@@ -1,7 +1,7 @@
-"""Structures, tolerances and checks with which a potential is tested, here and in other packages.
+"""Structures, tolerances and checks for testing potentials, here and in other packages.
 
-Everything is deterministic, in float64 and on the CPU. Every figure is a deviation divided by the size of what
-deviates, so that one tolerance serves all structures.
+Everything is deterministic, in float64 and on the CPU. All figures are relative deviations, so that one tolerance suits
+all structures.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
 
 FINITE_DIFFERENCE_TOLERANCE = 1e-6
-"""Forces and virials against central differences of the energy: what those can resolve in float64."""
+"""Forces and virials against central differences of the energy: the accuracy of these in float64."""
 INVARIANCE_TOLERANCE = 1e-10
-"""Symmetries that hold exactly: what is left is rounding, amplified by products of densities."""
+"""Exact symmetries: only rounding remains, amplified by products of densities."""
 REDUCTION_TOLERANCE = 1e-12
 """The same terms added in another order: batches, chunks, per-atom shares."""
 FLOAT32_ENERGY_TOLERANCE = 1e-4
@@ -41,16 +41,16 @@ FLOAT32_FORCE_TOLERANCE = 1e-4
 """Forces in single precision against double precision."""
 
 SHORTEST_STEP = 3e-5
-"""Å, and strain: so short that hardly ever a pair crosses the cutoff, where second derivatives may jump."""
+"""Å, and strain: so short that a pair hardly ever crosses the cutoff, where second derivatives may jump."""
 STENCIL = (1.0, -1.0, 0.5, -0.5)
 ENERGY_SCALE = 1.0
-"""eV; smaller energies are compared as if they were of this size."""
+"""eV; deviations of smaller energies are relative to this."""
 FORCE_SCALE = 1e-2
-"""eV/Å, and eV for virials; where all are smaller they are compared as if they were of this size."""
+"""eV/Å, and eV for virials; if all are smaller, deviations are relative to this."""
 
 
 def example_structures() -> dict[str, ase.Atoms]:
-    """Small structures of silicon and carbon, one for every kind of periodicity a potential meets."""
+    """Return small structures of silicon and carbon, one for every kind of periodicity."""
     diamond = ase.build.bulk("Si", cubic=True)
     carbide = ase.build.bulk("SiC", "zincblende", a=4.36, cubic=True)
     carbide.numbers[[1, 2]] = carbide.numbers[[2, 1]]
@@ -76,7 +76,7 @@ def example_structures() -> dict[str, ase.Atoms]:
 
 
 def random_crystal(elements: Sequence[str], seed: int = 0) -> ase.Atoms:
-    """16 atoms or more of all elements, shuffled and rattled on a face-centered lattice.
+    """Return 16 or more atoms of all elements, shuffled and rattled on a face-centered lattice.
 
     Neighbors are as far apart as the elements' mean bond length, but at least 2 Å: molecules do not pack closer.
     """
@@ -89,7 +89,7 @@ def random_crystal(elements: Sequence[str], seed: int = 0) -> ase.Atoms:
 
 
 def random_model(elements: Sequence[str], seed: int = 0, **specification: Any) -> LinearACE:
-    """A linear ACE model with random coefficients, repulsive pairs, and forces of the order of 1 eV/Å.
+    """Return a linear ACE model with random coefficients, repulsive pairs, and forces of the order of 1 eV/Å.
 
     Args:
         specification: fields of `BasisSpecification`; by default order 3, total degree 6, cutoff 4.5 Å.
@@ -109,7 +109,7 @@ def random_model(elements: Sequence[str], seed: int = 0, **specification: Any) -
 
 
 def random_network(elements: Sequence[str], seed: int = 0, **specification: Any) -> NetworkACE:
-    """A small network on `random_model`, with random weights and forces of the order of 1 eV/Å.
+    """Return a small network on `random_model`, with random weights and forces of the order of 1 eV/Å.
 
     Args:
         specification: fields of `NetworkSpecification`; by default one attention layer, and a cutoff of 4 Å.
@@ -129,7 +129,7 @@ def random_network(elements: Sequence[str], seed: int = 0, **specification: Any)
 
 
 def _random_parts(model: LinearACE, rng: Generator) -> Iterator[torch.Tensor]:
-    """Coefficients of the many-body part, falling with the degree, and of the pair part, led by n = 1."""
+    """Yield coefficients of the many-body part, decreasing with degree, and of the pair part, dominated by n = 1."""
     functions = model.basis.specification.functions()
     is_pair = np.array([function.kind == "pair" for function in functions])
     degree = np.array([sum(n * n + l * l for n, l in function.nl) for function in functions], dtype=float)
@@ -139,7 +139,7 @@ def _random_parts(model: LinearACE, rng: Generator) -> Iterator[torch.Tensor]:
 
 
 def scipy_harmonic(l: int, m: int, vectors: FloatArray) -> NDArray[np.complex128]:
-    """Y_lm of vectors [n, 3] in SciPy's convention; its function has another name since 1.15."""
+    """Return Y_lm of vectors [n, 3] from SciPy, whose function was renamed in version 1.15."""
     polar = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), vectors[:, 2])
     azimuth = np.arctan2(vectors[:, 1], vectors[:, 0])
     if hasattr(scipy.special, "sph_harm_y"):
@@ -150,12 +150,12 @@ def scipy_harmonic(l: int, m: int, vectors: FloatArray) -> NDArray[np.complex128
 
 
 def evaluate(potential: Potential, structures: Sequence[ase.Atoms]) -> PairGradients:
-    """One evaluation of several structures."""
+    """Evaluate several structures at once."""
     return potential.pair_gradients(batch([atomic_graph(atoms, potential.cutoff) for atoms in structures]))
 
 
 def relative_deviation(found: FloatArray, expected: FloatArray, scale: float) -> float:
-    """max|found - expected| / max|expected|, the latter at least ``scale``."""
+    """Return max|found - expected| / max|expected|, with a denominator of at least ``scale``."""
     deviation = np.abs(np.asarray(found) - expected).max(initial=0.0)
     return float(deviation / np.abs(expected).max(initial=scale))
 
@@ -163,7 +163,7 @@ def relative_deviation(found: FloatArray, expected: FloatArray, scale: float) ->
 def finite_difference_forces(
     potential: Potential, atoms: ase.Atoms, indices: Sequence[int] | None = None, step: float | None = None
 ) -> FloatArray:
-    """-dE/dx in eV/Å [n, 3] of all atoms, or of those of ``indices``: central differences, extrapolated to step 0.
+    """Return -dE/dx in eV/Å [n, 3] of all atoms, or of ``indices``, from central differences extrapolated to step 0.
 
     Args:
         step: the longer of two steps, in Å (see `finite_difference_step`).
@@ -182,7 +182,7 @@ def finite_difference_forces(
 
 
 def finite_difference_virial(potential: Potential, atoms: ase.Atoms, step: float | None = None) -> FloatArray:
-    """-dE/dε in eV [3, 3] where positions and cell go r → r (1 + ε), ε any matrix: as `finite_difference_forces`."""
+    """Return -dE/dε in eV [3, 3] for r → r (1 + ε) of positions and cell, ε any matrix, like the forces above."""
     h = finite_difference_step(potential, atoms) if step is None else step
 
     def strained(component: tuple[int, int], strain: float) -> ase.Atoms:
@@ -199,15 +199,15 @@ def finite_difference_virial(potential: Potential, atoms: ase.Atoms, step: float
 
 
 def finite_difference_step(potential: Potential, atoms: ase.Atoms) -> float:
-    """`SHORTEST_STEP`, or longer where large site energies (E0 of all electrons, say) have fewer digits to spare."""
+    """Return `SHORTEST_STEP`, or a longer step for large site energies (all-electron E0), which lose more digits."""
     largest = float(evaluate(potential, [atoms]).site_energies.abs().max()) if len(atoms) else 0.0
     return SHORTEST_STEP * max(1.0, largest / 1000.0) ** 0.5
 
 
 def _slope(potential: Potential, structures: list[ase.Atoms], step: float) -> float:
-    """dE/dh from structures at h = `STENCIL` · step: (4 D(step/2) - D(step)) / 3, D(h) = (E(h) - E(-h)) / 2h."""
+    """Return dE/dh from structures at `STENCIL` · step: (4 D(step/2) - D(step)) / 3, D(h) = (E(h) - E(-h)) / 2h."""
     site = evaluate(potential, structures).site_energies.reshape(4, -1)
-    # Atom by atom first: what does not change, E0 above all, costs no digits.
+    # Atom by atom first, so that constant parts, such as E0, cost no precision.
     long, short = float((site[0] - site[1]).sum()), float((site[2] - site[3]).sum())
     return (4 * short / step - long / (2 * step)) / 3
 
@@ -221,7 +221,8 @@ class GradientReport:
 
     @property
     def largest(self) -> float:
-        return float(np.max([self.forces, self.virial]))  # NaN stays NaN
+        """The largest of the deviations; NaN if one is."""
+        return float(np.max([self.forces, self.virial]))
 
 
 def check_gradients(potential: Potential, atoms: ase.Atoms, indices: Sequence[int] | None = None) -> GradientReport:
@@ -240,7 +241,7 @@ def check_gradients(potential: Potential, atoms: ase.Atoms, indices: Sequence[in
 
 @dataclass(frozen=True)
 class Deviation:
-    """Relative deviations of energy and forces from what a symmetry operation makes of them."""
+    """Relative deviations of energy and forces from their transforms under a symmetry operation."""
 
     operation: str
     energy: float
@@ -248,11 +249,12 @@ class Deviation:
 
     @property
     def largest(self) -> float:
+        """The largest of the deviations; NaN if one is."""
         return float(np.max([self.energy, self.forces]))
 
 
 def check_invariances(potential: Potential, atoms: ase.Atoms, seed: int = 0) -> list[Deviation]:
-    """Deviations under a random rotation, reflection, permutation and translation, and in a doubled cell."""
+    """Measure deviations under a random rotation, reflection, permutation and translation, and in a doubled cell."""
     rng = np.random.default_rng(seed)
     energy, forces = _energy_and_forces(potential, atoms)
     return [
@@ -267,7 +269,7 @@ def check_invariances(potential: Potential, atoms: ase.Atoms, seed: int = 0) -> 
 
 
 def _images(atoms: ase.Atoms, forces: FloatArray, rng: Generator) -> Iterator[tuple[str, ase.Atoms, FloatArray, int]]:
-    """(name, transformed structure, transformed forces, number of copies)."""
+    """Yield (name, transformed structure, transformed forces, number of copies)."""
     rotation, order = random_rotation(rng), rng.permutation(len(atoms))
     yield "rotation", _transformed(atoms, rotation), forces @ rotation, 1
     yield "reflection", _transformed(atoms, -rotation), forces @ -rotation, 1
@@ -282,7 +284,7 @@ def _images(atoms: ase.Atoms, forces: FloatArray, rng: Generator) -> Iterator[tu
 
 
 def random_rotation(rng: Generator) -> FloatArray:
-    """A proper rotation [3, 3], uniformly distributed."""
+    """Return a proper rotation [3, 3], uniformly distributed."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     q *= np.sign(np.diag(r))
     return q * np.sign(np.linalg.det(q))
@@ -301,7 +303,7 @@ def _energy_and_forces(potential: Potential, atoms: ase.Atoms) -> tuple[float, F
 
 
 def _bare(atoms: ase.Atoms) -> ase.Atoms:
-    """Only what a potential sees."""
+    """Keep only what a potential sees."""
     return ase.Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
 
 

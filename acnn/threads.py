@@ -1,4 +1,4 @@
-"""Threads: how many may be asked for, and what becomes of those of torch in forked processes."""
+"""Threads: the allowed number, and torch's threads in forked processes."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ import os
 import torch
 
 MOST_THREADS = 1024
-"""More are a mistake, which torch and the system answer by a crash."""
+"""More are a mistake, and make torch or the system crash."""
 
 _home = os.getpid()
 
 
 def require_sensible(n_threads: int, what: str) -> int:
-    """The number itself.
+    """Return the number, and require that it is sensible.
 
     Args:
-        what: the name of the setting that holds it.
+        what: the name of the setting, for the message.
     """
     if not 1 <= n_threads <= MOST_THREADS:
-        raise ValueError(f"{what} is a number of threads from 1 to {MOST_THREADS}, not {n_threads}")
+        raise ValueError(f"{what} must be a number of threads from 1 to {MOST_THREADS}, not {n_threads}")
     return n_threads
 
 
 def threads_of_torch() -> int:
-    """As torch found them in its environment, or as they were set since."""
+    """Return torch's number of threads, from its environment or as set since."""
     return require_sensible(torch.get_num_threads(), "torch.get_num_threads()")
 
 
 @functools.cache
 def survive_forks() -> None:
-    """Let torch compute in one thread in every process that is forked from this one, and here if this is such a one.
+    """Make torch compute in one thread in every process forked from this one, and here if this process was forked.
 
-    The threads of torch do not survive a fork, but it would wait for them forever: in the workers of a
-    `multiprocessing.Pool`, for example, where these are forked. The compiled kernel makes its threads anew for every
-    evaluation.
+    The threads of torch do not survive a fork, but torch would wait for them forever, for example in the forked workers
+    of a `multiprocessing.Pool`. The compiled kernel handles forks by itself.
     """
     threads_of_torch()
     if os.getpid() != _home:

@@ -1,7 +1,7 @@
-"""Pairs by k-d trees: at a cost that grows with atoms and pairs, however far apart atoms are or odd the cell is.
+"""Neighbor pairs from k-d trees; the cost grows with atoms and pairs only, however sparse the atoms or odd the cell.
 
-For usual structures the grid of `acnn.neighbors` is faster. It is mostly empty where an atom has left a slab, in a
-dilute gas or a huge cell, and has too many images to look at where a cell is very oblique.
+For usual structures the grid of `acnn.neighbors` is faster. The grid is mostly empty in a dilute gas, a huge cell or if
+an atom has left a slab, and has too many images to search in a very oblique cell.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from scipy.spatial import cKDTree
 from acnn.arrays import BoolArray, FloatArray, IntArray
 
 MOST_PAIRS = 1_000_000_000
-"""They take some hundred GB."""
+"""This many take several hundred GB."""
 
 
 class TooManyPairsError(ValueError):
-    """Pairs that no memory holds: the structure or the cutoff cannot be meant."""
+    """More pairs than fit in memory: the structure or the cutoff is wrong."""
 
     def __init__(self, n_pairs: float, n_atoms: int, cutoff: float) -> None:
         super().__init__(
-            f"{n_atoms} atom{'s' * (n_atoms > 1)} with some {n_pairs:.0e} pairs of neighbors within {cutoff:g} Å are "
-            f"more than the {MOST_PAIRS:.0e} that can be held: are the cell, the positions and the cutoff in Å?"
+            f"{n_atoms} atom{'s' * (n_atoms > 1)} with about {n_pairs:.0e} pairs of neighbors within {cutoff:g} Å, "
+            f"more than the limit of {MOST_PAIRS:.0e}: check that cell, positions and cutoff are in Å"
         )
 
 
 def tree_pairs(
     positions: FloatArray, cell: FloatArray, pbc: BoolArray, cutoff: float
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Centers, neighbors and shifts S in no order, among them all pairs closer than the cutoff and a few at it.
+    """Find centers, neighbors and shifts S, unordered, of all pairs closer than the cutoff and a few at it.
 
     Args:
         positions: Å [n, 3].
-        cell: Å [3, 3]; vectors of other than periodic directions do not matter.
+        cell: Å [3, 3]; vectors of directions that are not periodic are ignored.
     """
     reduced, operation = _reduced(np.where(pbc[:, None], cell, 0.0), pbc)
     inverse = inverse_of(reduced, pbc)
@@ -58,29 +58,29 @@ def tree_pairs(
 
 
 def heights(inverse: FloatArray, pbc: BoolArray) -> FloatArray:
-    """Distances (Å) of lattice planes along periodic vectors, by `inverse_of` the cell; infinity along others [3]."""
+    """Return distances (Å) of lattice planes along periodic vectors, from `inverse_of`; infinity along others [3]."""
     return np.where(pbc, 1 / np.linalg.norm(inverse, axis=0), np.inf)
 
 
 def inverse_of(cell: FloatArray, pbc: BoolArray) -> FloatArray:
-    """What makes positions fractional along periodic vectors, and leaves them in Å across them [3, 3]."""
+    """Return the matrix [3, 3] that makes positions fractional along periodic vectors, and keeps Å across them."""
     inverse: FloatArray = np.linalg.inv(complete_cell(np.where(pbc[:, None], cell, 0.0)))
     return inverse
 
 
 def _reduced(cell: FloatArray, pbc: BoolArray) -> tuple[FloatArray, IntArray]:
-    """The shortest vectors of the same lattice, and whole numbers of the given ones that make them."""
+    """Return the shortest vectors of the same lattice, and their integer coefficients in terms of the given ones."""
     if not pbc.any():
         return cell, np.eye(3, dtype=np.int64)
     try:
         operation = minkowski_reduce(cell / np.abs(cell).max(), pbc)[1].astype(np.int64)
-    except RuntimeError:  # rounding: the given vectors take longer
+    except RuntimeError:  # rounding; the given vectors only take longer
         operation = np.eye(3, dtype=np.int64)
     return operation @ cell, operation
 
 
 def _images(fractional: FloatArray, reach: FloatArray, cutoff: float) -> tuple[IntArray, IntArray]:
-    """Atoms and whole shifts of all images within reach (fractional [3]) of the cell, the atoms themselves first.
+    """Return atoms and integer shifts of all images within reach (fractional [3]) of the cell, the atoms first.
 
     Args:
         fractional: positions, between 0 and 1 along periodic vectors, 0 along others [n, 3].

@@ -1,4 +1,4 @@
-"""Pairs within a cutoff plus a skin, searched again only when an atom may have come into reach unseen."""
+"""Verlet lists: pairs within cutoff plus skin, searched again only when a pair may be missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from acnn.neighbors import graph_from_pairs, neighbor_pairs, pair_vectors
 
 @dataclass(frozen=True)
 class _Search:
-    """The structure in which pairs were last searched (cell in Å [3, 3]), and the pairs found there."""
+    """The structure of the last search (cell in Å [3, 3]), and the pairs found."""
 
     numbers: NDArray[np.integer]
     pbc: BoolArray
@@ -29,11 +29,12 @@ class _Search:
 
 
 class VerletList:
-    """Pairs inside the cutoff, found among those that were within cutoff + skin at the last search.
+    """Pairs within the cutoff, selected from those that were within cutoff + skin at the last search.
 
-    A pair that the search left out was at least cutoff + skin apart. If since then the cell went from C_0 to C = C_0 F
-    and atoms moved by at most u beyond that strain, the pair is now at least s (cutoff + skin) - 2u apart, with s the
-    smallest singular value of F: while this is not below the cutoff nothing is missing. With a fixed cell: u ≤ skin/2.
+    A pair that the search left out was at least cutoff + skin apart. If the cell has since changed from C_0 to
+    C = C_0 F and atoms have moved by at most u beyond that strain, the pair is now at least s (cutoff + skin) - 2u
+    apart, with s the smallest singular value of F. As long as this is not below the cutoff, no pair is missing; for a
+    fixed cell this means u ≤ skin/2.
 
     Args:
         with_skin: leave the pairs of the skin in the graphs.
@@ -44,13 +45,13 @@ class VerletList:
 
     def __init__(self, cutoff: float, skin: float, device: torch.device, with_skin: bool = False) -> None:
         if not 0 <= skin < np.inf:
-            raise ValueError(f"the skin must be a distance of at least 0 Å, not {skin}")
+            raise ValueError(f"the skin must be a finite distance of at least 0 Å, not {skin}")
         self.cutoff, self.skin, self.device, self.with_skin = cutoff, float(skin), device, with_skin
         self.searches = 0
         self._last: _Search | None = None
 
     def graph(self, atoms: ase.Atoms) -> AtomicGraph:
-        """The graph of all pairs inside the cutoff, those of the skin perhaps among them, in float64."""
+        """Return the graph of all pairs within the cutoff, or within the skin too if `with_skin`, in float64."""
         last = self._last
         if last is None or not self._still_complete(last, atoms):
             last = self._last = self._search(atoms)
@@ -80,7 +81,7 @@ class VerletList:
         return bool(stretch * (self.cutoff + self.skin) - 2 * farthest >= self.cutoff)  # False for NaN
 
     def _pair_vectors(self, last: _Search, atoms: ase.Atoms) -> Tensor:
-        """r_ij = r_j - r_i + S·cell [n_pairs, 3]."""
+        """Return r_ij = r_j - r_i + S·cell [n_pairs, 3]."""
         positions = torch.as_tensor(atoms.positions).to(self.device)
         cell = torch.as_tensor(atoms.cell.array).to(self.device)
         pairs = last.graph

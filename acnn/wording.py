@@ -1,13 +1,13 @@
-"""Numbers, and words of others, in sentences."""
+"""Numbers and quoted texts in sentences."""
 
 from __future__ import annotations
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """ "1 structure", "2 structures", "3 copies"."""
+    """Return a number with its noun: "1 structure", "2 structures", "3 copies"."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def shortened(text: str, most: int = 300) -> str:
-    """The beginning of a text of which nobody knows how long it is."""
+    """Return the beginning of a text of unknown length."""
     return text if len(text) <= most else f"{text[:most]}…"

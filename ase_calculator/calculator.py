@@ -4,7 +4,7 @@
 
 Units are ASE's: eV, eV/Å, eV/Å³ (Voigt order xx yy zz yz xz xy, positive under tension).
 
-What else there is stands in the table of `acnn.properties`: standard deviations of models with a committee.
+The table of `acnn.properties` lists further properties: standard deviations of models with a committee.
 """
 
 from __future__ import annotations
@@ -30,33 +30,32 @@ from acnn.uncertainty.committee import require_committee
 from acnn.verlet import VerletList, _equal
 
 CLOSEST_APPROACH = 1e-6
-"""Å; atoms closer than this are one mistake, not a structure."""
+"""Å; atoms closer than this are a mistake in the structure."""
 
 
 class ACNNCalculator(BaseCalculator):
     """An ASE calculator of a strictly local potential.
 
     Results are NumPy float64 whatever ``dtype`` is. Stress and stresses exist where the cell has a volume: three cell
-    vectors, periodic or not. They are σ = (1/V) dE/dε under a strain of cell and atoms, as those of ASE's calculators.
-    Of a slab, V is the volume of the whole cell: σ times its height is the in-plane tension in eV/Å², and a filter with
+    vectors, periodic or not. They are σ = (1/V) dE/dε under a strain of cell and atoms, as in ASE's calculators. For a
+    slab, V is the volume of the whole cell: σ times its height is the in-plane tension in eV/Å², and a filter with
     ``mask=[1, 1, 0, 0, 0, 1]`` relaxes the plane.
 
     Args:
         model: path of a ``.acnn`` file, or a potential; a potential on this device is used as it is, not copied.
         device: where torch evaluates the model, "cpu", "cuda", "cuda:1", …
-        dtype: "float64" or "float32", of the pair vectors and with them of the evaluation. Line searches compare
-            energies that differ by less than float32 resolves: relax with "float64", or without a line search.
-        skin: pairs are searched within cutoff + skin (Å), and again only when an atom may have come into reach
-            unseen; 0 searches whenever something moved.
-        kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None asks the environment
+        dtype: "float64" or "float32", for the pair vectors and thereby the evaluation. Line searches compare energies
+            that differ by less than float32 resolves: relax with "float64", or without a line search.
+        skin: pairs are searched within cutoff + skin (Å), and again only when a pair may be missing; 0 searches
+            whenever something moved.
+        kernel: "cpu", the compiled kernel; "torch"; "auto", the kernel where it can run. None takes the environment
             variable ``ACNN_KERNEL``, and without it means "auto".
-        committee: put the results of the committee into ``results`` after every evaluation. That costs about one
-            evaluation more for each member, so it is left to the asking without it:
-            ``calc.get_property("forces_std", atoms)``.
-        label: a name of your own; nothing is written under it. Scripts for ASE's file-writing calculators give one.
+        committee: put the results of the committee into ``results`` after every evaluation. That costs about one extra
+            evaluation per member; without it, request them with ``calc.get_property("forces_std", atoms)``.
+        label: any name; it is not used. Scripts for ASE's file-writing calculators give one.
     """
 
-    # By these ASE's SumCalculator and LinearCombinationCalculator choose what to add.
+    # ASE's SumCalculator and LinearCombinationCalculator add these.
     implemented_properties = [name for name, of in PROPERTIES.items() if of.adds]
 
     def __init__(
@@ -70,7 +69,7 @@ class ACNNCalculator(BaseCalculator):
         label: str | None = None,
     ) -> None:
         super().__init__()
-        dtype_of(dtype)  # an unusable name is told now, as is an unusable kernel
+        dtype_of(dtype)  # reject a bad dtype early, and a bad kernel too
         self.device, self.dtype, self.kernel = _usable_device(device), dtype, kernel
         uses_compiled_kernel(kernel)
         _warn_of_copies()
@@ -84,28 +83,28 @@ class ACNNCalculator(BaseCalculator):
 
     @property
     def skin(self) -> float:
-        """Å"""
+        """Skin in Å."""
         return self._neighbors.skin
 
     @property
     def neighbor_searches(self) -> int:
-        """How often pairs were searched since the calculator was made, copied or unpickled."""
+        """Number of neighbor searches since the calculator was made, copied or unpickled."""
         return self._neighbors.searches
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What `set` can change: the arguments of the class beside ``model``."""
+        """The settings that `set` can change: the arguments of the class except ``model``."""
         names = ("dtype", "skin", "kernel", "committee", "label")
         return {"device": str(self.device)} | {name: getattr(self, name) for name in names}
 
     def set(self, **changes: Any) -> dict[str, Any]:
-        """Change settings, ``calc.set(skin=1.0)``; returns those that were another before.
+        """Change settings, ``calc.set(skin=1.0)``; return those that differ from before.
 
         After a change the next calculation evaluates the model again.
         """
         unknown = sorted(set(changes) - set(self.settings))
         if unknown:
-            raise TypeError(f"there is no setting {', '.join(unknown)}: set() takes {', '.join(self.settings)}")
+            raise TypeError(f"unknown setting {', '.join(unknown)}: set() takes {', '.join(self.settings)}")
         changed = {name: value for name, value in changes.items() if self.settings[name] != value}
         if changed:
             self.__init__(self.potential, **self.settings | changed)  # type: ignore[misc]
@@ -116,7 +115,7 @@ class ACNNCalculator(BaseCalculator):
         self.atoms, self.results, self._evaluation = None, {}, None
 
     def get_property(self, name: str, atoms: ase.Atoms | None = None, allow_calculation: bool = True) -> Any:
-        """As ASE's, also of the other `acnn.properties.PROPERTIES` that the model has."""
+        """Return a property like ASE's method, including the other `acnn.properties.PROPERTIES` of the model."""
         other = PROPERTIES.get(name)
         if other is None or other.adds or not other.exists(self.potential):
             return super().get_property(name, atoms, allow_calculation)
@@ -135,17 +134,18 @@ class ACNNCalculator(BaseCalculator):
     ) -> None:
         """Evaluate the model once and fill ``results`` with everything it gives.
 
-        Only groups of properties that cost more wait until one of them is asked for; most need no second evaluation.
+        Only more expensive groups of properties are computed on request; most need no second evaluation.
         """
         if system_changes:
             self.results, self._evaluation = {}, None
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
-            raise ValueError("there is no structure yet: give atoms to calculate()")
+            raise ValueError("there is no structure yet: pass atoms to calculate()")
         asked = set(properties or ())
         if atoms.cell.rank < 3 and any(PROPERTIES[name].of_volume for name in asked & PROPERTIES.keys()):
             raise PropertyNotImplementedError(
-                f"stress needs a cell with a volume: this structure has {atoms.cell.rank} cell vectors, set the others"
+                f"stress needs a cell with a volume, but this structure has {atoms.cell.rank} cell vectors: set the "
+                "others"
             )
         if self._evaluation is None or not self.results:
             self._evaluation = self._evaluate(atoms)
@@ -155,7 +155,7 @@ class ACNNCalculator(BaseCalculator):
             self.results |= results(self._evaluation, missing)
 
     def _evaluate(self, atoms: ase.Atoms) -> Evaluation:
-        if self.check_state(atoms):  # not so where get_property() called, which has made this copy already
+        if self.check_state(atoms):  # get_property() has already made this copy
             self.atoms = atoms.copy()
         graph = self._neighbors.graph(atoms)
         _reject_overlap(graph)
@@ -163,9 +163,9 @@ class ACNNCalculator(BaseCalculator):
         return Evaluation(self._model, found, atoms.get_volume() if atoms.cell.rank == 3 else None, self.kernel)
 
     def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
-        """Which of positions, numbers, cell and pbc changed since the last calculation by more than ``tol``.
+        """List which of positions, numbers, cell and pbc changed since the last calculation by more than ``tol``.
 
-        Charges and magnetic moments do not enter the model; and ASE's own comparison is ten times slower.
+        Charges and magnetic moments do not enter the model, and ASE's own comparison is ten times slower.
         """
         last = self.atoms
         if last is None or len(last) != len(atoms):
@@ -194,12 +194,12 @@ class ACNNCalculator(BaseCalculator):
 
 
 def _warn_of_copies() -> None:
-    """Once, on the first of several processes of one parallel job."""
+    """Warn, on the first of several processes of one parallel job, that each runs the whole calculation."""
     for size, rank in RANK_VARIABLES.items():
         if os.environ.get(size, "1") not in ("", "1") and os.environ.get(rank) == "0":
             warnings.warn(
-                f"{os.environ[size]} processes were started together, and every one of them runs this whole "
-                "calculation by itself: for one run on all of them use lammps_plugin.run_md, or LAMMPS",
+                f"{os.environ[size]} processes were started together, and each of them runs this whole calculation "
+                "separately: to run it in parallel use lammps_plugin.run_md, or LAMMPS",
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -219,13 +219,13 @@ def _reject_overlap(graph: AtomicGraph) -> None:
 
 
 def _usable_device(device: torch.device | str) -> torch.device:
-    """The device with its index, after trying float64 on it."""
+    """Return the device with its index, after trying float64 on it."""
     try:
         trial = torch.zeros(1, dtype=torch.float64, device=device)
         trial.item()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         unknown = "device type at start of device string" in str(error)
-        reason = "torch knows none of this name" if unknown else str(error).splitlines()[0].rstrip(".")
+        reason = "torch knows no device of this name" if unknown else str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}): use 'cpu'") from error
     return trial.device
 
@@ -235,11 +235,11 @@ def _potential(model: str | os.PathLike[str] | Potential) -> Potential:
         return model
     if isinstance(model, str | os.PathLike):
         return load_model(model)
-    raise TypeError(f"model is the path of a model file or a Potential, not a {type(model).__name__}")
+    raise TypeError(f"model must be the path of a model file or a Potential, not a {type(model).__name__}")
 
 
 def _on_device(potential: Potential, device: torch.device) -> Potential:
-    """The potential itself if it is on this device, else a copy which is."""
+    """Return the potential itself if it is on this device, otherwise a copy on it."""
     if all(tensor.device == device for tensor in (*potential.parameters(), *potential.buffers())):
         return potential
     return copy.deepcopy(potential).to(device)

@@ -26,7 +26,7 @@ from ase.data import atomic_numbers
 from torch import Tensor
 
 from acnn.arrays import BoolArray
-from acnn.failures import tell_traceback
+from acnn.failures import print_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
@@ -245,7 +245,7 @@ def count_ranks() -> int:
 
 def stop_all_ranks(error: Exception) -> NoReturn:
     """Print the error and end the job: an exception on one rank would leave the others waiting for it."""
-    tell_traceback(error)
+    print_traceback(error)
     world = _world()
     where = "" if world is None else f" on rank {world.Get_rank()}"
     sentence = " ".join(str(error).split())

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import acnn
 from acnn.data.frames import DatasetError
-from acnn.failures import BUG, MISTAKE, Failure, tell_traceback, versions
+from acnn.failures import BUG, MISTAKE, Failure, print_traceback, versions
 
 PLACE = Path(acnn.__file__).parent / "fit" / "made_up.py"
 
@@ -98,5 +98,5 @@ def test_the_line_to_paste():
 @pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
 def test_the_traceback_is_shown_where_it_is_asked_for(value, shown, monkeypatch, capsys):
     monkeypatch.setenv("ACNN_TRACEBACK", value)
-    tell_traceback(raised("{}['x']"))
+    print_traceback(raised("{}['x']"))
     assert ("Traceback (most recent call last)" in capsys.readouterr().err) == shown

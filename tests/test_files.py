@@ -73,7 +73,7 @@ def test_a_link_to_nothing_makes_its_target(tmp_path):
 def test_links_in_a_circle_are_a_sentence(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(OutputError, match="its links lead nowhere"):
+    with pytest.raises(OutputError, match="its links form a loop"):
         write_atomically(tmp_path / "a", b"new")
 
 
@@ -152,9 +152,9 @@ def test_inputs_are_not_outputs_by_any_of_their_names(tmp_path, old):
     (tmp_path / "link").symlink_to(old)
     os.link(old, tmp_path / "other")
     for path in (old, tmp_path / "link", tmp_path / "other", tmp_path / ".." / tmp_path.name / "old.json"):
-        with pytest.raises(ValueError, match="over another file of this command"):
+        with pytest.raises(ValueError, match="overwrite another file of this command"):
             require_writable([path], [old])
-        with pytest.raises(ValueError, match="over another file of this command"):
+        with pytest.raises(ValueError, match="overwrite another file of this command"):
             require_writable([old, path])
     require_writable([], streams=[Path("/dev/null"), Path("/dev/null")])
 

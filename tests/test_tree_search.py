@@ -155,7 +155,7 @@ def test_what_cannot_be_meant_is_refused(atoms, cutoff, message):
 def test_more_pairs_than_fit_into_memory_are_refused_at_once(atoms, cutoff, monkeypatch):
     for search in ("_grid_pairs", "_tree_pairs"):
         monkeypatch.setattr(neighbors, search, None)
-    with pytest.raises(TooManyPairsError, match=rf"^{len(atoms)} atoms? with some \de\+\d+ pairs of neighbors within"):
+    with pytest.raises(TooManyPairsError, match=rf"^{len(atoms)} atoms? with about \de\+\d+ pairs of neighbors within"):
         neighbor_pairs(atoms, cutoff)
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from acnn.failures import Failure, tell_traceback
+from acnn.failures import Failure, print_traceback
 
 errors = Console(stderr=True)
 
@@ -22,12 +22,12 @@ def one_sentence_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt as error:
-        tell_traceback(error)
+        print_traceback(error)
         _stop(Failure("interrupted", 130))
     except Exception as error:
         if type(error).__module__.partition(".")[0] in ("typer", "click"):  # ends and usage errors of the command line
             raise
-        tell_traceback(error)
+        print_traceback(error)
         _stop(Failure.of(error))
 
 

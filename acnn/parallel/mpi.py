@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import torch
 from threadpoolctl import threadpool_limits
 
-from acnn.failures import Failure, tell_traceback
+from acnn.failures import Failure, print_traceback
 from acnn.parallel.launchers import FORWARDING_TIME, THREAD_VARIABLES, end_job, told_ranks
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Ranks:
             with threadpool_limits(None if _told_threads() else 1):
                 yield
         except Exception as error:
-            tell_traceback(error)
+            print_traceback(error)
             self.stop(Failure.of(error))
         finally:
             torch.set_num_threads(threads)

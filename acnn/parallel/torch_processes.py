@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from acnn.failures import Failure, tell_traceback
+from acnn.failures import Failure, print_traceback
 from acnn.parallel.launchers import end_job, told_ranks
 
 
@@ -86,7 +86,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     try:
         yield processes
     except Exception as error:
-        tell_traceback(error)
+        print_traceback(error)
         failure = Failure.of(error)
         end_job(f"rank {processes.rank} stops the job: {failure.sentence}", None, failure.status)
     dist.destroy_process_group()

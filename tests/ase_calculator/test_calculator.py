@@ -464,7 +464,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float16", "double", torch.float64])
 def test_other_dtypes_are_an_error(model, dtype):
-    with pytest.raises(ValueError, match="dtype is 'float32' or 'float64'"):
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64'"):
         ACNNCalculator(model, dtype=dtype)
 
 
@@ -535,7 +535,7 @@ def test_a_failed_calculation_leaves_no_results(model):
 
 
 def test_without_a_structure(model):
-    with pytest.raises(ValueError, match="give atoms"):
+    with pytest.raises(ValueError, match="pass atoms"):
         ACNNCalculator(model).calculate()
 
 
@@ -597,5 +597,5 @@ def test_settings_are_changed_by_set(model, evaluations):
     assert (len(evaluations), atoms.calc.skin) == (2, 1.0)
     for duplicate in (copy.deepcopy(atoms.calc), pickle.loads(pickle.dumps(atoms.calc))):
         assert duplicate.settings == atoms.calc.settings
-    with pytest.raises(TypeError, match=r"no setting xc: set\(\) takes device, dtype"):
+    with pytest.raises(TypeError, match=r"unknown setting xc: set\(\) takes device, dtype"):
         atoms.calc.set(xc="PBE")

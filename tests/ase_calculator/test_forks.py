@@ -72,4 +72,4 @@ def test_a_senseless_number_of_threads_of_torch_is_refused():
     code = "import torch, acnn.testing; torch.set_num_threads(10**6); acnn.testing.random_model(['Si'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "torch.get_num_threads() is a number of threads from 1 to 1024, not 1000000" in done.stderr
+    assert "torch.get_num_threads() must be a number of threads from 1 to 1024, not 1000000" in done.stderr

@@ -98,7 +98,7 @@ def test_a_full_disk_under_the_output_is_a_sentence(model, words, unbuffered):
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
-    assert done.stderr == "Error: what this command prints or reads: No space left on device\n"
+    assert done.stderr == "Error: standard input or output: No space left on device\n"
     assert done.returncode == 2
 
 

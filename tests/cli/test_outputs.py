@@ -115,7 +115,7 @@ def test_standard_output_takes_what_is_written_once(folder):
     for command in ("fit train.xyz -o /dev/stdout", "fit train.xyz -o new.acnn --checkpoint /dev/null"):
         done = run(*command.split())
         assert done.exit_code == 2
-        assert "a pipe or a device, and what is written here must be a file" in done.output
+        assert "a pipe or a device, but this output must be a file" in done.output
 
 
 def test_pictures_of_other_endings_are_told_before_the_work(folder):

@@ -287,7 +287,7 @@ def test_a_foreign_element_in_the_test_set_is_named_too(tmp_path):
 def test_a_missing_output_folder_is_told_before_any_work(tmp_path, key):
     given = {"train": tmp_path / "does-not-exist-either.xyz", "output": tmp_path / "m.acnn", **SMALL}
     given[key] = tmp_path / "absent" / "file"
-    with pytest.raises(ValueError, match=r"the folder .*absent of file does not exist: make it first"):
+    with pytest.raises(ValueError, match=r"the folder .*absent of file does not exist: create it first"):
         run_fit(read_settings(None, given))
 
 
@@ -332,7 +332,7 @@ def test_no_output_is_written_over_another_file(tmp_path):
     train = write(tmp_path / "train.xyz", copper(2, seed=1))
     before = train.read_bytes()
     for given in ({"output": train}, {"output": tmp_path / "m.acnn", "json": tmp_path / "m.acnn"}):
-        with pytest.raises(ValueError, match="over another file of this command"):
+        with pytest.raises(ValueError, match="overwrite another file of this command"):
             run_fit(read_settings(None, {"train": train, **SMALL, **given}))
     assert train.read_bytes() == before
 

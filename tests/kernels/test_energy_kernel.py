@@ -529,7 +529,7 @@ def test_instruction_sets_that_are_not_there(model):
 
 @pytest.mark.parametrize("threads", [0, -3, 10**6])
 def test_a_sensible_number_of_threads(model, graph, threads):
-    with pytest.raises(ValueError, match=f"threads is a number of threads from 1 to 1024, not {threads}"):
+    with pytest.raises(ValueError, match=f"threads must be a number of threads from 1 to 1024, not {threads}"):
         EnergyKernel(model.program(), threads=threads)(graph)
 
 

@@ -165,26 +165,26 @@ BAD_CALLS = {
 @pytest.mark.parametrize("call", BAD_CALLS)
 @pytest.mark.parametrize("name", ["gpu", "CPU", " cpu", "none"])
 def test_an_unknown_name_is_a_sentence(model, graph, structures, call, name):
-    with pytest.raises(ValueError, match=f"kernel is auto, cpu or torch, not '{name}'"):
+    with pytest.raises(ValueError, match=f"kernel must be auto, cpu or torch, not '{name}'"):
         BAD_CALLS[call](model, graph, structures, name)
 
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf")
 def test_an_unknown_name_is_a_sentence_where_only_torch_can_run(model, graph):
     for potential, where in ((FixedTerms(model), graph), (model, graph.to(dtype=torch.float16))):
-        with pytest.raises(ValueError, match="kernel is auto, cpu or torch, not 'gpu'"):
+        with pytest.raises(ValueError, match="kernel must be auto, cpu or torch, not 'gpu'"):
             potential.pair_gradients(where, "gpu")
 
 
 def test_an_unknown_name_in_the_environment_is_a_sentence(model, graph, structures, monkeypatch):
     monkeypatch.setenv("ACNN_KERNEL", "gpu")
     for name in ("pair_gradients", "evaluate", "fit_linear", "calculator"):
-        with pytest.raises(ValueError, match="ACNN_KERNEL is auto, cpu or torch, not 'gpu'"):
+        with pytest.raises(ValueError, match="ACNN_KERNEL must be auto, cpu or torch, not 'gpu'"):
             BAD_CALLS[name](model, graph, structures, None)
 
 
 def test_potentials_without_a_program_say_so(model, graph):
-    with pytest.raises(ValueError, match="a FixedTerms has no program for the compiled kernel: choose auto or torch"):
+    with pytest.raises(ValueError, match="a FixedTerms cannot run in the compiled kernel: choose auto or torch"):
         FixedTerms(model).pair_gradients(graph, "cpu")
 
 

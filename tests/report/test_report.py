@@ -402,7 +402,7 @@ def test_no_input_is_overwritten(folder):
     before = (folder / "train.xyz").read_bytes()
     done = run(folder / "sic.acnn", folder / "train.xyz", "-o", folder / "train.xyz")
     assert done.exit_code == 2
-    assert "would be written over" in done.output
+    assert "would overwrite" in done.output
     assert (folder / "train.xyz").read_bytes() == before
 
 

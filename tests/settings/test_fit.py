@@ -211,7 +211,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"order": 6}, "order = 6: .*less than or equal to 5"),
         ({"order": "many"}, "order = 'many': "),
         ({"cutoff": 0}, r"cutoff = 0: .*greater than or equal to 0.5 \(cutoff radius in Å\)"),
-        ({"cutoff": True}, "cutoff is not a matter of true and false"),
+        ({"cutoff": True}, "cutoff must not be true or false"),
         ({"degree": [[1, 2]]}, r"degree = \[\[1, 2\]\]: Input should be a valid number"),
         (
             {"e0": [1]},
@@ -219,7 +219,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ),
         ({"overrides": {"Cu": {"ordr": 2}}}, "unknown key 'overrides.Cu.ordr': did you mean 'order'"),
         ({"overrides": {"Cu": {"wl": 0}}}, "overrides.Cu.wl = 0: .* 0.1"),
-        ({"prior": "x" * 100_000}, "prior has 100000 letters: at most 4096"),
+        ({"prior": "x" * 100_000}, "prior has 100000 characters, but at most 4096 are allowed"),
         ({"forces_key": ["f"] * 100_000}, r"forces_key = \['f', 'f', .*\.\.\.\]: Input should be a valid string"),
         ({"max_force": -1}, "max_force = -1"),
         ({"repulsion": -1}, "repulsion = -1"),

@@ -55,7 +55,7 @@ def test_levels() -> None:
         ),
         ({"training": {"warmup": 1e300}}, "training.warmup = 1e\\+300: Input should be less than or equal to 1000000"),
         ({"training": {"warmup": 300}}, "warmup = 300 is longer than the training, 200 epochs"),
-        ({"training": {"epochs": True}}, "training: epochs is not a matter of true and false"),
+        ({"training": {"epochs": True}}, "training: epochs must not be true or false"),
         ({"training": {"final_learning_rate": 0.01}}, "final_learning_rate = 0.01 is above .*learning_rate = 0.005"),
         ({"training": {"betas": [0.9, 1.5]}}, "training.betas = 1.5: Input should be less than 1"),
         ({"training": {"selection": {"energy": 0, "forces": 0}}}, "must have a weight in the selection"),
