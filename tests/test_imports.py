@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib
 import os
@@ -127,6 +128,7 @@ def imports_of(source: str, importer: str, is_package: bool = False) -> list[Imp
     ]
 
 
+@functools.cache
 def all_imports() -> list[Import]:
     return [
         found
@@ -261,6 +263,7 @@ sys.exit(f"importing changed: {{changed}}" if changed else 0)
 """
 
 
+@pytest.mark.slow
 def test_importing_has_no_side_effects(tmp_path):
     # The process imports what this one does, whether that is the checkout or the installed package.
     environment = {**os.environ, "PYTHONPATH": str(Path(acnn.__file__).parents[1])}

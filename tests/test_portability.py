@@ -60,6 +60,7 @@ def run(code: str, folder: Path, **changes: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=folder, env=environment, timeout=600, **pipes)
 
 
+@pytest.mark.slow
 def test_without_what_windows_lacks(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     done = run(LIKE_WINDOWS + RUN, tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import ase
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from acnn.testing import (
     example_structures,
     finite_difference_forces,
     finite_difference_virial,
+    pairwise,
     random_crystal,
     random_model,
     random_rotation,
@@ -219,3 +222,12 @@ def test_random_rotations_are_proper():
         rotation = random_rotation(rng)
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-14)
         assert np.linalg.det(rotation) == pytest.approx(1)
+
+
+def test_rows_of_a_pairwise_cover_are_few_and_have_every_pair():
+    axes = ["abcdefghi", (0, 1), (True, False), "xyz"]
+    rows = pairwise(*axes)
+    assert len(rows) == len(set(rows)) < 9 * 2 * 2 * 3 / 3
+    for i, j in itertools.combinations(range(4), 2):
+        assert {(row[i], row[j]) for row in rows} == set(itertools.product(axes[i], axes[j]))
+    assert rows == pairwise(*axes)

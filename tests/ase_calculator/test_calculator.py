@@ -396,6 +396,7 @@ def test_a_potential_without_a_file_format_cannot_be_pickled():
         pickle.dumps(ACNNCalculator(Other()))
 
 
+@pytest.mark.slow
 def test_other_processes_give_the_same(model):
     atoms = STRUCTURES["alloy"].copy()
     atoms.calc = ACNNCalculator(model)

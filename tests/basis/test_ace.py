@@ -25,7 +25,7 @@ from acnn.basis.specification import BasisSpecification, ElementOverride, Functi
 from acnn.graph import AtomicGraph, batch, subgraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, graph_from_pairs
-from acnn.testing import scipy_harmonic
+from acnn.testing import pairwise, scipy_harmonic
 
 DENSE_ACCURACY = 1e-11  # relative to the largest function
 SYMMETRY_ACCURACY = 1e-11
@@ -439,19 +439,20 @@ def graphs_of(elements: tuple[str, ...]) -> Iterator[AtomicGraph]:
     yield atomic_graph(ase.Atoms(elements[-1], cell=[2.9, 3.0, 3.2], pbc=True), 5.2)  # its own images only
 
 
-@pytest.mark.parametrize("chunk_bytes", [2**27, 1])
-@pytest.mark.parametrize("formulation", ["pure2b", "self_interacting"])
+ANALYTIC = {
+    "one element": {**ONE_ELEMENT, "order": 3, "degree": 7, "wl": 1.0},
+    "two elements": {**TWO_ELEMENTS, "order": 3, "degree": 6, "pair_cutoff": 4.0},
+    "no pair basis": {**TWO_ELEMENTS, "order": 2, "degree": 5, "pair_degree": 0},
+}
+
+
+# Chunks cut the work on any basis, and know neither formulation nor elements.
 @pytest.mark.parametrize(
-    "settings",
-    [
-        pytest.param({**ONE_ELEMENT, "order": 3, "degree": 8, "wl": 1.0}, id="one element"),
-        pytest.param({**TWO_ELEMENTS, "order": 3, "degree": 6, "pair_cutoff": 4.0}, id="two elements"),
-        pytest.param({**TWO_ELEMENTS, "order": 2, "degree": 5, "pair_degree": 0}, id="no pair basis"),
-    ],
+    ("name", "formulation", "chunk_bytes"), pairwise(ANALYTIC, ["pure2b", "self_interacting"], [2**27, 1])
 )
-def test_analytic_derivatives_are_those_of_autograd(settings, formulation, chunk_bytes, monkeypatch):
+def test_analytic_derivatives_are_those_of_autograd(name, formulation, chunk_bytes, monkeypatch):
     monkeypatch.setattr(derivatives, "CHUNK_BYTES", chunk_bytes)
-    basis = basis_of(**settings, formulation=formulation)
+    basis = basis_of(**ANALYTIC[name], formulation=formulation)
     for graph in graphs_of(basis.elements):
         found, blocks = analytic_jacobian(basis, graph)
         if chunk_bytes == 1:

@@ -238,6 +238,7 @@ for program in (model.program(), compile_basis(model.basis)):
 """
 
 
+@pytest.mark.slow
 def test_programs_do_not_depend_on_the_hash_seed():
     digests = set()
     for seed in ("1", "2"):

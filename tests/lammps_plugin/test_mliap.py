@@ -28,6 +28,7 @@ from acnn.testing import (
     REDUCTION_TOLERANCE,
     evaluate,
     example_structures,
+    pairwise,
     random_model,
     relative_deviation,
 )
@@ -87,9 +88,8 @@ def assert_as_the_potential(parts: list[PlainData], model: Potential, atoms: Ato
         assert relative_deviation(values, getattr(expected, name).numpy(), 1.0) < REDUCTION_TOLERANCE, name
 
 
-@pytest.mark.parametrize("kernel", ["auto", "torch"])
-@pytest.mark.parametrize("coupling", COUPLINGS)
-@pytest.mark.parametrize("name", STRUCTURES)
+# Structures and kernel belong to the model, which is tested alone; the coupling hands arrays on.
+@pytest.mark.parametrize(("name", "coupling", "kernel"), pairwise(STRUCTURES, COUPLINGS, ["auto", "torch"]))
 def test_one_rank(model, name, coupling, kernel, monkeypatch):
     monkeypatch.setenv("ACNN_KERNEL", kernel)
     unified, atoms = UnifiedPotential(model), STRUCTURES[name]

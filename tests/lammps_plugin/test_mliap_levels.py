@@ -13,7 +13,7 @@ import torch
 from acnn.kernels.loading import instruction_sets
 from acnn.models import Model
 from acnn.models.ensemble import Ensemble
-from acnn.testing import REDUCTION_TOLERANCE, evaluate, example_structures, random_network, relative_deviation
+from acnn.testing import REDUCTION_TOLERANCE, evaluate, example_structures, pairwise, random_network, relative_deviation
 from lammps_plugin.mliap import UnifiedPotential
 from lammps_plugin.shell import save_unified
 
@@ -48,9 +48,10 @@ def assert_as_the_potential(parts: list[PlainData], model: Model, name: str) -> 
     assert relative_deviation(forces, expected.forces.numpy(), 1.0) < TOLERANCE
 
 
-@pytest.mark.parametrize("kernel", ["auto", "torch"])
-@pytest.mark.parametrize("coupling", [PlainData, KokkosData])
-@pytest.mark.parametrize("name", STRUCTURES)
+# Structures and kernel belong to the model, which is tested alone; the coupling hands arrays on.
+@pytest.mark.parametrize(
+    ("name", "coupling", "kernel"), pairwise(STRUCTURES, [PlainData, KokkosData], ["auto", "torch"])
+)
 def test_one_rank(model, name, coupling, kernel, monkeypatch):
     monkeypatch.setenv("ACNN_KERNEL", kernel)
     unified = UnifiedPotential(model)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acnn.testing import pairwise
 from lammps_plugin import plugin_build, plugin_load
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,9 +21,8 @@ finally:
     sys.path.pop(0)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-@pytest.mark.parametrize("program", ["lmp", "python"])
+# Both programs start the same LAMMPS.
+@pytest.mark.parametrize(("name", "ranks", "program"), pairwise(SYSTEMS, [1, 2, 4], ["lmp", "python"]))
 def test_same_as_lj_cut(measure, model, name, ranks, program):
     result = measure(SYSTEMS[name], UNIFIED.format(model()), ranks, program)
     assert "Overriding built-in pair style mliap" in result.output

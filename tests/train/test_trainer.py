@@ -41,6 +41,7 @@ def make_trainer(copper: Path, make_settings: Callable[..., TrainSettings]) -> M
     return make
 
 
+@pytest.mark.slow
 def test_a_small_set_is_learned_by_heart(make_trainer: MakeTrainer) -> None:
     weights = {"energy": 10, "forces": 1, "virial": 10}
     trainer = make_trainer(
