@@ -156,27 +156,40 @@ def run_md(
     potential = model if isinstance(model, Potential) else load_model(model)
     comm, lmp = start(comm)
     try:
-        if isinstance(structure, ase.Atoms):
-            symbols = load_atoms(lmp, structure, potential.cutoff + SKIN)
-        else:
-            symbols = load_file(lmp, Path(structure), elements)
+        symbols = _load(lmp, structure, elements, potential)
         attach(lmp, potential, symbols)
         _set_in_motion(lmp, schedule, is_moving(structure, ensemble))
-        pbc = _periodic(lmp)
-        for command in schedule.commands(pbc):
-            lmp.command(command)
-        if keeps_center(lmp) and ensemble == "npt":
-            lmp.command("fix acnn_center all recenter INIT INIT INIT")  # it moves with the cell else
+        _integrate(lmp, schedule)
         if trajectory is not None:
-            run_with_path(lmp, f"dump frames all custom {trajectory_every} {{}} id element x y z vx vy vz", trajectory)
-            lmp.command(f"dump_modify frames sort id element {' '.join(symbols)}")
+            _dump_frames(lmp, trajectory, trajectory_every, symbols)
         thermo = _advance(lmp, steps, thermo_every, progress and comm.Get_rank() == 0)
         if restart is not None:
             run_with_path(lmp, "write_restart {}", restart)
         shares = comm.allgather(int(lmp.extract_global("nlocal")))
-        return MDResult(thermo, gather(lmp, symbols, pbc, comm.Get_rank()), shares)
+        return MDResult(thermo, gather(lmp, symbols, _periodic(lmp), comm.Get_rank()), shares)
     finally:
         lmp.close()
+
+
+def _load(
+    lmp: Any, structure: ase.Atoms | str | os.PathLike[str], elements: Sequence[str] | None, potential: Potential
+) -> list[str]:
+    """Load atoms or a file; return the elements of the atom types."""
+    if isinstance(structure, ase.Atoms):
+        return load_atoms(lmp, structure, potential.cutoff + SKIN)
+    return load_file(lmp, Path(structure), elements)
+
+
+def _integrate(lmp: Any, schedule: Schedule) -> None:
+    for command in schedule.commands(_periodic(lmp)):
+        lmp.command(command)
+    if keeps_center(lmp) and schedule.ensemble == "npt":
+        lmp.command("fix acnn_center all recenter INIT INIT INIT")  # it moves with the cell else
+
+
+def _dump_frames(lmp: Any, trajectory: str | os.PathLike[str], every: int, symbols: Sequence[str]) -> None:
+    run_with_path(lmp, f"dump frames all custom {every} {{}} id element x y z vx vy vz", trajectory)
+    lmp.command(f"dump_modify frames sort id element {' '.join(symbols)}")
 
 
 def start(comm: Any = None) -> tuple[Any, Any]:

@@ -7,19 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from ase import Atoms
 
 from acnn.arrays import FloatArray
 from acnn.data.frames import DatasetError
 from acnn.data.label_names import KINDS, KNOWN, QUANTITIES, LabelName
-from acnn.data.labels import READERS, energy_of, find, forces_of, virial_of
+from acnn.data.label_search import UNITS, Difference, Search, has, names_in
+from acnn.data.labels import energy_of, forces_of, virial_of
 from acnn.data.unknown_labels import existing_keys, unknown_labels
 from acnn.wording import counted
 
-SAME = {"energy": 1e-4, "forces": 1e-3, "virial": 1e-2}
-"""eV/atom, eV/Å, eV/atom; smaller differences come from rounding."""
-UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
 PLURAL = {"energy": "energies", "forces": "forces", "virial": "virials"}
 GIVEN = "given"
 
@@ -55,64 +52,10 @@ class LabelKeys:
 
     def has_useless_virial(self, atoms: Atoms) -> bool:
         """Return whether a structure has a virial or stress without being periodic in three directions."""
-        return not atoms.pbc.all() and any(_has(atoms, name) for name in self.names["virial"] or KNOWN["virial"])
+        return not atoms.pbc.all() and any(has(atoms, name) for name in self.names["virial"] or KNOWN["virial"])
 
     def _own(self, atoms: Atoms, quantity: str) -> LabelName | None:
-        return next((name for name in self.names[quantity] if _has(atoms, name)), None)
-
-
-class Difference(NamedTuple):
-    """Difference of two labels of the same structures: in how many they differ, and by how much at most, in `UNITS`."""
-
-    structures: int
-    largest: float
-
-
-@dataclass
-class Search:
-    """The keys of one quantity in a data set.
-
-    Attributes:
-        sought: the keys to look for, in order of precedence.
-        there: the keys of each structure that can have the quantity, in order of precedence.
-    """
-
-    quantity: str
-    source: str
-    sought: Sequence[LabelName]
-    structures: list[Atoms]
-    there: list[tuple[LabelName, ...]]
-
-    @classmethod
-    def of(cls, quantity: str, structures: Sequence[Atoms], names: Sequence[LabelName], source: str) -> Search:
-        """Look up the keys in structures; virials only in those periodic in three directions."""
-        able = [atoms for atoms in structures if quantity != "virial" or atoms.pbc.all()]
-        return cls(quantity, source, names, able, [_names_in(atoms, names) for atoms in able])
-
-    @property
-    def found(self) -> list[LabelName]:
-        """All keys that occur, in order of precedence."""
-        occurring = {name for names in self.there for name in names}
-        return [name for name in self.sought if name in occurring]
-
-    def difference(self, one: LabelName, other: LabelName) -> Difference:
-        """Compare two keys in the structures that have both."""
-        apart = [
-            _distance(self.quantity, atoms, one, other)
-            for atoms, names in zip(self.structures, self.there, strict=True)
-            if one in names and other in names
-        ]
-        apart = [d for d in apart if not d <= SAME[self.quantity]]
-        return Difference(len(apart), float(np.max(apart, initial=0.0)))
-
-    def occur_together(self, one: LabelName, other: LabelName) -> bool:
-        """Return whether any structure has both keys."""
-        return any(one in names and other in names for names in self.there)
-
-    def counts(self, names: Sequence[LabelName]) -> Counter[LabelName]:
-        """Count structures by the first of these keys that they have."""
-        first = (next((n for n in names if n in own), None) for own in self.there)
-        return Counter(name for name in first if name is not None)
+        return next((name for name in self.names[quantity] if has(atoms, name)), None)
 
 
 class Choice(NamedTuple):
@@ -143,7 +86,7 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
     for quantity, names in given.items():
         choose = _explicit_choice if names else _known_choice
         choices[quantity] = choose(quantity, structures, names, source)
-    useless = any(_names_in(atoms, KNOWN["virial"]) for atoms in structures)  # of slabs and molecules
+    useless = any(names_in(atoms, KNOWN["virial"]) for atoms in structures)  # of slabs and molecules
     if not useless and not any(choice.names for choice in choices.values()):
         raise DatasetError(
             f"no structure of {source} has an energy, forces, virial or stress under a known key: "
@@ -171,7 +114,7 @@ def _given(quantity: str, explicit: Mapping[str, str | None]) -> tuple[LabelName
 
 
 def _explicit_choice(quantity: str, structures: Sequence[Atoms], names: tuple[LabelName, ...], source: str) -> Choice:
-    if not any(_has(atoms, name) for atoms in structures for name in names):
+    if not any(has(atoms, name) for atoms in structures for name in names):
         sought = " or ".join(repr(name.key) for name in names)
         raise DatasetError(
             f"no structure of {source} has the {names[0].kind} key {sought}: {existing_keys(structures)}"
@@ -303,24 +246,3 @@ def _quantity(name: LabelName) -> str:
 
 def _counted(counts: Mapping[LabelName, int]) -> str:
     return ", ".join(f"{name.key} in {counted(n, 'structure')}" for name, n in counts.items())
-
-
-def _names_in(atoms: Atoms, names: Sequence[LabelName]) -> tuple[LabelName, ...]:
-    keys = {*atoms.info, *atoms.arrays, *(atoms.calc.results if atoms.calc is not None else ())}
-    return tuple(name for name in names if name.key in keys and _has(atoms, name))
-
-
-def _has(atoms: Atoms, name: LabelName) -> bool:
-    return find(atoms, name.kind, name.key) is not None
-
-
-def _distance(quantity: str, atoms: Atoms, one: LabelName, other: LabelName) -> float:
-    """Return the largest difference of two labels in `UNITS`; infinite if only one is finite, 0 if one is invalid."""
-    try:
-        values = [np.asarray(READERS[quantity](atoms, name, "")) for name in (one, other)]
-    except DatasetError:
-        return 0.0
-    if not all(np.isfinite(value).all() for value in values):
-        return np.inf if sum(bool(np.isfinite(value).all()) for value in values) == 1 else 0.0
-    size = 1 if quantity == "forces" else len(atoms)
-    return float(np.abs(values[0] - values[1]).max()) / size

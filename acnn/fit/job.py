@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from acnn.fit.coverage import Pair
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
     HELD_OUT,
+    Plan,
     SharedErrors,
     cross_validation,
     learning_curve,
@@ -157,20 +158,31 @@ def run_fit(
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:
             add_committee(fit, settings.committee, settings.seed, weights)
-    errors = SharedErrors(ranks, settings.kernel, stage)
-    for name, dataset in datasets.items():
-        report.errors[name] = errors.of(fit.model, dataset.structures, f"errors on {name}")
-    if settings.cv:
-        report.errors[CROSS_VALIDATION] = cross_validation(plan, partial, structures, errors)
-    if settings.learning_curve:
-        held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
-        report.learning_curve = learning_curve(plan, [*partial, fit], structures, held_out, errors)
+    _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage))
     report.peak = max(ranks.gather(peak_bytes()), default=0)
     if ranks.is_root:
         save_model(fit.model, settings.output, report.provenance())
         if settings.json_file:
             write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
     return report
+
+
+def _measure(
+    report: FitReport,
+    plan: Plan,
+    partial: Sequence[LinearFit],
+    structures: Sequence[LabeledStructure],
+    errors: SharedErrors,
+) -> None:
+    """Add the errors on all data, and those on what fits to parts of the data have not seen."""
+    fit, datasets = report.fit, report.datasets
+    for name, dataset in datasets.items():
+        report.errors[name] = errors.of(fit.model, dataset.structures, f"errors on {name}")
+    if report.settings.cv:
+        report.errors[CROSS_VALIDATION] = cross_validation(plan, partial, structures, errors)
+    if report.settings.learning_curve:
+        held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
+        report.learning_curve = learning_curve(plan, [*partial, fit], structures, held_out, errors)
 
 
 def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:

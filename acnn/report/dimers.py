@@ -11,10 +11,10 @@ from ase.data import atomic_numbers
 
 from acnn.arrays import FloatArray
 from acnn.basis.radial import pair_bond_length
+from acnn.evaluation.comparison import evaluate
 from acnn.graph import AtomicGraph
 from acnn.potential import Potential
 from acnn.report.distances import Pair, element_pairs
-from acnn.testing import evaluate
 from acnn.workflows.check import REPULSIVE_RANGE
 
 POINTS = 240

@@ -11,21 +11,14 @@ import numpy as np
 import torch
 
 from acnn.basis.radial import pair_bond_length
+from acnn.evaluation.comparison import ENERGY_SCALE, FORCE_SCALE, evaluate, relative_deviation
+from acnn.evaluation.derivatives import check_gradients
+from acnn.evaluation.invariances import check_invariances
 from acnn.kernels.energy import KernelGradients
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
-from acnn.testing import (
-    ENERGY_SCALE,
-    FINITE_DIFFERENCE_TOLERANCE,
-    FORCE_SCALE,
-    INVARIANCE_TOLERANCE,
-    check_gradients,
-    check_invariances,
-    evaluate,
-    random_crystal,
-    relative_deviation,
-)
+from acnn.testing import FINITE_DIFFERENCE_TOLERANCE, INVARIANCE_TOLERANCE, random_crystal
 
 NET_FORCE_LIMIT = 1e-9
 """eV/Å"""
