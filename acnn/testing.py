@@ -5,8 +5,9 @@ Everything is deterministic, in float64 and on the CPU.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import ase
@@ -51,6 +52,7 @@ __all__ = [
     "finite_difference_forces",
     "finite_difference_step",
     "finite_difference_virial",
+    "pairwise",
     "random_crystal",
     "random_model",
     "random_network",
@@ -163,6 +165,23 @@ def _random_parts(model: LinearACE, rng: Generator) -> Iterator[torch.Tensor]:
     random = rng.normal(size=len(functions)) / degree
     yield torch.as_tensor(np.where(is_pair, 0.0, random))
     yield torch.as_tensor(np.where(is_pair, np.where(degree == 1, 1.0, 0.1 * random), 0.0))
+
+
+def pairwise(*axes: Collection[Any]) -> list[tuple[Any, ...]]:
+    """Rows of one value per axis in which any two values of two axes meet: few of the rows of the full product.
+
+    For parameters that act on the same path through the code two at a time. Greedy, the same rows every time.
+    """
+
+    def pairs(row: tuple[Any, ...]) -> set[tuple[tuple[int, Any], ...]]:
+        return set(itertools.combinations(enumerate(row), 2))
+
+    product = list(itertools.product(*axes))
+    missing, rows = set().union(*map(pairs, product)), []
+    while missing:
+        rows.append(max(product, key=lambda row: len(pairs(row) & missing)))
+        missing -= pairs(rows[-1])
+    return rows
 
 
 def scipy_harmonic(l: int, m: int, vectors: FloatArray) -> NDArray[np.complex128]:
