@@ -1,27 +1,10 @@
 // Runs the embedding with learnable tables theta over the atoms of a graph.
 #pragma once
 
-#include <vector>
-
-#include "graph_batches.h"
-#include "program_memory.h"
-#include "embedding_views.h"
-#include "threads.h"
+#include "driver.h"
+#include "embedding_memory.h"
 
 namespace acnn {
-
-// An embedding's program in one precision, with the memory its views point to.
-template <class T>
-struct StoredEmbedding {
-    EmbeddingProgram<T> program{};
-    std::vector<std::vector<T>> values;
-    std::vector<Transform<T>> transforms;
-
-    explicit StoredEmbedding(const Arrays &arrays);
-
-  private:
-    const T *keep(const std::vector<double> &source);
-};
 
 class Embedding {
   public:
@@ -41,22 +24,24 @@ class Embedding {
         const Graph<T> &graph, const T *theta, const T *adjoints, const T *directions, T *derivatives, T *theta_gradient,
         int n_threads);
 
-    int64_t n_descriptors() const { return in_double_.program.n_descriptors; }
-    int64_t n_theta() const { return in_double_.program.n_theta; }
-    int64_t workspace_bytes() const { return frames_.bytes(); }
+    int64_t n_descriptors() const { return programs_.in_double.program.n_descriptors; }
+    int64_t n_theta() const { return programs_.in_double.program.n_theta; }
+    int64_t workspace_bytes() const { return driver_.workspace_bytes(); }
 
   private:
     Arrays arrays_;
     const EmbeddingInstructions *kernels_;
-    StoredEmbedding<double> in_double_;
-    StoredEmbedding<float> in_single_;
-    std::vector<int32_t> element_of_number_;
-    Frames frames_;
+    Both<StoredEmbedding> programs_;
+    Driver driver_;
 
     template <class T>
-    const EmbeddingProgram<T> &program() const;
+    const EmbeddingProgram<T> &program() const {
+        return in_precision<T>(programs_).program;
+    }
     template <class T>
-    const EmbeddingKernels<T> &lanes() const;
+    const EmbeddingKernels<T> &lanes() const {
+        return in_precision<T>(*kernels_);
+    }
     template <class T, class Work>
     void run(const Graph<T> &graph, T *gradients, T *theta_gradient, int n_threads, const Work &work);
 };

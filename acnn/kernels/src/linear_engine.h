@@ -1,12 +1,10 @@
-// Runs a program over the atoms of a graph.
+// Runs a program of a linear model over the atoms of a graph.
 #pragma once
 
 #include <vector>
 
-#include "graph_batches.h"
-#include "program_views.h"
+#include "driver.h"
 #include "program_memory.h"
-#include "threads.h"
 
 namespace acnn {
 
@@ -34,23 +32,23 @@ class Engine {
     template <class T>
     void rows(const Graph<T> &graph, int64_t n_functions, T *energy, T *forces, T *virial);
 
-    int64_t workspace_bytes() const;
+    int64_t workspace_bytes() const { return driver_.workspace_bytes(); }
 
   private:
     Arrays arrays_;
     const InstructionSet *kernels_;
-    StoredProgram<double> in_double_;
-    StoredProgram<float> in_single_;
-    std::vector<int32_t> element_of_number_;
+    Both<StoredProgram> programs_;
     std::vector<double> reference_energies_;
-    Frames frames_;
+    Driver driver_;
 
     template <class T>
-    const StoredProgram<T> &stored() const;
+    const Program<T> &program() const {
+        return in_precision<T>(programs_).program;
+    }
     template <class T>
-    const LaneKernels<T> &lanes() const;
-    template <class T, class I, class Work>
-    void run(const Graph<T, I> &graph, T *gradients, int n_threads, const Work &work);
+    const LaneKernels<T> &lanes() const {
+        return in_precision<T>(*kernels_);
+    }
     template <class T, class Work>
     void basis_run(const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work);
 };

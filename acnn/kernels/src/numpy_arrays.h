@@ -4,14 +4,15 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <stdexcept>
 #include <string>
 
 #include "graph_batches.h"
 #include "program_memory.h"
+#include "require.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using acnn::require;
 
 template <class T>
 using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
@@ -33,10 +34,6 @@ inline acnn::Arrays arrays_of(const nb::dict &source) {
             throw std::invalid_argument("the array " + name + " of a program is neither int32 nor float64");
     }
     return arrays;
-}
-
-inline void require(bool condition, const char *message) {
-    if (!condition) throw std::invalid_argument(message);
 }
 
 template <class T, class I>
