@@ -69,14 +69,25 @@ def put_in_place(finished: Path, target: Path) -> None:
 
 
 def require_writable(
-    outputs: Sequence[Path | None], inputs: Sequence[Path | None] = (), streams: Sequence[Path | None] = ()
+    outputs: Sequence[Path | None],
+    inputs: Sequence[Path | None] = (),
+    streams: Sequence[Path | None] = (),
+    *,
+    overwrite: bool,
+    continued: Sequence[Path | None] = (),
 ) -> None:
-    """Require, before long work, that every output can be written and is neither an input nor another output.
+    """Require, before long work, that every output can be written and is no input, other output or existing file.
 
     Temporary files that killed processes left beside the outputs are removed.
 
     Args:
         streams: outputs that may be pipes or devices, since they are written once and not read again.
+        overwrite: whether outputs that exist may be replaced.
+        continued: outputs that an earlier run of the command began and this one continues.
+
+    Raises:
+        ValueError, OutputError: an output cannot be written, or is an input or another output.
+        FileExistsError: an output exists already.
     """
     taken = {_identity(path) for path in inputs if path is not None}
     for path in (*outputs, *streams):
@@ -91,6 +102,19 @@ def require_writable(
             raise ValueError(f"{path} would overwrite another file of this command: choose another name")
         taken.add(_identity(path))
         clear_leftovers(target)
+    require_new([path for path in (*outputs, *streams) if path not in continued], overwrite)
+
+
+def require_new(outputs: Sequence[Path | None], overwrite: bool) -> None:
+    """Require that outputs that exist may be replaced.
+
+    Raises:
+        FileExistsError: they may not.
+    """
+    found = [str(path) for path in outputs if path and path.exists() and not is_stream(destination(path))]
+    if found and not overwrite:
+        verb = "exists" if len(found) == 1 else "exist"
+        raise FileExistsError(f"{', '.join(found)} already {verb}: add --overwrite or choose another name")
 
 
 @contextlib.contextmanager

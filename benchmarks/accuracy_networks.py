@@ -264,7 +264,8 @@ def evaluate(model: Path, file: Path | str, scratch: Path) -> dict[str, float]:
 
 
 def acnn(*words: object) -> None:
-    command = [sys.executable, "-m", "acnn", *map(str, words)]
+    """Run a command, which may replace what an earlier run of the benchmark wrote."""
+    command = [sys.executable, "-m", "acnn", *map(str, words), "--overwrite"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -27,6 +27,7 @@ def fit_with_cli(train: Path, model: Path, threads: int, *flags: str) -> dict[st
     with tempfile.TemporaryDirectory() as scratch:
         metrics = Path(scratch) / "metrics.json"
         command = [sys.executable, "-m", "acnn", "fit", str(train), "-o", str(model), "--json", str(metrics), *flags]
+        command.append("--overwrite")
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
         return json.loads(metrics.read_text())
 

@@ -64,7 +64,8 @@ def measure(
     metrics = fit_with_cli(train, model, arguments.threads, *flags, "--committee", str(arguments.committee))
     plot = [] if arguments.plots is None else ["--uncertainty-plot", str(arguments.plots / f"{name}.png")]
     command = [sys.executable, "-m", "acnn", "evaluate", str(model), str(test), "--uncertainty", "--json", str(found)]
-    subprocess.run(command + plot, check=True, env={**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
+    command += ["--overwrite", *plot]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
     uncertainty = json.loads(found.read_text())["uncertainty"]
     return [
         {"data": name, "n_basis": metrics["n_basis"], "members": arguments.committee, "quantity": quantity, "std": term}

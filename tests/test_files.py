@@ -111,15 +111,15 @@ def test_a_folder_is_a_sentence(tmp_path):
     with pytest.raises(OutputError, match="it is a folder"):
         write_atomically(tmp_path, b"new")
     with pytest.raises(ValueError, match="it is a folder"):
-        require_writable([tmp_path])
+        require_writable([tmp_path], overwrite=True)
 
 
 def test_what_is_read_again_is_no_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (Path("/dev/stdout"), Path("/dev/null"), tmp_path / "pipe"):
-        require_writable([], streams=[path])
+        require_writable([], streams=[path], overwrite=True)
         with pytest.raises(ValueError, match="must be a file"):
-            require_writable([path])
+            require_writable([path], overwrite=True)
 
 
 # --- what was there --------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_a_read_only_file_is_not_replaced(old):
     with pytest.raises(OutputError, match=r"old.json cannot be written: it is read-only"):
         write_atomically(old, b"new")
     with pytest.raises(OutputError, match=r"old.json cannot be written: it is read-only"):
-        require_writable([old])
+        require_writable([old], overwrite=True)
     assert old.read_bytes() == b"old"
 
 
@@ -153,10 +153,10 @@ def test_inputs_are_not_outputs_by_any_of_their_names(tmp_path, old):
     os.link(old, tmp_path / "other")
     for path in (old, tmp_path / "link", tmp_path / "other", tmp_path / ".." / tmp_path.name / "old.json"):
         with pytest.raises(ValueError, match="overwrite another file of this command"):
-            require_writable([path], [old])
+            require_writable([path], [old], overwrite=True)
         with pytest.raises(ValueError, match="overwrite another file of this command"):
-            require_writable([old, path])
-    require_writable([], streams=[Path("/dev/null"), Path("/dev/null")])
+            require_writable([old, path], overwrite=True)
+    require_writable([], streams=[Path("/dev/null"), Path("/dev/null")], overwrite=True)
 
 
 # --- no room ---------------------------------------------------------------------------------------------------------
@@ -223,16 +223,16 @@ def test_what_a_killed_process_left_is_removed_and_that_of_a_living_one_is_not(t
     try:
         wait_for(lambda: names(tmp_path))
         assert len(names(tmp_path)) == 1
-        require_writable([tmp_path / "m.acnn"])
+        require_writable([tmp_path / "m.acnn"], overwrite=True)
         assert len(names(tmp_path)) == 1
     finally:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
     (left,) = names(tmp_path)
     assert left.startswith(".m.acnn.")
-    require_writable([tmp_path / "other.acnn"])
+    require_writable([tmp_path / "other.acnn"], overwrite=True)
     assert names(tmp_path) == [left]
-    require_writable([tmp_path / "m.acnn"])
+    require_writable([tmp_path / "m.acnn"], overwrite=True)
     assert names(tmp_path) == []
 
 

@@ -28,7 +28,6 @@ LAYERS = {
     "acnn.failures": 0,
     "acnn.files": 0,
     "acnn.locks": 0,
-    "acnn.outputs": 0,
     "acnn.owners": 0,
     "acnn.recognition": 0,
     "acnn.sealed": 0,

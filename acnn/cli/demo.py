@@ -16,8 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.example_data import EXAMPLE, System, require_all_new, write_example
+from acnn.cli.example_data import EXAMPLE, System, make_folder, write_example
 from acnn.cli.fit import print_report
+from acnn.cli.label_options import Overwrite
 from acnn.data.frames import extended_xyz
 from acnn.data.structures import set_thermal_momenta
 from acnn.files import write_atomically
@@ -32,7 +33,7 @@ TIMESTEP = 2.0
 def demo(
     folder: Annotated[Path, typer.Argument(help="Folder for data, model, plot and trajectory.")] = Path("acnn-demo"),
     quick: Annotated[bool, typer.Option(help="Smaller data, basis and run.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace what an earlier demo left in the folder.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.
 
@@ -42,8 +43,7 @@ def demo(
 
     acnn fit acnn-demo/train.xyz -o acnn-demo/cual.acnn --test acnn-demo/test.xyz --order 3 --degree 9 --cutoff 6
     """
-    require_all_new(folder, (*EXAMPLE, "md.xyz"), overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, (*EXAMPLE, "cual.acnn", "metrics.json", "parity.png", "md.xyz"), overwrite)
     given = {
         "train": folder / "train.xyz",
         "test": folder / "test.xyz",

@@ -10,13 +10,21 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.label_options import (
+    DropNan,
+    EnergyKey,
+    ForcesKey,
+    MaxForce,
+    Overwrite,
+    StressKey,
+    VirialKey,
+    read_labeled,
+)
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
-from acnn.outputs import require_new
 from acnn.train.distillation import distilled
 from acnn.wording import counted
 
@@ -29,7 +37,7 @@ def distill(
     rattle: Annotated[float, number("Largest standard deviation of displacements, Å.", least=0, most=5)] = 0.08,
     strain: Annotated[float, number("Standard deviation of the strain of crystals.", least=0, most=0.5)] = 0.01,
     seed: Annotated[int, number("Seed of the displacements.", least=0, most=LARGEST_SEED)] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    overwrite: Overwrite = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     virial_key: VirialKey = None,
@@ -45,8 +53,7 @@ def distill(
 
     Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
     """
-    require_writable([], [teacher, data], streams=[output])
-    require_new(output, overwrite)
+    require_writable([], [teacher, data], [output], overwrite=overwrite)
     require_xyz(output)
     potential = load_model(teacher)
     dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)

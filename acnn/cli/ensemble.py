@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import console
+from acnn.cli.label_options import Overwrite
 from acnn.files import require_writable
-from acnn.io.model_file import load_model, read_header, require_own_model, save_model
+from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models import Model
 from acnn.models.ensemble import Ensemble
 from acnn.wording import counted
@@ -20,14 +21,13 @@ from acnn.wording import counted
 def ensemble(
     models: Annotated[list[Path], typer.Argument(help="Model files of the same elements and E0, two or more.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace also what is no ensemble.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.
 
     Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
     """
-    require_writable([output], models)
-    require_own_model(output, ["ensemble"], overwrite)
+    require_writable([output], models, overwrite=overwrite)
     if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
         raise ValueError("one of these files is there twice, and its spread about itself says nothing")
     members = [_member(path) for path in models]

@@ -12,7 +12,17 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, calibration_table, console, error_table, progress_stages
-from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.label_options import (
+    DropNan,
+    EnergyKey,
+    ForcesKey,
+    Kernel,
+    MaxForce,
+    Overwrite,
+    StressKey,
+    VirialKey,
+    read_labeled,
+)
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable
@@ -20,7 +30,6 @@ from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
-from acnn.outputs import require_new, require_summaries
 from acnn.plots import SOURCES, Look, calibration_figure, parity_figure, require_pictures, save_figure
 from acnn.uncertainty.committee import require_committee
 from acnn.uncertainty.prediction import predict
@@ -52,7 +61,6 @@ def evaluate(
             show_default=USUAL,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of structures.")] = False,
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     virial_key: VirialKey = None,
@@ -60,14 +68,14 @@ def evaluate(
     max_force: MaxForce = None,
     drop_nan: DropNan = False,
     kernel: Kernel = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
-    require_writable([], [model, data], streams=[json, plot, uncertainty_plot, output])
-    require_summaries(json, plot, uncertainty_plot)
-    _require_structures(output, properties, overwrite)
+    require_writable([], [model, data], [json, plot, uncertainty_plot, output], overwrite=overwrite)
+    _require_structures(output, properties)
     require_pictures(plot, uncertainty_plot)
     potential = load_model(model)
     chosen = chosen_properties(potential, (properties or USUAL).split(","))
@@ -97,9 +105,8 @@ def evaluate(
         _wrote(output, f": {counted(len(frames), 'structure')}")
 
 
-def _require_structures(output: Path | None, properties: str | None, overwrite: bool) -> None:
+def _require_structures(output: Path | None, properties: str | None) -> None:
     if output is not None:
-        require_new(output, overwrite)
         require_xyz(output)
     elif properties is not None:
         raise ValueError("--properties says what is written by --output, which is missing")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,11 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import console, progress_stages
+from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
 from acnn.evaluation.progress import Stage
 from acnn.files import require_writable
-from acnn.outputs import require_new
 
 
 class System(str, Enum):
@@ -36,24 +36,22 @@ def example_data(
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
     seed: Annotated[int, number("Seed of all random numbers.", least=0, most=LARGEST_SEED)] = 0,
     quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace train.xyz and test.xyz of the folder.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write labeled structures to try everything on, without a download.
 
     Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
     """
-    require_all_new(folder, EXAMPLE, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, EXAMPLE, overwrite)
     with progress_stages() as stage:
         for path in write_example(system, folder, seed, quick, stage):
             console.print(escape(f"wrote {path}"), highlight=False)
 
 
-def require_all_new(folder: Path, names: Sequence[str], overwrite: bool) -> None:
-    """Nobody's data are replaced unasked."""
-    require_writable([], streams=[folder / name for name in names] if folder.is_dir() else [])
-    for name in names:
-        require_new(folder / name, overwrite)
+def make_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Make the folder, in which files of these names can be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    require_writable([], streams=[folder / name for name in names], overwrite=overwrite)
 
 
 def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:

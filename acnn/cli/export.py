@@ -12,12 +12,12 @@ from rich.markup import escape
 from acnn.cli.display import console
 from acnn.cli.errors import warn
 from acnn.cli.export_formats import FORMATS, Format, FormatName
+from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import number
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header
 from acnn.io.yace import SHORTEST_DISTANCE, SPLINE_STEP
 from acnn.models import Model
-from acnn.outputs import require_new
 
 
 class Precision(str, Enum):
@@ -69,7 +69,7 @@ def export(
             most=0.1,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a model for LAMMPS, and print the lines of input that use it.
 
@@ -90,8 +90,7 @@ def export(
     path = output or Path(model.name.removesuffix(".acnn") + chosen.suffix)
     _require_usable_name(chosen, path)
     files, streams = ([], [path]) if chosen.takes_streams else ([path], [])
-    require_writable(files, [model], streams=streams)
-    require_new(path, overwrite)
+    require_writable(files, [model], streams, overwrite=overwrite)
     potential = load_model(model)
     chosen.write(potential, path, options, read_header(model)["provenance"])
     _print_input(chosen, path, potential)

@@ -70,16 +70,14 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
 def _validation(settings: FitSettings, report: FitReport) -> list[Path]:
     """Tables, and plots beside the model where matplotlib is there; returns the plots."""
     plots = []
-    if report.candidates:
+    if settings.selection_plot:
         console.print(selection_table(report.candidates, settings.select or ""))
-        path = settings.output.with_suffix(".selection.png")
         if has_matplotlib():
-            save_figure(selection_figure(report.candidates, settings.select or ""), path)
-            plots.append(path)
-    if report.learning_curve:
+            save_figure(selection_figure(report.candidates, settings.select or ""), settings.selection_plot)
+            plots.append(settings.selection_plot)
+    if settings.learning_plot:
         console.print(learning_table(report.learning_curve))
-        path = settings.output.with_suffix(".learning.png")
         if has_matplotlib():
-            save_figure(learning_figure(report.learning_curve), path)
-            plots.append(path)
+            save_figure(learning_figure(report.learning_curve), settings.learning_plot)
+            plots.append(settings.learning_plot)
     return plots

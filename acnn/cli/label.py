@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from acnn.cli.display import console, progress_stages
 from acnn.cli.errors import warn
-from acnn.cli.label_options import EnergyKey, ForcesKey, StressKey, VirialKey, assignment
+from acnn.cli.label_options import EnergyKey, ForcesKey, Overwrite, StressKey, VirialKey, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.label_keys import LabelKeys, used_keys
 from acnn.wording import counted
@@ -54,7 +54,7 @@ def label(
     max_force: Annotated[
         float, number("Leave out structures with a larger label of force, eV/Å.", least=0, most=1e6)
     ] = 30.0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 

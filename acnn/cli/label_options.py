@@ -26,6 +26,7 @@ VirialKey = Annotated[str | None, _label("virial_key")]
 StressKey = Annotated[str | None, _label("stress_key")]
 MaxForce = Annotated[float | None, number(described(LabelSettings, "max_force"), least=1e-3, most=1e6)]
 DropNan = Annotated[bool, _label("drop_nan", "--drop-nan")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output files that exist already.")]
 Kernel = Annotated[
     str | None,
     typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),

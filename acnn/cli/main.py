@@ -63,8 +63,7 @@ app = typer.Typer(
     help=(
         "Fit machine-learned interatomic potentials (linear ACE, ACNN) to extended XYZ, run them in ASE and LAMMPS.\n\n"
         "Start with: acnn demo\n\n"
-        "Outputs are never written over inputs. A command that is run again replaces the model, table, plot or page it "
-        "wrote; structures, files for LAMMPS and models of another kind are replaced with --overwrite only."
+        "Outputs are never written over inputs, and replace a file that exists already with --overwrite only."
     ),
     no_args_is_help=True,
     **{**LOOK, "add_completion": True},

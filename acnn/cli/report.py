@@ -9,11 +9,20 @@ import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.label_options import DropNan, EnergyKey, ForcesKey, Kernel, MaxForce, StressKey, VirialKey, read_labeled
+from acnn.cli.label_options import (
+    DropNan,
+    EnergyKey,
+    ForcesKey,
+    Kernel,
+    MaxForce,
+    Overwrite,
+    StressKey,
+    VirialKey,
+    read_labeled,
+)
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
-from acnn.outputs import require_summaries
 from acnn.plots import require_matplotlib
 from acnn.report import N_SECTIONS, dataset_names, measure, report_page
 
@@ -29,6 +38,7 @@ def report(
     max_force: MaxForce = None,
     drop_nan: DropNan = False,
     kernel: Kernel = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.
 
@@ -37,8 +47,7 @@ def report(
     Example: acnn report si.acnn train.xyz test.xyz -o report.html
     """
     path = output or model.with_suffix(".html")
-    require_writable([], [model, *data], streams=[path])
-    require_summaries(path)
+    require_writable([], [model, *data], [path], overwrite=overwrite)
     require_matplotlib()
     provenance, potential = read_header(model)["provenance"], load_model(model)
     read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan) for file in data]

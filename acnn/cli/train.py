@@ -45,7 +45,9 @@ def train(
         Path | None, _option("Fixed linear part, of acnn fit; without it a small one is fitted first (linear).")
     ] = None,
     resume: Annotated[bool, _option("Go on from the checkpoint of a killed training, if there is one.")] = False,
-    overwrite: Annotated[bool, _option("Start anew, and replace an unfinished training or another model.")] = False,
+    overwrite: Annotated[
+        bool, _option("Start anew: replace an unfinished training and all output files that exist already.")
+    ] = False,
     seed: Annotated[int | None, _option("Of weights, batches and validation share (training.seed).")] = None,
     device: Annotated[str | None, _setting("training.device")] = None,
     threads: Annotated[int | None, _setting("training.threads")] = None,

@@ -17,7 +17,7 @@ from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.progress import Stage, silent
-from acnn.files import require_writable, write_atomically
+from acnn.files import write_atomically
 from acnn.fit.candidates import Candidate, candidate_cutoffs
 from acnn.fit.coverage import Pair
 from acnn.fit.cross_validation import (
@@ -32,11 +32,11 @@ from acnn.fit.cross_validation import (
 from acnn.fit.doubts import coverage, label_warnings
 from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets, make_prior
 from acnn.fit.memory import peak_bytes, require_memory
+from acnn.fit.outputs import require_outputs
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.selection import select_basis
-from acnn.io.model_file import require_own_model, save_model
+from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
-from acnn.outputs import require_summaries
 from acnn.parallel.mpi import ALONE, Ranks
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings
@@ -97,6 +97,7 @@ class FitReport:
             "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
             "prior": make_prior(settings).describe(),
             "repulsion": settings.repulsion,
+            "settings": settings.model_dump(mode="json", by_alias=True, exclude={"output", "overwrite"}),
             "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
             "warnings": self.doubts,
             "unseen_pairs": self.unseen,
@@ -116,11 +117,7 @@ def run_fit(
     """
     if not ranks.is_root:
         stage, on_data = silent, lambda datasets, warnings: None
-    inputs = [settings.train, settings.add, settings.test]
-    inputs += [settings.weights] if isinstance(settings.weights, Path) else []
-    require_writable([settings.output, settings.checkpoint], inputs, streams=[settings.json_file])
-    require_own_model(settings.output, ["linear"], settings.overwrite)
-    require_summaries(settings.json_file)
+    require_outputs(settings)
     weights = settings.weight_table()
     datasets = _with_holdout(_read(settings, weights), settings)
     train = datasets["train"]

@@ -9,7 +9,7 @@ probe, the energy of a small fixed cluster, verifies that the rebuilt model is t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,25 +52,6 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the JSON header of a model file: specification, E0 and provenance."""
     return _parse(_content(Path(path)), str(path))[0]
-
-
-def require_own_model(path: Path, model_types: Sequence[str], overwrite: bool) -> None:
-    """Require that an existing output is a model of these types: a command may replace only what it could have made.
-
-    Raises:
-        FileExistsError: it is not, and ``overwrite`` is not set.
-    """
-    if overwrite or not path.is_file():
-        return
-    try:
-        found = read_header(path)["model_type"]
-    except ModelFileError:
-        found = None
-    if found not in model_types:
-        what = "is not a model of acnn" if found is None else f"is a model of type {found}"
-        raise FileExistsError(
-            f"{path} already exists and {what}, not {' or '.join(model_types)}: choose another name, or use --overwrite"
-        )
 
 
 def model_to_bytes(model: Potential, provenance: Mapping[str, Any] | None = None) -> bytes:

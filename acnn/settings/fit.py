@@ -73,7 +73,7 @@ class FileSettings(Section):
     )
     overwrite: bool = Field(
         False,
-        description="Replace the model file also where it holds no linear model.",
+        description="Replace output files that exist already.",
         json_schema_extra=shown(panel=OPTIONS),
     )
 
@@ -172,6 +172,16 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         if self.learning_curve and not (self.test or self.split):
             raise ValueError("learning_curve is measured on other structures: give test, or split = 0.1")
         return self
+
+    @property
+    def selection_plot(self) -> Path | None:
+        """Beside the model."""
+        return self.output.with_suffix(".selection.png") if self.select else None
+
+    @property
+    def learning_plot(self) -> Path | None:
+        """Beside the model."""
+        return self.output.with_suffix(".learning.png") if self.learning_curve else None
 
 
 KEYS = keys_at(FitSettings, [])

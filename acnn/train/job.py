@@ -16,14 +16,13 @@ import torch
 from acnn.data.dataset import Dataset
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.evaluation.progress import Stage, silent
-from acnn.files import require_writable, write_atomically
+from acnn.files import require_new, require_writable, write_atomically
 from acnn.fit.coverage import Pair
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.graph import dtype_of
-from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, require_own_model, save_model
+from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.locks import locked
 from acnn.models.network import NetworkACE, require_network
-from acnn.outputs import require_summaries
 from acnn.parallel.torch_processes import ALONE, Processes
 from acnn.settings.train import TrainSettings
 from acnn.train.average import replaced
@@ -33,7 +32,7 @@ from acnn.train.data import fingerprints, read_data
 from acnn.train.doubts import doubts_of
 from acnn.train.energy_range import energy_bounds
 from acnn.train.initialization import Start, new_model, standardize
-from acnn.train.log import TrainingLog, require_own_log
+from acnn.train.log import TrainingLog
 from acnn.train.schedule import learning_rate
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
@@ -119,21 +118,20 @@ def run_training(
     output, data = settings.output, settings.data
     inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
     inputs += [settings.linear] if isinstance(settings.linear, Path) else []
-    require_writable(
-        [output.model, output.log_file, output.checkpoint_file], inputs, [output.plot_file, output.json_file]
-    )
-    require_summaries(output.plot_file, output.json_file)
-    if processes.is_root:
-        require_own_model(output.model, ["network", "attention"], overwrite)
-        require_own_log(output.log_file, overwrite)
+    files = [output.model, output.log_file, output.checkpoint_file]
+    require_writable(files, inputs, [output.plot_file, output.json_file], overwrite=True)
     with locked(output.checkpoint_file) if processes.is_root else nullcontext():
-        return _trained(settings, watcher, resume, overwrite, processes)
+        found = _checkpoint(settings, resume, overwrite)
+        if processes.is_root and found is None:
+            log = [] if resume else [output.log_file]  # a training may have been killed before its first checkpoint
+            require_new([output.model, *log, output.checkpoint_file, output.plot_file, output.json_file], overwrite)
+        return _trained(settings, watcher, found, processes)
 
 
 def _trained(
-    settings: TrainSettings, watcher: Watcher, resume: bool, overwrite: bool, processes: Processes
+    settings: TrainSettings, watcher: Watcher, found: TrainingCheckpoint | None, processes: Processes
 ) -> TrainReport:
-    output, found = settings.output, _checkpoint(settings, resume, overwrite)
+    output = settings.output
     datasets = read_data(settings)
     marks = fingerprints(settings, datasets)
     if found is not None:

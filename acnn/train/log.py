@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from acnn.evaluation.metrics import MEASURES, QUANTITIES
@@ -25,30 +25,27 @@ class TrainingLog:
     """Appends to a CSV file.
 
     Args:
-        epoch: lines of an earlier run after this epoch are dropped; 0 starts a new file.
+        epoch: lines of an earlier run after this epoch are dropped; 0 starts a new file with its first line.
     """
 
     def __init__(self, path: Path, epoch: int = 0) -> None:
-        self.path = path
-        kept = [row for row in rows(path) if int(row["epoch"]) <= epoch] if epoch and path.is_file() else []
-        write_atomically(path, _lines([COLUMNS, *([row.get(name, "") for name in COLUMNS] for row in kept)]))
+        self.path, self._is_begun = path, epoch > 0
+        if epoch:
+            self._begin([row for row in rows(path) if int(row["epoch"]) <= epoch] if path.is_file() else [])
 
     def add(self, record: EpochRecord, seconds: float) -> None:
         """Append the line of an epoch, ``seconds`` after the start of the training."""
+        if not self._is_begun:
+            self._begin([])
         errors = record.errors or {}
         values = [record.epoch, record.loss, *record.parts]
         line = [*values, *(errors.get(key) for key in ERRORS), record.score, record.learning_rate, *record.weights]
         append(self.path, _lines([[_text(value) for value in [*line, record.gradient_norm, seconds]]]))
 
-
-def require_own_log(path: Path, overwrite: bool) -> None:
-    """Require that an existing file is the log of a training: other tables are not replaced."""
-    if overwrite or not path.is_file() or path.stat().st_size == 0:
-        return
-    with path.open("rb") as file:
-        own = file.readline().startswith(b"epoch,loss,")
-    if not own:
-        raise FileExistsError(f"{path} already exists and is not the log of a training: choose another name")
+    def _begin(self, kept: Iterable[Mapping[str, str]]) -> None:
+        """Write the file with these lines of an earlier run."""
+        write_atomically(self.path, _lines([COLUMNS, *([row.get(name, "") for name in COLUMNS] for row in kept)]))
+        self._is_begun = True
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:

@@ -21,10 +21,9 @@ from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
 from acnn.evaluation.progress import Stage, silent
-from acnn.files import destination, require_writable, sha256_of
+from acnn.files import destination, require_new, require_writable, sha256_of
 from acnn.io.model_file import load_model
 from acnn.locks import locked
-from acnn.outputs import require_new
 from acnn.potential import Potential
 from acnn.train.distillation import model_labels
 
@@ -169,12 +168,12 @@ def label_structures(labeling: Labeling, output: Path, overwrite: bool = False, 
     target = destination(output)
     part = target.with_suffix(f".part{output.suffix}")
     read = [labeling.structures, labeling.reference, labeling.correction]
-    require_writable([output, part, notes_of(part)], read)
+    require_writable([output, part, notes_of(part)], read, overwrite=True)
     labeling.require_sense()
     with ExitStack() as during:
         during.enter_context(locked(part))
         require_xyz(output)
-        require_new(output, overwrite)
+        require_new([output], overwrite)
         return _label(labeling, target, part, watcher)
 
 

@@ -1,30 +1,103 @@
-"""What commands replace: their own models, tables and plots; never inputs, and nothing else unasked."""
+"""What commands replace: nothing that exists unless --overwrite says so, and inputs never."""
 
 from __future__ import annotations
 
+import shutil
+import typing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import pytest
+import typer
 from ase.build import bulk
+from typer.models import ArgumentInfo
 from typer.testing import CliRunner, Result
 
-from acnn.cli.main import app
+from acnn.cli.main import COMMANDS, app, definition
 from acnn.io.model_file import load_model, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.testing import random_model, random_network
 
-TRAIN = "data: train.xyz\nmodel: {cutoff: 4.0}\noutput: OUTPUT\n"
+EMT = "--calculator ase.calculators.emt:EMT"
+ADVICE = "add --overwrite or choose another name"
+FIT = "--order 1 --degree 3 --cutoff 4"
+TRAIN = "data: DATA.xyz\nmodel: {cutoff: 4.0}\noutput: OUTPUT\n"
+OUTPUTS = {
+    "fit --output": ["fit missing.xyz -o there.acnn"],
+    "fit --json": ["fit missing.xyz -o new.acnn --json there.json"],
+    "fit": [
+        "fit missing.xyz -o there.acnn --select bic --json there.json",
+        "fit missing.xyz -o picture.acnn --select bic",
+        "fit missing.xyz -o picture.acnn --learning-curve --split 0.1",
+        "fit missing.xyz -o there.acnn --checkpoint there.factor",
+    ],
+    "train --output": ["train there.yaml", "train picture.yaml", "train log.yaml"],
+    "train --json": ["train new.yaml --json there.json", "train new.yaml --json there.json --resume"],
+    "ensemble --output": ["ensemble missing.acnn network.acnn -o there.acnn"],
+    "distill --output": ["distill missing.acnn missing.xyz -o there.xyz"],
+    "label --output": [f"label missing.xyz -o there.xyz {EMT}"],
+    "evaluate --output": ["evaluate missing.acnn missing.xyz -o there.xyz"],
+    "evaluate --json": ["evaluate missing.acnn missing.xyz --json there.json"],
+    "evaluate --plot": ["evaluate missing.acnn missing.xyz --plot there.png"],
+    "evaluate --uncertainty-plot": ["evaluate missing.acnn missing.xyz --uncertainty-plot there.png"],
+    "report --output": ["report missing.acnn missing.xyz -o there.html", "report there.acnn missing.xyz"],
+    "export --output": [
+        *("export missing.acnn --to mliap -o there.pt", "export there.acnn --to mliap"),
+        *("export missing.acnn --to yace -o there.yace", "export there.acnn --to yace"),
+    ],
+    "demo folder": ["demo data", "demo results"],
+    "example-data folder": ["example-data cual data"],
+    "lammps doctor --json": ["lammps doctor --json there.json"],
+}
+"""By command and what names the file: commands that would replace one, and whose inputs do not exist."""
+CONTINUED = {"fit --checkpoint"}
+READ = {
+    *(f"fit {name}" for name in ("train", "--test", "--add", "--config", "--weights")),
+    *(f"train {name}" for name in ("config", "--from", "--linear")),
+    *("ensemble models", "distill teacher", "distill data"),
+    *(f"label {name}" for name in ("structures", "--reference", "--correction")),
+    *("evaluate model", "evaluate data", "report model", "report data", "export model"),
+    *("info model", "check model", "check structures", "lammps run deck"),
+}
+INPUTS = [
+    "fit train.xyz -o train.xyz",
+    "fit train.xyz -o new.acnn --json train.xyz",
+    "train linear.yaml",
+    "ensemble linear.acnn network.acnn -o linear.acnn",
+    "distill linear.acnn train.xyz -o train.xyz",
+    f"label train.xyz -o train.xyz {EMT}",
+    "evaluate linear.acnn train.xyz --json linear.acnn",
+    "report linear.acnn train.xyz -o train.xyz",
+    "export linear.acnn --to mliap -o hardlink.pt",
+]
 
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "300", "TERM": "dumb"})
 
 
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models, structures, settings, and files under the names of outputs."""
+    folder = tmp_path_factory.mktemp("everything")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_everything()
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A linear, a network and an ensemble model, and structures."""
+def folder(everything: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, for one test."""
+    shutil.copytree(everything, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    Path("hardlink.pt").hardlink_to("linear.acnn")
+    return tmp_path
+
+
+def write_everything() -> None:
     linear, network = random_model(("Cu",), cutoff=4.0), random_network(["Cu"])
     save_model(linear, "linear.acnn")
     save_model(network, "network.acnn")
@@ -32,81 +105,106 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     atoms = bulk("Cu", cubic=True)
     atoms.info["REF_energy"] = -1.0
     ase.io.write("train.xyz", [atoms] * 4)
-    ase.io.write("precious.xyz", [atoms])
-    Path("precious.pt").write_bytes(b"precious")
-    Path("precious.csv").write_bytes(b"x,y\n1,2\n")
-    for kind in ("linear", "network", "ensemble", "nothing"):
-        Path(f"{kind}.yaml").write_text(TRAIN.replace("OUTPUT", f"{kind}.acnn"))
-    Path("nothing.acnn").write_bytes(b"something else")
-    Path("csv.yaml").write_text(TRAIN.replace("OUTPUT", "{model: new.acnn, log: precious.csv}"))
-    return tmp_path
+    for ending in ("acnn", "json", "xyz", "png", "html", "csv", "pt", "yace", "mliap.pt", "checkpoint", "factor"):
+        Path(f"there.{ending}").write_bytes(b"precious")
+    for name in ("picture.selection.png", "picture.learning.png", "picture.training.png", "data/test.xyz"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(b"precious")
+    Path("results").mkdir()
+    Path("results/metrics.json").write_bytes(b"precious")
+    outputs = {"new": "new.acnn", "picture": "picture.acnn", "log": "{model: new.acnn, log: there.csv}"}
+    for name, output in (outputs | {"there": "{model: there.acnn, checkpoint: new.checkpoint}"}).items():
+        Path(f"{name}.yaml").write_text(TRAIN.replace("DATA", "missing").replace("OUTPUT", output))
+    Path("linear.yaml").write_text(TRAIN.replace("DATA", "train").replace("OUTPUT", "{model: m.acnn, json: train.xyz}"))
 
 
-REFUSED = [
-    *(f"fit train.xyz -o {name}.acnn" for name in ("network", "ensemble", "nothing")),
-    "fit train.xyz -o new.acnn --json precious.xyz",
-    *(f"train {name}.yaml" for name in ("linear", "ensemble", "nothing", "csv")),
-    *(f"ensemble linear.acnn network.acnn -o {name}" for name in ("nothing.acnn", "precious.xyz")),
-    "distill linear.acnn train.xyz -o precious.xyz",
-    "label train.xyz -o precious.xyz --calculator ase.calculators.emt:EMT",
-    "evaluate linear.acnn train.xyz --json precious.xyz",
-    "evaluate linear.acnn train.xyz --plot network.acnn",
-    "report linear.acnn train.xyz -o precious.xyz",
-    "export linear.acnn --to mliap -o precious.pt",
-    "lammps doctor --json network.acnn",
-]
-INPUTS = [
-    "fit train.xyz -o train.xyz --overwrite",
-    "fit train.xyz -o new.acnn --json train.xyz",
-    "ensemble linear.acnn network.acnn -o linear.acnn --overwrite",
-    "distill linear.acnn train.xyz -o train.xyz --overwrite",
-    "label train.xyz -o train.xyz --calculator ase.calculators.emt:EMT --overwrite",
-    "evaluate linear.acnn train.xyz --json linear.acnn",
-    "report linear.acnn train.xyz -o train.xyz",
-    "export linear.acnn --to mliap -o linear.acnn --overwrite",
-]
+def paths() -> Iterator[str]:
+    """What all commands take as files and folders."""
+    for name in COMMANDS:
+        found = definition(name)
+        for inner in found.registered_commands if isinstance(found, typer.Typer) else ():
+            yield from paths_of(inner.callback, f"{name} {inner.name or inner.callback.__name__}")
+        if not isinstance(found, typer.Typer):
+            yield from paths_of(found, name)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def paths_of(function: Any, command: str) -> Iterator[str]:
+    for name, hint in typing.get_type_hints(function, include_extras=True).items():
+        if "pathlib.Path" in str(hint) or hint is Path:
+            declared = typing.get_args(hint)[1]
+            given = map(str, (declared.default, *(declared.param_decls or ())))
+            long = name if isinstance(declared, ArgumentInfo) else f"--{name.replace('_', '-')}"
+            yield f"{command} {next((n for n in given if n.startswith('--')), long)}"
 
 
-@pytest.mark.parametrize("command", REFUSED)
-def test_what_a_command_has_not_made_it_does_not_replace(command, folder):
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_file_of_every_command_is_known() -> None:
+    """A new option that names a file belongs into one of the tables above."""
+    assert set(paths()) == {*OUTPUTS, *CONTINUED, *READ} - {"fit"}
+
+
+@pytest.mark.parametrize("command", [command for commands in OUTPUTS.values() for command in commands])
+def test_nothing_is_replaced_unasked(command, folder):
+    """It is the first thing that is looked at: nothing is read, since inputs are missing, and nothing written."""
     before = contents(folder)
     done = run(*command.split())
     assert done.exit_code == 2, done.output
-    assert "already exists" in done.output
-    assert "choose another name" in done.output
+    (sentence,) = filter(None, done.output.splitlines())
+    assert sentence.startswith("Error: ")
+    assert sentence.endswith((f" already exists: {ADVICE}", f" already exist: {ADVICE}"))
+    assert any(path.relative_to(folder).as_posix() in sentence for path in before)
     assert contents(folder) == before
+
+
+def test_all_files_that_exist_are_named():
+    done = run("fit", "missing.xyz", "-o", "there.acnn", "--json", "there.json")
+    assert f"there.acnn, there.json already exist: {ADVICE}" in done.output
 
 
 @pytest.mark.parametrize("command", INPUTS)
 def test_inputs_are_not_replaced_even_on_demand(command, folder):
     before = contents(folder)
-    done = run(*command.split())
+    done = run(*command.split(), "--overwrite")
     assert done.exit_code == 2, done.output
+    assert "would overwrite another file of this command: choose another name" in done.output
     assert contents(folder) == before
 
 
-def test_on_demand_it_is_replaced(folder):
-    done = run("ensemble", "linear.acnn", "network.acnn", "-o", "nothing.acnn", "--overwrite")
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        (f"fit train.xyz -o there.acnn --json there.json {FIT}", "there.acnn"),
+        ("ensemble linear.acnn network.acnn -o there.acnn", "there.acnn"),
+        ("distill linear.acnn train.xyz -o there.xyz --copies 1", "there.xyz"),
+        (f"label train.xyz -o there.xyz {EMT}", "there.xyz"),
+        ("evaluate linear.acnn train.xyz --json there.json", "there.json"),
+        ("export linear.acnn --to mliap -o there.pt", "there.pt"),
+    ],
+)
+def test_on_demand_it_is_replaced(command, output, folder):
+    done = run(*command.split(), "--overwrite")
     assert done.exit_code == 0, done.output
-    assert len(load_model(folder / "nothing.acnn").members()) == 2
-    flags = ("--calculator", "ase.calculators.emt:EMT", "--overwrite")
-    assert run("label", "train.xyz", "-o", "precious.xyz", *flags).exit_code == 0
-    assert len(ase.io.read("precious.xyz", ":")) == 4
+    assert b"precious" not in (folder / output).read_bytes()
 
 
-def test_what_a_command_has_made_it_replaces_unasked(folder):
-    for degree in (3, 4):
-        flags = ("--order", 1, "--degree", degree, "--cutoff", 4, "--json", "m.json")
-        done = run("fit", "train.xyz", "-o", "linear.acnn", *flags)
+def test_a_fit_continues_what_it_wrote_and_replaces_nothing_else(folder):
+    """With a checkpoint, a command that is given again is no other one."""
+    again = [*f"fit train.xyz -o new.acnn --json new.json --checkpoint new.factor {FIT}".split()]
+    for _ in range(2):
+        done = run(*again)
         assert done.exit_code == 0, done.output
-        assert load_model("linear.acnn").basis.specification.degree == degree
-    done = run("ensemble", "linear.acnn", "network.acnn", "-o", "ensemble.acnn")
+    assert "new.acnn, new.json already exist" in run(*again, "--checkpoint", "other.factor").output
+    assert "there.json already exists" in run(*again, "--json", "there.json").output
+    for other in ("linear.acnn", "network.acnn", "there.acnn"):
+        done = run(*again, "-o", other)
+        assert done.exit_code == 2
+        assert f"{other}, new.json already exist" in done.output
+    done = run(*again, "-o", "newer.acnn", "--json", "newer.json")
     assert done.exit_code == 0, done.output
-    assert [member.model_type for member in load_model("ensemble.acnn").members()] == ["linear", "attention"]
+    assert load_model("newer.acnn").basis.specification == load_model("new.acnn").basis.specification
 
 
 def test_standard_output_takes_what_is_written_once(folder):
@@ -119,7 +217,7 @@ def test_standard_output_takes_what_is_written_once(folder):
 
 
 def test_pictures_of_other_endings_are_told_before_the_work(folder):
-    Path("picture.yaml").write_text(TRAIN.replace("OUTPUT", "{model: new.acnn, plot: new.docx}"))
+    Path("picture.yaml").write_text("data: train.xyz\noutput: {model: new.acnn, plot: new.docx}\n")
     for command in ("evaluate linear.acnn train.xyz --plot new.docx", "train picture.yaml"):
         done = run(*command.split())
         assert done.exit_code == 2

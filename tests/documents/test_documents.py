@@ -24,7 +24,6 @@ import yaml
 from ase import Atoms
 
 from acnn.data.labeling import Labels
-from acnn.io.model_file import save_model
 from acnn.settings.train import train_settings
 from acnn.testing import evaluate, random_model
 from lammps_plugin import save_unified
@@ -130,7 +129,6 @@ def write_fixtures(folder: Path) -> None:
         labels = [Labels(float(f.energies[0]), f.forces.numpy(), None) for f in found]
         labeled = [of.on(atoms, atoms.info["config_type"]) for of, atoms in zip(labels, frames, strict=True)]
         ase.io.write(folder / f"{name}.xyz", frames if name == "md" else labeled)
-    save_model(truth, folder / "si.acnn")
     save_unified(truth, folder / "fixture.mliap.pt")
 
 

@@ -50,9 +50,8 @@ def atom() -> Atoms:
 
 
 def run(folder: Path, **settings: object) -> FitReport:
-    return run_fit(
-        read_settings(None, {"train": folder / "train.xyz", "output": folder / "m.acnn", **SMALL, **settings})
-    )
+    files = {"train": folder / "train.xyz", "output": folder / "m.acnn", "overwrite": True}
+    return run_fit(read_settings(None, {**files, **SMALL, **settings}))
 
 
 def by_hand(report: FitReport, train: list, test: list) -> dict[str, float]:

@@ -97,8 +97,8 @@ def report_and_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[FitRepo
 
 
 def fit(folder: Path, structures: list[ase.Atoms], **settings: Any) -> FitReport:
-    given = {"train": write(folder / "train.xyz", structures), "output": folder / "m.acnn", **SMALL, **settings}
-    return run_fit(read_settings(None, given))
+    files = {"train": write(folder / "train.xyz", structures), "output": folder / "m.acnn", "overwrite": True}
+    return run_fit(read_settings(None, {**files, **SMALL, **settings}))
 
 
 def refuses(folder: Path, structures: list[ase.Atoms], says: str, **settings: Any) -> None:
@@ -323,7 +323,7 @@ def test_an_isolated_atom_that_disagrees_with_e0_does_not_look_like_noise(tmp_pa
     fits = []
     for name, more in (("without", []), ("with", [isolated("Cu", 3.0)])):
         train = write(tmp_path / f"{name}.xyz", [*copper(4, seed=1), *more])
-        given = {"train": train, "output": tmp_path / "m.acnn", "e0": "Cu=-5.0"}
+        given = {"train": train, "output": tmp_path / f"{name}.acnn", "e0": "Cu=-5.0"}
         fits.append(run_fit(read_settings(None, {**SMALL, **given})).fit.model.coefficients)
     assert (fits[0] == fits[1]).all()
 

@@ -93,6 +93,9 @@ def crystals() -> list[ase.Atoms]:
     return [labeled(atoms, "default", EMT()) for atoms in found]
 
 
+SECOND = ["-o", "second.acnn", "--json", "second.json", "--set", "output.checkpoint=second.checkpoint"]
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started = Server(tmp_path_factory.mktemp("server") / "output.txt")
@@ -115,7 +118,7 @@ def bases(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["fit", "cu.xyz", "-o", "committee.acnn", *FIT, "--committee", "3"],
         ["train", "network.yaml"],
         ["train", "attention.yaml"],
-        ["train", "attention.yaml", "--seed", "2", "-o", "second.acnn", "--set", "output.checkpoint=second.checkpoint"],
+        ["train", "attention.yaml", "--seed", "2", *SECOND],
         ["ensemble", "attention.acnn", "second.acnn", "-o", "ensemble.acnn"],
         ["export", "linear.acnn", "--to", "yace"],
         ["export", "linear.acnn", "--to", "mliap"],

@@ -51,7 +51,7 @@ JOBS: Mapping[str, Job] = {
     ),
     "yace": Job(["export", "linear.acnn", "--to", "yace", "--overwrite"], ("linear.acnn",), written("linear.yace")),
     "ensemble": Job(
-        ["ensemble", "attention.acnn", "second.acnn", "-o", "e.acnn"],
+        ["ensemble", "attention.acnn", "second.acnn", "-o", "e.acnn", "--overwrite"],
         ("attention.acnn", "second.acnn"),
         written("e.acnn"),
     ),

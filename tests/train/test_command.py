@@ -77,7 +77,7 @@ def test_a_finished_training_without_its_log_makes_no_plot(config: Path, tmp_pat
 
 
 def test_a_log_without_an_epoch_makes_no_plot(tmp_path: Path) -> None:
-    TrainingLog(tmp_path / "empty.csv")
+    TrainingLog(tmp_path / "empty.csv", epoch=1)
     assert not training_plot(tmp_path / "empty.csv", tmp_path / "empty.png")
     assert not (tmp_path / "empty.png").exists()
 

@@ -183,7 +183,28 @@ def test_an_unfinished_training_is_not_overwritten_unasked(make_settings: MakeSe
     with pytest.raises(TrainingCheckpointError, match=r"holds 2 epochs of an unfinished training: --resume"):
         run_training(settings)
     assert run_training(settings, overwrite=True).course.epoch == 4
-    assert run_training(settings).course.epoch == 4  # over a finished one
+    with pytest.raises(FileExistsError, match=r"m\.acnn, .*m\.csv, .*m\.checkpoint already exist: add --overwrite"):
+        run_training(settings)  # a finished one
+
+
+def test_what_is_killed_before_its_first_epoch_leaves_nothing(make_settings: MakeSettings) -> None:
+    def killed(start: Start, trainer: Trainer) -> None:
+        raise Killed
+
+    settings = make_settings()
+    with pytest.raises(Killed):
+        run_training(settings, Watcher(on_start=killed))
+    assert run_training(settings).course.epoch == 4
+
+
+def test_a_log_without_a_checkpoint_is_continued_too(make_settings: MakeSettings) -> None:
+    """Of a training that was killed between the two."""
+    settings = make_settings()
+    settings.output.log_file.write_text("epoch,loss,\n1,0.5\n")
+    with pytest.raises(FileExistsError, match=r"m\.csv already exists"):
+        run_training(settings)
+    assert run_training(settings, resume=True).course.epoch == 4
+    assert [row["epoch"] for row in lines(settings.output.log_file)] == ["1", "2", "3", "4"]
 
 
 def test_resume_without_a_checkpoint_begins(make_settings: MakeSettings) -> None:
@@ -262,13 +283,13 @@ def test_a_network_is_no_linear_part(make_settings: MakeSettings, tmp_path: Path
         run_training(make_settings(linear=settings.output.model, output={"model": tmp_path / "n.acnn"}))
     save_model(Ensemble([random_model(("Cu",), seed) for seed in range(2)]), tmp_path / "e.acnn")
     with pytest.raises(ValueError, match="type ensemble, not a linear one: give one of acnn fit"):
-        run_training(make_settings(linear=tmp_path / "e.acnn"))
+        run_training(make_settings(linear=tmp_path / "e.acnn"), overwrite=True)
 
 
 def test_no_linear_part(make_settings: MakeSettings) -> None:
     report = run_training(make_settings(linear=None))
     assert "linear part: only" not in report.notes[0]  # left out of the settings: fitted
-    report = run_training(make_settings().model_copy(update={"linear": None}))
+    report = run_training(make_settings().model_copy(update={"linear": None}), overwrite=True)
     assert "linear part: only E0 from isolated atoms" in report.notes[0]
     assert report.model.linear.zbl is not None
     assert not report.model.linear.coefficients.any()

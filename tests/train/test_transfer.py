@@ -197,10 +197,11 @@ def test_energies_of_new_elements_by_least_squares_or_given(
     one = {"epochs": 1}
     found = run_training(further(make_settings, trained, data=data, training=one)).model.e0.energies["Au"]
     assert abs(found) < 4.0  # eV; crystals of EMT are near 0
-    given = run_training(further(make_settings, trained, data={**data, "e0": "Au=1.25"}, training=one))
+    more = further(make_settings, trained, data={**data, "e0": "Au=1.25"}, training=one)
+    given = run_training(more, overwrite=True)
     assert given.model.e0.energies["Au"] == 1.25
     with pytest.raises(SettingsError, match="must give the new elements, Au"):
-        run_training(further(make_settings, trained, data={**data, "e0": "Cu=1,Au=2"}, training=one))
+        run_training(further(make_settings, trained, data={**data, "e0": "Cu=1,Au=2"}, training=one), overwrite=True)
 
 
 def shortest_distance(path: Path, elements: tuple[str, str] = ("Cu", "Cu")) -> float:
@@ -225,7 +226,7 @@ def test_a_network_sees_no_shorter_distance_than_its_data_hold(make_settings: Ma
     ]
     assert dimers[0] == pytest.approx(dimers[1], abs=1e-9)
     assert abs(dimers[2] - dimers[3]) > 1e-6
-    free = run_training(make_settings(data={"validation": None}, model={"inner_cutoffs": {}}))
+    free = run_training(make_settings(data={"validation": None}, model={"inner_cutoffs": {}}), overwrite=True)
     assert isinstance(free.model, NetworkACE)
     assert free.model.specification.inner_cutoffs == {}
 
@@ -240,7 +241,7 @@ def test_closer_data_lower_the_inner_cutoffs(make_settings: MakeSettings, traine
         atoms.info["REF_energy"] = 1.0
         ase.io.write(tmp_path / "other.xyz", atoms)
         changes = {"data": {"train": tmp_path / "other.xyz", "validation": None}, "training": {"epochs": 1}}
-        report = run_training(further(make_settings, trained, **changes))
+        report = run_training(further(make_settings, trained, **changes), overwrite=True)
         assert isinstance(report.model, NetworkACE)
         expected = min(known, shortest_distance(tmp_path / "other.xyz"))
         assert report.model.specification.inner_cutoffs["Cu-Cu"] == pytest.approx(expected)
