@@ -91,8 +91,10 @@ def test_output_that_cannot_be_printed_is_escaped(model):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("words", [["info", "MODEL"], ["--help"], ["--version"], ["fit", "--settings"]])
+@pytest.mark.parametrize(
+    ("words", "unbuffered"),
+    [(["info", "MODEL"], ""), (["fit", "--settings"], "1"), *((["--help"], b) for b in ("", "1")), (["--version"], "")],
+)
 def test_a_full_disk_under_the_output_is_a_sentence(model, words, unbuffered):
     command = [sys.executable, "-m", "acnn", *(str(model) if word == "MODEL" else word for word in words)]
     environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
@@ -103,12 +105,12 @@ def test_a_full_disk_under_the_output_is_a_sentence(model, words, unbuffered):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_who_reads_no_more_is_told_nothing(unbuffered):
+@pytest.mark.parametrize(("words", "unbuffered"), [(["fit", "--settings"], ""), (["--help"], "1")])
+def test_who_reads_no_more_is_told_nothing(words, unbuffered):
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as pipe:
         environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
-        command = [sys.executable, "-m", "acnn", "fit", "--settings"]
+        command = [sys.executable, "-m", "acnn", *words]
         done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, env=environment)
     assert (done.returncode, done.stderr) == (1, "")

@@ -6,6 +6,8 @@ hands arguments, folder, environment and open files to a fork, and exits as that
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import select
@@ -80,7 +82,12 @@ def status(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    import acnn.cli.main  # noqa: F401
+    from acnn.cli.main import COMMANDS, loaded
 
+    for name in COMMANDS:
+        loaded(name)
+    for name in ("ase_calculator", "matplotlib.pyplot", "scipy.linalg", "vesin"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(Path(sys.argv[1]))

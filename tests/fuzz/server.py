@@ -33,8 +33,11 @@ def main() -> None:
 
 def warm_up() -> None:
     """Import what commands import where they use it."""
-    for name in ("ase.io.extxyz", "scipy.linalg", "vesin", "acnn.cli.main", "acnn.train.job", "ase_calculator"):
+    for name in ("ase.io.extxyz", "scipy.linalg", "vesin", "acnn.train.job", "ase_calculator"):
         importlib.import_module(name)
+    main = importlib.import_module("acnn.cli.main")
+    for name in main.COMMANDS:
+        main.loaded(name)
 
 
 def serve(request: dict[str, Any]) -> dict[str, Any]:

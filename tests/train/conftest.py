@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ase.calculators.emt import EMT
 
 from acnn.conventions import virial_from_stress
 from acnn.settings.train import TrainSettings, train_settings
+from acnn.train.job import run_training
 
 MODEL = {"cutoff": 4.0, "channels": 3, "l_max": 2, "radial_functions": 5, "heads": 2, "hidden": [8]}
 TRAINING = {"epochs": 4, "batch_atoms": 12, "ema": 0.9}
@@ -74,17 +76,26 @@ def five_elements(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_settings(copper: Path, tmp_path: Path) -> MakeSettings:
     """Settings of a tiny training; keywords are sections, or keys of `training` and `model` with a prefix."""
+    return functools.partial(tiny_settings, copper, tmp_path)
 
-    def make(**changes: Any) -> TrainSettings:
-        sections: dict[str, Any] = {
-            "data": {"train": copper, "validation": 0.25},
-            "model": dict(MODEL),
-            "linear": {"order": 1, "pair_degree": 3},
-            "training": dict(TRAINING),
-            "output": {"model": tmp_path / "m.acnn"},
-        }
-        for name, values in changes.items():
-            sections[name] = {**sections.get(name, {}), **values} if isinstance(values, dict) else values
-        return train_settings({name: values for name, values in sections.items() if values is not None})
 
-    return make
+def tiny_settings(data: Path, folder: Path, /, **changes: Any) -> TrainSettings:
+    """With the output m.acnn in the folder."""
+    sections: dict[str, Any] = {
+        "data": {"train": data, "validation": 0.25},
+        "model": dict(MODEL),
+        "linear": {"order": 1, "pair_degree": 3},
+        "training": dict(TRAINING),
+        "output": {"model": folder / "m.acnn"},
+    }
+    for name, values in changes.items():
+        sections[name] = {**sections.get(name, {}), **values} if isinstance(values, dict) else values
+    return train_settings({name: values for name, values in sections.items() if values is not None})
+
+
+@pytest.fixture(scope="session")
+def trained(copper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of copper, to continue from."""
+    settings = tiny_settings(copper, tmp_path_factory.mktemp("trained"), linear={"order": 2, "degree": 4})
+    run_training(settings)
+    return settings.output.model

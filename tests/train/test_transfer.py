@@ -38,14 +38,6 @@ from acnn.train.transfer import (
 MakeSettings = Callable[..., TrainSettings]
 
 
-@pytest.fixture
-def trained(make_settings: MakeSettings, tmp_path: Path) -> Path:
-    """A model of copper."""
-    settings = make_settings(output={"model": tmp_path / "first.acnn"}, linear={"order": 2, "degree": 4})
-    run_training(settings)
-    return settings.output.model
-
-
 def further(make_settings: MakeSettings, start: Path, **changes: object) -> TrainSettings:
     return make_settings(**{"from": start, "linear": None, "model": None, **changes})
 
@@ -292,13 +284,13 @@ def test_the_floor_keeps_what_earlier_data_had(make_settings: MakeSettings, trai
 
 
 def test_where_nobody_knows_what_earlier_data_had_there_is_no_floor(
-    make_settings: MakeSettings, trained: Path, copper: Path
+    make_settings: MakeSettings, trained: Path, copper: Path, tmp_path: Path
 ) -> None:
     older = load_model(trained)
     assert isinstance(older, NetworkACE)
     older.fitting.bounds.copy_(unbounded(1))
-    save_model(older, trained)
-    report = run_training(further(make_settings, trained, training={"epochs": 1}))
+    save_model(older, tmp_path / "older.acnn")
+    report = run_training(further(make_settings, tmp_path / "older.acnn", training={"epochs": 1}))
     assert torch.equal(report.model.fitting.bounds, unbounded(1))
 
 
