@@ -47,7 +47,7 @@ fit = acnn.fit_linear(
 )
 print(f"{fit.model.basis.n_functions} functions, {fit.seconds:.1f} s, log evidence {fit.solution.log_evidence:.0f}")
 
-# 3. Errors on structures the fit has not seen.
+# 3. Errors on structures that the fit has not seen.
 errors = acnn.evaluate(fit.model, test).as_dict()
 for config_type, row in errors.items():
     print(f"{config_type:10s} {row['energy_mae']:8.2f} meV/atom {row['forces_mae']:8.4f} eV/Å")

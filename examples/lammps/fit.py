@@ -1,7 +1,7 @@
-"""Makes data and fits the model of an example: python fit.py silicon|alloy|water [--quick]
+"""Make data and fit the model of an example: python fit.py silicon|alloy|water [--quick]
 
-Writes NAME.xyz (the data), NAME.acnn (the model) and NAME.mliap.pt (what LAMMPS loads) to the working directory, and
-what else the input needs. The potentials that label the data play the role of DFT.
+Writes NAME.xyz (the data), NAME.acnn (the model) and NAME.mliap.pt (the file LAMMPS loads) to the working directory,
+and other files that the input needs. The potentials that label the data play the role of DFT.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from acnn.data.structures import molecular_dynamics, rattled
 from lammps_plugin import save_unified
 
 WATER_EDGE = 3.104
-"""Å of the cube that a molecule has at 1 g/cm³."""
+"""Å; edge of the cube per molecule at 1 g/cm³."""
 
 
 def silicon(quick: bool) -> acnn.BasisSpecification:
-    """Stillinger-Weber, computed by LAMMPS; the same potential is written for in.expansion to compare with."""
+    """Label silicon with LAMMPS' Stillinger-Weber; the potential is also written for comparison in in.expansion."""
     write_silicon(Path(), quick=quick)
     Path("train.xyz").replace("silicon.xyz")
     Path("test.xyz").unlink()
@@ -37,15 +37,15 @@ def silicon(quick: bool) -> acnn.BasisSpecification:
 
 
 def alloy(quick: bool) -> acnn.BasisSpecification:
-    """Copper and aluminum by ASE's effective medium theory."""
-    write_copper_aluminum(Path())  # the short set holds too few alloys for dynamics
+    """Label copper and aluminum with ASE's effective medium theory."""
+    write_copper_aluminum(Path())  # the quick set has too few alloys for dynamics
     Path("train.xyz").replace("alloy.xyz")
     Path("test.xyz").unlink()
     return acnn.BasisSpecification(elements=("Cu", "Al"), order=3, degree=7 if quick else 9, cutoff=6.0)
 
 
 def water(quick: bool) -> acnn.BasisSpecification:
-    """Molecules, pairs, droplets and small periodic boxes of flexible water."""
+    """Label molecules, pairs, droplets and small periodic boxes of flexible water."""
     rng = np.random.default_rng(0)
     boxes = list(liquid(box(rng), rng, 300.0, 20 if quick else 40))
     structures = [isolated("O"), isolated("H"), *map(labeled, [*small_structures(rng, quick), *boxes])]
@@ -65,7 +65,7 @@ def water(quick: bool) -> acnn.BasisSpecification:
 
 
 def small_structures(rng: np.random.Generator, quick: bool) -> Iterator[Atoms]:
-    """Deformed molecules, and pairs of molecules closer than a liquid brings them: what dynamics must not run into."""
+    """Yield deformed molecules, and pairs of molecules closer than in a liquid, which dynamics must avoid."""
     for _ in range(20 if quick else 60):
         yield rattled(molecule("H2O"), rng, 0.07)
     count = 150
@@ -85,13 +85,13 @@ def molecule_at(place: NDArray[np.float64], rng: np.random.Generator) -> Atoms:
 
 
 def droplet(rng: np.random.Generator) -> Atoms:
-    """Eight molecules of random orientation at the corners of a cube."""
+    """Place eight molecules of random orientation at the corners of a cube."""
     corners = WATER_EDGE * np.stack(np.meshgrid(*[[0.0, 1.0]] * 3), axis=-1).reshape(-1, 3)
     return sum((molecule_at(place, rng) for place in corners), start=Atoms())
 
 
 def box(rng: np.random.Generator) -> Atoms:
-    """The same in a periodic cube, at 1 g/cm³."""
+    """Place the same in a periodic cube, at 1 g/cm³."""
     atoms = droplet(rng)
     atoms.set_cell(2 * WATER_EDGE * np.eye(3))
     atoms.pbc = True
@@ -99,7 +99,7 @@ def box(rng: np.random.Generator) -> Atoms:
 
 
 def liquid(start: Atoms, rng: np.random.Generator, temperature: float, count: int) -> Iterator[Atoms]:
-    """Snapshots on the way from the start to a temperature (K), and at it."""
+    """Yield snapshots while heating from the start to a temperature (K), and at it."""
     settings = {"timestep": 0.5, "equilibration": 10, "interval": 50}
     yield from molecular_dynamics(start, FlexibleWater(), rng, temperature=temperature, snapshots=count, **settings)
 
@@ -109,7 +109,7 @@ def isolated(symbol: str) -> Atoms:
 
 
 def labeled(atoms: Atoms) -> Atoms:
-    """With the keys that acnn looks for."""
+    """Return a copy with labels under keys that acnn finds."""
     atoms.calc = FlexibleWater()
     copy = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     kind = {3: "molecule", 6: "pair"}.get(len(atoms), "liquid" if atoms.pbc.any() else "droplet")

@@ -1,4 +1,4 @@
-"""Flexible water of finite range, as an ASE calculator: what plays the role of DFT in the water example.
+"""Flexible water of finite range, as an ASE calculator, which plays the role of DFT in the water example.
 
 Parameters of SPC/Fw (Wu, Tepper and Voth, J. Chem. Phys. 124, 024503 (2006)): harmonic O-H bonds and H-O-H angle,
 Lennard-Jones between oxygens, charges. So that a local model can learn it, charges act up to `CUTOFF` only, with energy
@@ -79,7 +79,7 @@ def angles(atoms: Atoms) -> Term:
     cosine = np.sum(unit * other, axis=1, keepdims=True)
     bend = np.arccos(cosine) - ANGLE
     g_pc = ANGLE_STIFFNESS * bend * -1.0 / np.sqrt(1.0 - cosine**2) * (other - cosine * unit) / r
-    return 0.25 * ANGLE_STIFFNESS * bend[:, 0] ** 2, oxygen, hydrogen, r_pc, g_pc  # each angle comes twice
+    return 0.25 * ANGLE_STIFFNESS * bend[:, 0] ** 2, oxygen, hydrogen, r_pc, g_pc  # each angle is counted twice
 
 
 def between_molecules(atoms: Atoms) -> Term:
@@ -98,4 +98,4 @@ def between_molecules(atoms: Atoms) -> Term:
     at_cutoff = (SIGMA / CUTOFF) ** 6
     energies[oxygens] += 4 * EPSILON * (power**2 - power - at_cutoff**2 + at_cutoff)
     slopes[oxygens] += 4 * EPSILON * (6 * power - 12 * power**2) / r[oxygens]
-    return 0.5 * energies, i, j, r_pc, 0.5 * (slopes / r)[:, None] * r_pc  # every pair comes twice
+    return 0.5 * energies, i, j, r_pc, 0.5 * (slopes / r)[:, None] * r_pc  # each pair is counted twice

@@ -1,4 +1,4 @@
-"""What in.monitor calls from inside the run: prints, and ends it when a force is too large."""
+"""The function that in.monitor calls during the run: it prints, and ends the run when a force is too large."""
 
 from lammps_plugin.monitor import Frame, watching
 
@@ -8,7 +8,7 @@ LIMIT = 10.0
 
 @watching(every=20)
 def watch(frame: Frame) -> bool:
-    """Called on every rank with the atoms it owns; True on one of them ends the run."""
+    """Check the atoms of a rank; every rank calls this, and True on any of them ends the run."""
     force = frame.largest_force()
     if force <= LIMIT:
         return False

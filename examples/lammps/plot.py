@@ -1,4 +1,4 @@
-"""Draws what the inputs wrote: python plot.py expansion|alloy|water; the picture is NAME.png."""
+"""Plot the results of the inputs: python plot.py expansion|alloy|water writes NAME.png."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib import pyplot
 
 
 def expansion() -> None:
-    """Lattice constant of silicon by the model, and where it was run by the potential that labeled the data."""
+    """Plot the lattice constant of silicon with the model and, if it was run, the potential that labeled the data."""
     figure, axes = pyplot.subplots()
     for name, label in (("acnn", "acnn"), ("sw", "Stillinger-Weber"), ("python", "acnn, from Python")):
         path = Path(f"expansion.{name}.dat")
@@ -25,7 +25,7 @@ def expansion() -> None:
 
 
 def alloy() -> None:
-    """Energy and volume against temperature, and the radial distribution functions."""
+    """Plot energy and volume against temperature, and the radial distribution functions."""
     figure, (energy, volume, pairs) = pyplot.subplots(1, 3, figsize=(13, 4), layout="constrained")
     _, kelvin, electronvolts, volumes = np.loadtxt("alloy.dat", ndmin=2).T
     energy.plot(kelvin, electronvolts, ".")
@@ -37,7 +37,7 @@ def alloy() -> None:
 
 
 def water() -> None:
-    """Total energy at constant energy, and the radial distribution functions between molecules."""
+    """Plot the total energy at constant energy, and the radial distribution functions between molecules."""
     figure, (energy, pairs) = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
     time, total, _ = np.loadtxt("water.dat").T
     energy.plot(time, total - total[0])
@@ -48,7 +48,7 @@ def water() -> None:
 
 
 def draw_distributions(axes: pyplot.Axes, path: Path, names: tuple[str, ...]) -> None:
-    """Columns of `compute rdf`: index, r, then g(r) and the coordination number of every pair."""
+    """Plot columns of `compute rdf`: index, r, then g(r) and the coordination number of every pair."""
     rows = np.loadtxt(path, skiprows=4)
     for number, name in enumerate(names):
         axes.plot(rows[:, 1], rows[:, 2 + 2 * number], label=name)
