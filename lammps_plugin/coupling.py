@@ -4,7 +4,7 @@
     lmp.file("in.box")                       # units metal or real, and a box with one type of atoms
     lammps_plugin.attach(lmp, "si.acnn", ["Si"])
 
-is, with error messages that name what is wrong,
+does the same as the following lines, with better error messages:
 
     lammps.mliap.activate_mliappy(lmp)
     lammps.mliap.load_unified(UnifiedPotential(model))
@@ -37,8 +37,8 @@ def attach(
     The simulation box must exist, in ``units metal`` or ``real``. Every rank calls this.
 
     Args:
-        elements: chemical symbol of every atom type, "NULL" for types that the model does not see.
-        beside: pair styles that add to the model, and treat those types: ``["lj/cut 8.0"]``. Their coefficients follow:
+        elements: chemical symbol of every atom type, "NULL" for types that the model ignores.
+        beside: pair styles added to the model, which treat those types: ``["lj/cut 8.0"]``. Their coefficients follow:
             ``lmp.command("pair_coeff 1 * lj/cut 0.01 3.4")``.
     """
     potential = model if isinstance(model, Potential) else load_model(model)
@@ -56,9 +56,9 @@ def _require_usable(lmp: Any, potential: Potential, elements: Sequence[str]) -> 
     n_types = lmp.extract_setting("ntypes")
     energy_unit(lmp.extract_global("units"))
     if lmp.extract_setting("newton_pair") != 1:
-        raise ValueError("the model needs 'newton on', and this LAMMPS has newton off for pairs")
+        raise ValueError("the model needs 'newton on', but this LAMMPS has newton off for pairs")
     if len(elements) != n_types:
-        raise ValueError(f"LAMMPS has {n_types} atom types, and {len(elements)} elements are given")
+        raise ValueError(f"LAMMPS has {n_types} atom types, but {len(elements)} elements are given")
     unknown = sorted(set(elements) - {*potential.elements, "NULL"})
     if unknown:
         raise ValueError(f"the model has {', '.join(potential.elements)}, not {', '.join(unknown)}")
@@ -68,12 +68,12 @@ def _require_all_types(elements: Sequence[str], beside: Sequence[str]) -> None:
     unseen = [str(kind) for kind, element in enumerate(elements, 1) if element == "NULL"]
     if unseen and not beside:
         raise ValueError(
-            f"atom type {', '.join(unseen)} is NULL, which needs another pair style: attach(..., beside=['lj/cut 8.0'])"
+            f"atom type {', '.join(unseen)} is NULL, so it needs another pair style: attach(..., beside=['lj/cut 8.0'])"
         )
 
 
 def _hand_over(lmp: Any, unified: UnifiedPotential) -> None:
-    """To LAMMPS' own couplings, or to our plugin where there is none."""
+    """Pass the model to LAMMPS' own couplings or, if there are none, to acnn's plugin."""
     if lmp.has_package("PYTHON") and _hand_to_own_couplings(lmp, unified):
         return
     from lammps_plugin.plugin_load import load_plugin, load_unified
@@ -83,7 +83,7 @@ def _hand_over(lmp: Any, unified: UnifiedPotential) -> None:
 
 
 def _hand_to_own_couplings(lmp: Any, unified: UnifiedPotential) -> bool:
-    """Whether this LAMMPS has the plain coupling or that of KOKKOS, or both; each gets the model."""
+    """Pass the model to the plain and the KOKKOS coupling; return whether this LAMMPS has any of them."""
     try:
         from lammps import mliap
     except OSError as error:

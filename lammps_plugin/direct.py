@@ -1,4 +1,4 @@
-"""The shortest way from LAMMPS' arrays through the compiled kernel and back."""
+"""The direct path from LAMMPS' arrays through the compiled kernel and back."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from acnn.kernels.potentials import ModelKernel
 
 
 class DirectEvaluation:
-    """The kernel on NumPy arrays of LAMMPS as they are: at a few µs per atom conversions would be felt.
+    """Runs the kernel directly on LAMMPS' NumPy arrays: at a few µs per atom, conversions would be noticeable.
 
     Args:
-        numbers: atomic numbers of LAMMPS' element indices.
+        numbers: atomic number of each of LAMMPS' element indices.
     """
 
     def __init__(self, kernel: ModelKernel, numbers: IntArray, dtype: str) -> None:
         self.kernel, self.numbers, self.dtype = kernel, numbers.astype(np.int32), np.dtype(dtype)
-        self._gradients = np.empty((0, 3))  # kept: new memory costs more than what is written to it
+        self._gradients = np.empty((0, 3))  # kept: allocating memory costs more than writing to it
         self._in_order = np.arange(0, dtype=np.int32)
 
     def __call__(self, data: Any, unit: float = 1.0, counted: BoolArray | None = None) -> bool:
-        """Evaluate and deliver; False, and nothing done, where the rank needs `local_graph`.
+        """Evaluate and deliver; return False, without doing anything, if the rank needs `local_graph`.
 
         Args:
-            unit: of LAMMPS' energies, per eV.
+            unit: LAMMPS' energy unit, per eV.
             counted: which centers have an energy; None: all.
         """
         if not self._is_simple(data):
@@ -55,7 +55,7 @@ class DirectEvaluation:
         return True
 
     def _is_simple(self, data: Any) -> bool:
-        """The plain coupling, no NULL type, and centers are the first atoms in order."""
+        """Return whether this is the plain coupling, without NULL types, and centers are the first atoms in order."""
         n, elements = data.nlistatoms, data.elems
         if n == 0 or data.npairs == 0 or data.natomneigh != n or hasattr(data, "update_pair_forces_gpu"):
             return False
@@ -70,5 +70,5 @@ class DirectEvaluation:
 
 
 def threads_per_rank() -> int:
-    """``ACNN_NUM_THREADS``, or one: the other processors belong to other ranks."""
+    """Return ``ACNN_NUM_THREADS``, or one: the other processors belong to other ranks."""
     return n_threads() if os.environ.get("ACNN_NUM_THREADS") else 1

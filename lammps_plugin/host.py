@@ -1,11 +1,11 @@
-"""The LAMMPS that calls a model: what acnn must know of it, and the coupling does not tell.
+"""The LAMMPS that calls a model: facts that acnn needs but the coupling does not provide.
 
-Our plugin tells the units with the data of every step. LAMMPS' own coupling does not, nor where LAMMPS is; but the
-object that it puts into the model as its interface leads there:
+acnn's plugin passes the units with the data of every step. LAMMPS' own coupling passes neither the units nor a
+reference to LAMMPS; but the object that it puts into the model as its interface leads there:
 
     interface -> MLIAPDummyModel -> LAMMPS
 
-It is followed on Linux only, where reading memory that is not there is an error and no crash.
+It is followed on Linux only, where reading an invalid address is an error rather than a crash.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any
 from acnn.arrays import BoolArray
 
 UNITS_PER_EV = {"metal": 1.0, "real": 23.060549}
-"""LAMMPS' unit of energy in those of its unit styles whose lengths are Å; kcal/mol as LAMMPS itself converts."""
+"""LAMMPS' unit of energy in the unit styles with lengths in Å; kcal/mol as LAMMPS itself converts."""
 INTERFACES = ("MLIAPUnifiedInterface", "MLIAPUnifiedInterfaceKokkos")
 POINTER = struct.calcsize("P")
 IN_ALL = 1
-"""Bit of the group of all atoms. Fixes that exchange atoms (gcmc, gemc, charge/regulation) take it from those atoms
-without which they want to know the energy, and exclude these from all neighbor lists."""
+"""Bit of the group of all atoms. Fixes that exchange atoms (gcmc, gemc, charge/regulation) clear it for atoms that the
+energy should not include, and exclude these from all neighbor lists."""
 
 
 def energy_unit(units: str) -> float:
-    """LAMMPS' energies in a unit style, per eV."""
+    """Return LAMMPS' energy unit in a unit style, per eV."""
     if units not in UNITS_PER_EV:
         usable = " or ".join(f"'units {name}'" for name in UNITS_PER_EV)
-        raise ValueError(f"the model has eV and Å: it needs {usable}, and this LAMMPS has 'units {units}'")
+        raise ValueError(f"the model is in eV and Å: it needs {usable}, but this LAMMPS has 'units {units}'")
     return UNITS_PER_EV[units]
 
 
@@ -42,27 +42,27 @@ class Host:
     """
 
     def __init__(self, interface: Any) -> None:
-        self.interface = interface  # kept, so that no other can have its place in memory
+        self.interface = interface  # kept, so that no other object can take its place in memory
         self._lmp = lammps_of(interface)
         self._units = None if self._lmp is None else self._lmp.extract_global("units")
 
     def energy_unit(self, data: Any) -> float:
-        """Per eV, by what the data or LAMMPS tell; eV where neither does."""
+        """Return the energy unit per eV, from the data or LAMMPS; eV if neither provides it."""
         return energy_unit(getattr(data, "units", self._units) or "metal")
 
     def require_bonded_neighbors(self, data: Any) -> None:
-        """Our plugin does that itself: see its bonded.h."""
+        """Require that bonded neighbors are in the neighbor list; acnn's plugin checks this itself (bonded.h)."""
         if self._lmp is None or all(factor == 1.0 for factor in self._lmp.extract_global("special_lj")[1:]):
             return
         numbers = self._lmp.numpy.extract_atom("nspecial", nelem=data.nlocal, dim=3)
         if numbers is not None and numbers.any():
             raise ValueError(
-                "special_bonds takes neighbors, which bonds connect, from the model, and it needs them all: "
-                "add the line 'special_bonds lj/coul 1 1 1'"
+                "special_bonds hides bonded neighbors from the model, which needs them all: add the line "
+                "'special_bonds lj/coul 1 1 1'"
             )
 
     def counted(self, data: Any) -> BoolArray | None:
-        """Which centers have an energy [n_centers]; None: all. Our plugin hands over no others."""
+        """Return which centers have an energy [n_centers]; None: all. acnn's plugin passes only these."""
         if self._lmp is None or not data.eflag or data.nlistatoms == 0 or hasattr(data, "update_pair_forces_gpu"):
             return None
         masks = self._lmp.numpy.extract_atom("mask", nelem=data.nlocal)
@@ -71,7 +71,7 @@ class Host:
 
 
 def lammps_of(interface: Any) -> Any:
-    """LAMMPS as its Python module has it; None where it is not found."""
+    """Return LAMMPS as an object of its Python module; None if it is not found."""
     address = _address(interface)
     if address is None:
         return None
@@ -83,8 +83,11 @@ def lammps_of(interface: Any) -> Any:
 
 
 def _address(interface: Any) -> int | None:
-    """Of the class LAMMPS. A class of LAMMPS begins with its table of functions, the address of LAMMPS, and references
-    to the members of LAMMPS in their order: from these it is known."""
+    """Return the address of the LAMMPS object.
+
+    A class of LAMMPS begins with its table of functions, the address of LAMMPS, and references to the members of LAMMPS
+    in order, by which it is recognized.
+    """
     kind = type(interface)
     if kind.__name__ not in INTERFACES or kind.__basicsize__ != object.__basicsize__ + 3 * POINTER:
         return None

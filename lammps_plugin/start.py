@@ -1,4 +1,4 @@
-"""How ``acnn lammps run`` starts LAMMPS."""
+"""The command with which ``acnn lammps run`` starts LAMMPS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lammps_plugin.installation import (
 
 @dataclass(frozen=True)
 class Start:
-    """A command, the changes of the environment it needs, and what the user should know."""
+    """A command, the environment changes it needs, and warnings for the user."""
 
     command: list[str]
     changes: dict[str, str]
@@ -30,16 +30,16 @@ class Start:
 
 
 def start(deck: Path, ranks: int, wanted: str | None = None, arguments: Sequence[str] = ()) -> Start:
-    """Look for LAMMPS and the ``mpiexec`` that belongs to it, and compile the plugin if LAMMPS needs it.
+    """Find LAMMPS and the ``mpiexec`` that belongs to it, and compile the plugin if LAMMPS needs it.
 
     Args:
         deck: LAMMPS' input.
         ranks: number of MPI processes; one is started without ``mpiexec``.
         wanted: name or path of the program.
-        arguments: LAMMPS' own, after those that are written here.
+        arguments: further arguments of LAMMPS.
 
     Raises:
-        FileNotFoundError: there is no such input.
+        FileNotFoundError: the input does not exist.
         InstallationError: there is no LAMMPS, or no launcher that fits it.
     """
     if not deck.is_file():
@@ -50,25 +50,25 @@ def start(deck: Path, ranks: int, wanted: str | None = None, arguments: Sequence
     changes, warnings = environment_changes(program.library_path), _too_many(ranks)
     if problem := plugin_problem(program):
         warnings.append(f"no pair_style mliap unified: {problem}")
-        changes[PLUGIN_SWITCH] = "0"  # else every rank says so again
+        changes[PLUGIN_SWITCH] = "0"  # otherwise every rank repeats it
     return Start([*launcher, str(program.path), "-in", str(deck), *arguments], changes, warnings)
 
 
 def _require_one_launcher(ranks: int, environment: Mapping[str, str] = os.environ) -> None:
     told = told_ranks(environment)
     if ranks > 1 and told > 1:
-        raise ValueError(f"a launcher has started {told} processes of this command already: leave out -n")
+        raise ValueError(f"a launcher has already started {told} processes of this command: leave out -n")
 
 
 def _too_many(ranks: int) -> list[str]:
     available = n_processors()
     if ranks <= available:
         return []
-    return [f"{ranks} ranks on {available} processors: they will wait for each other"]
+    return [f"{ranks} ranks on {available} processors: they will slow each other down"]
 
 
 def plugin_problem(program: Program) -> str:
-    """Why the plugin, which is compiled now if need be, cannot be had; nothing where it can, or is not needed."""
+    """Return why the plugin cannot be used; empty if it can or is not needed. It is compiled if necessary."""
     if not program.needs_plugin or os.environ.get(PLUGIN_SWITCH) == "0":
         return ""
     try:

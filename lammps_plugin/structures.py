@@ -1,4 +1,4 @@
-"""Structures into LAMMPS, and back to ASE: box, atoms, isotopes, velocities, constraints."""
+"""Transfer of structures to LAMMPS and back to ASE: box, atoms, isotopes, velocities, constraints."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from lammps_plugin.input_lines import run_with_path
 
 PS_PER_FS = 1e-3
 MARGIN = 1.0
-"""Å around the atoms along directions without periodicity; the box grows with the atoms there."""
+"""Å around the atoms along nonperiodic directions, in which the box grows with the atoms."""
 RESTART_MAGIC = b"LammpS RestartT"
 MOST_TYPES = 1000
 """LAMMPS keeps tables of pairs of types."""
 
 
 def load_atoms(lmp: Any, atoms: ase.Atoms, reach: float) -> list[str]:
-    """Box, atoms and the groups of constraints; returns the element of every atom type.
+    """Create box, atoms and the groups of constraints; return the element of every atom type.
 
     Args:
-        reach: Å, which the box has at least where it is not periodic: LAMMPS takes no box much smaller than its cutoff.
+        reach: minimum length in Å of the box along nonperiodic directions: LAMMPS accepts no box much smaller than its
+            cutoff.
     """
     if len(atoms) == 0:
-        raise ValueError("there is no atom to move")
+        raise ValueError("there are no atoms to move")
     if not np.isfinite(atoms.positions).all():
         raise ValueError("a position is infinite or not a number")
     kinds = _kinds(atoms)
@@ -56,10 +57,10 @@ def load_atoms(lmp: Any, atoms: ase.Atoms, reach: float) -> list[str]:
 
 
 def _kinds(atoms: ase.Atoms) -> list[tuple[int, float]]:
-    """Atomic number and mass of every atom type: isotopes are types of their own."""
+    """Return atomic number and mass of every atom type: isotopes are separate types."""
     kinds = sorted(set(zip(atoms.numbers.tolist(), atoms.get_masses().tolist(), strict=True)))
     if len(kinds) > MOST_TYPES:
-        raise ValueError(f"the atoms have {len(kinds)} different masses; run_md takes at most {MOST_TYPES}")
+        raise ValueError(f"the atoms have {len(kinds)} different masses, but run_md supports at most {MOST_TYPES}")
     return kinds
 
 
@@ -75,11 +76,11 @@ def _create(lmp: Any, atoms: ase.Atoms, prism: Prism, kinds: Sequence[tuple[int,
         len(atoms), list(range(1, len(atoms) + 1)), types, positions.reshape(-1).tolist(), velocities
     )
     if created != len(atoms):
-        raise ValueError(f"LAMMPS took {created} of {len(atoms)} atoms: some lie outside the box")
+        raise ValueError(f"LAMMPS created only {created} of {len(atoms)} atoms: some lie outside the box")
 
 
 def _box(atoms: ase.Atoms, reach: float) -> tuple[FloatArray, FloatArray]:
-    """A cell with three vectors around the atoms, and its origin; directions without periodicity get what they need."""
+    """Return a cell with three vectors around the atoms, and its origin; nonperiodic directions get enough room."""
     cell = _directions(atoms)
     if atoms.pbc.all():
         return cell, np.zeros(3)
@@ -94,7 +95,7 @@ def _box(atoms: ase.Atoms, reach: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _directions(atoms: ase.Atoms) -> FloatArray:
-    """The periodic vectors of the cell, and unit vectors at right angles to them: LAMMPS tilts no others."""
+    """Return the periodic vectors of the cell, and unit vectors perpendicular to them: LAMMPS tilts no others."""
     cell, pbc = atoms.cell.complete().array.copy(), atoms.pbc
     if not atoms.cell.array[pbc].any(axis=1).all():
         raise ValueError("the structure is periodic along a direction in which its cell has no vector")
@@ -114,16 +115,17 @@ def _directions(atoms: ase.Atoms) -> FloatArray:
 
 
 def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]:
-    """Read a LAMMPS data or restart file; every rank keeps its own atoms. Returns the element of every atom type."""
+    """Read a LAMMPS data or restart file; every rank keeps its own atoms. Return the element of every atom type."""
     if not elements:
-        raise ValueError(f"elements must name the element of every atom type of {path.name}, in their order")
+        raise ValueError(f"elements must give the element of every atom type of {path.name}, in order")
     if not path.is_file():
         raise ValueError(f"there is no data or restart file {path}")
-    going_on = is_restart(path)
-    run_with_path(lmp, f"{'read_restart' if going_on else 'read_data'} {{}}", path)
+    continues = is_restart(path)
+    run_with_path(lmp, f"{'read_restart' if continues else 'read_data'} {{}}", path)
     if len(elements) != lmp.extract_global("ntypes"):
-        raise ValueError(f"{path.name} has {lmp.extract_global('ntypes')} atom types, elements names {len(elements)}")
-    if not going_on and not _has_masses(path):
+        n_types = lmp.extract_global("ntypes")
+        raise ValueError(f"{path.name} has {n_types} atom types, but elements gives {len(elements)}")
+    if not continues and not _has_masses(path):
         for kind, symbol in enumerate(elements, start=1):
             lmp.command(f"mass {kind} {atomic_masses[atomic_numbers[symbol]]}")
     _require_order(path, elements, _masses(lmp)[1:])
@@ -131,42 +133,42 @@ def load_file(lmp: Any, path: Path, elements: Sequence[str] | None) -> list[str]
 
 
 def _has_masses(path: Path) -> bool:
-    """Whether a data file says what the types weigh."""
+    """Return whether a data file contains the masses of the types."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", errors="replace") as lines:
         return any(line.split("#")[0].strip() == "Masses" for line in lines)
 
 
 def _require_order(path: Path, elements: Sequence[str], masses: FloatArray) -> None:
-    """The elements are in the order of the masses; unusual masses are the user's business."""
+    """Require that elements are in the order of the masses; unusual masses are accepted."""
     usual = {symbol: float(atomic_masses[atomic_numbers[symbol]]) for symbol in elements}
     for kind, (symbol, mass) in enumerate(zip(elements, masses.tolist(), strict=True), start=1):
         others = [other for other in usual if abs(mass / usual[other] - 1) < 0.01]
         if others and abs(mass / usual[symbol] - 1) > 0.05:
             raise ValueError(
-                f"type {kind} of {path.name} weighs {mass:g}, which is {others[0]}, and elements says it is {symbol}"
+                f"type {kind} of {path.name} has the mass {mass:g} of {others[0]}, but elements says it is {symbol}"
             )
 
 
 def _masses(lmp: Any) -> FloatArray:
-    """Of the types, from 1 on."""
+    """Return the masses of the types; index 0 is unused."""
     return np.array(lmp.numpy.extract_atom("mass"), dtype=float).reshape(-1)
 
 
 def is_restart(path: Path) -> bool:
-    """Whether a file is a restart file of LAMMPS, by its first bytes."""
+    """Return whether a file is a restart file of LAMMPS, judging by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(RESTART_MAGIC)) == RESTART_MAGIC
 
 
 def is_moving(structure: ase.Atoms | str | os.PathLike[str], ensemble: str) -> bool:
-    """Whether the structure brings velocities; a thermostat wakes nothing that is at rest."""
+    """Return whether the structure has usable velocities; a thermostat cannot heat atoms at rest."""
     if not isinstance(structure, ase.Atoms):
         return is_restart(Path(structure))
     return structure.has("momenta") and (ensemble == "nve" or bool(structure.get_momenta().any()))
 
 
 def gather(lmp: Any, symbols: Sequence[str], pbc: Sequence[bool], rank: int) -> ase.Atoms | None:
-    """The whole structure, on rank 0: positions, velocities, masses and constraints, in LAMMPS' orientation."""
+    """Collect the whole structure on rank 0: positions, velocities, masses, constraints, in LAMMPS' orientation."""
     n = lmp.get_natoms()
     x, v = (np.array(lmp.gather_atoms(name, 1, 3)).reshape(n, 3) for name in "xv")
     kinds, masks = (np.array(lmp.gather_atoms(name, 0, 1)) for name in ("type", "mask"))

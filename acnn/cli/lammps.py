@@ -56,8 +56,8 @@ def doctor(
         write_atomically(json_file, json.dumps(report.as_dict(), indent=1).encode())
     console.print(_table(report.findings))
     for finding in report.findings:
-        if finding.mend:
-            console.print(f"{escape(finding.what)}:\n  {escape(finding.mend)}", highlight=False, soft_wrap=True)
+        if finding.fix:
+            console.print(f"{escape(finding.what)}:\n  {escape(finding.fix)}", highlight=False, soft_wrap=True)
     console.print("LAMMPS runs models of acnn" if report.works else "LAMMPS does not run models of acnn")
     if not report.works:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""How far a prediction can be trusted: the spread of committees, beside the errors that are made."""
+"""Uncertainty of predictions: the spread of committees, and its comparison with actual errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of a model with a committee on labeled structures: errors beside their standard deviations."""
+"""Predictions of a model with a committee on labeled structures: errors and their standard deviations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def predict(
     advance: Callable[[], None] = lambda: None,
     kernel: str | None = None,
 ) -> dict[str, Predicted]:
-    """Errors on labeled structures with their predicted standard deviations, for every quantity that has labels.
+    """Return errors on labeled structures with predicted standard deviations, for every quantity with labels.
 
     Energies and virials (six Voigt components) in meV/atom, force components in eV/Å.
 
@@ -37,7 +37,7 @@ def predict(
 
 
 def _rows(model: Potential, structure: LabeledStructure, kernel: str | None) -> dict[str, FloatArray]:
-    """Error, epistemic and aleatoric standard deviation [3, n] of the quantities with labels."""
+    """Return error, epistemic and aleatoric standard deviation [3, n] of the quantities with labels."""
     graph = atomic_graph(structure.atoms, model.cutoff)
     found = model.pair_gradients(graph, kernel)
     deviations = committee_deviations(

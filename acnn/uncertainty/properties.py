@@ -2,11 +2,11 @@
 
     x_std = sqrt(1/K Σ_k (x^k - x)²)
 
-is the spread of the K members about the model, the epistemic term of `acnn.uncertainty.committee`; the noise of the
-labels is not in it. Members of an ensemble spread about their mean as they do without the floor at which energies of
-networks level off; ``committee_energies`` and so on are the model's plus these deviations.
+is the spread of the K members about the model, the epistemic term of `acnn.uncertainty.committee`, without the noise of
+the labels. The deviations of ensemble members are those without the lower bounds of network energies;
+``committee_energies`` and so on are the results of the model plus these deviations.
 
-Standard deviations do not add, and committees may differ in size: a sum of potentials has none of these properties.
+Standard deviations do not add, and committees may differ in size, so a sum of potentials has none of these properties.
 """
 
 from __future__ import annotations
@@ -25,53 +25,53 @@ from acnn.uncertainty.committee import Deviations, committee_deviations
 
 
 def deviations(evaluation: Evaluation) -> Deviations:
-    """What the members find beyond the model."""
+    """Return the deviations of the members from the model."""
     return committee_deviations(evaluation.potential, evaluation.graph, evaluation.kernel)
 
 
 def stress_deviations(evaluation: Evaluation) -> FloatArray:
-    """Of the members, eV/Å³ [K, 6]."""
+    """Return the deviations of the members' stresses, eV/Å³ [K, 6]."""
     virials = array(cast("Tensor", evaluation.once(deviations).virials)[:, 0])
     return voigt_from_full(stress_from_virial(virials, evaluation.needed_volume))
 
 
 def energy_std(evaluation: Evaluation) -> float:
-    """Of the energy, eV."""
+    """Return the standard deviation of the energy, eV."""
     return float(evaluation.once(deviations).energy_std[0])
 
 
 def energies_std(evaluation: Evaluation) -> FloatArray:
-    """Of the energies of single atoms, eV [n_atoms]."""
+    """Return the standard deviations of site energies, eV [n_atoms]."""
     return array(evaluation.once(deviations).site_energies_std)
 
 
 def forces_std(evaluation: Evaluation) -> FloatArray:
-    """Of force components, eV/Å [n_atoms, 3]."""
+    """Return the standard deviations of force components, eV/Å [n_atoms, 3]."""
     return array(evaluation.once(deviations).forces_std)
 
 
 def stress_std(evaluation: Evaluation) -> FloatArray:
-    """Of components of the stress, eV/Å³ [6]."""
+    """Return the standard deviations of stress components, eV/Å³ [6]."""
     return np.sqrt((evaluation.once(stress_deviations) ** 2).mean(axis=0))
 
 
 def committee_energies(evaluation: Evaluation) -> FloatArray:
-    """Energies by the members, eV [K]."""
+    """Return the energies of the members, eV [K]."""
     return evaluation.once(energy) + array(evaluation.once(deviations).energies[:, 0])
 
 
 def committee_forces(evaluation: Evaluation) -> FloatArray:
-    """Forces by the members, eV/Å [K, n_atoms, 3]."""
+    """Return the forces of the members, eV/Å [K, n_atoms, 3]."""
     return evaluation.once(forces) + array(cast("Tensor", evaluation.once(deviations).forces))
 
 
 def committee_stress(evaluation: Evaluation) -> FloatArray:
-    """Stress by the members, eV/Å³ [K, 6]."""
+    """Return the stresses of the members, eV/Å³ [K, 6]."""
     return evaluation.once(stress) + evaluation.once(stress_deviations)
 
 
 def has_committee(potential: Potential) -> bool:
-    """Whether it has one."""
+    """Return whether a potential has a committee."""
     return potential.has_committee
 
 

@@ -1,4 +1,4 @@
-"""``acnn lammps doctor``: what of LAMMPS works with acnn on this machine, and what mends the rest."""
+"""``acnn lammps doctor``: check that LAMMPS can run acnn models on this machine, and how to fix what cannot."""
 
 from lammps_plugin.doctor.examination import Report, examine
 from lammps_plugin.doctor.findings import Finding

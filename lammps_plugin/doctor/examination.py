@@ -1,4 +1,4 @@
-"""All questions of the doctor, in their order."""
+"""All checks of the doctor, in order."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Report:
 
     findings: list[Finding] = field(default_factory=list)
     works: bool = False
-    """LAMMPS runs models as the ASE calculator does: the program, or where none was asked for the Python module."""
+    """Whether LAMMPS agrees with the ASE calculator: the program or, unless one was requested, the Python module."""
     output: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report in a form for JSON."""
         return {"acnn": metadata.version("acnn"), **asdict(self)}
 
 
@@ -38,13 +38,13 @@ def examine(
     limit: float = TIME_LIMIT,
     announce: Callable[[str], None] = lambda doing: None,
 ) -> Report:
-    """Look for LAMMPS, and try it.
+    """Find LAMMPS and test it.
 
     Args:
-        wanted: name or path of the program; None looks for it.
-        build_again: compile the plugin even if there is one.
+        wanted: name or path of the program; None searches for it.
+        build_again: compile the plugin even if it exists.
         limit: seconds for every child process.
-        announce: is told what comes next.
+        announce: called with a description of each step.
     """
     report = Report()
     with tempfile.TemporaryDirectory(prefix="acnn-doctor-") as folder:

@@ -1,4 +1,4 @@
-"""What the doctor says: one row for every question."""
+"""The findings of the doctor, one row per check."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
 
     Attributes:
         status: "ok", "warning" (works, but), "missing" or "fails".
-        mend: the command that mends it, or a sentence where there is none.
+        fix: the command that fixes it, or a sentence if there is none.
     """
 
     what: str
     found: str
     status: str
-    mend: str = ""
+    fix: str = ""

@@ -17,11 +17,11 @@ SHOWN_PACKAGES = ("ML-IAP", "PYTHON", "PLUGIN", "KOKKOS", "ML-PACE", "ML-SNAP", 
 
 
 def of_program(program: Program) -> Iterator[Finding]:
-    """Version, place, shared libraries and packages."""
+    """Report version, path, shared libraries and packages."""
     yield Finding("lmp", f"{program.version}, {program.path}", OK)
     if program.library_path:
-        mend = f"export LD_LIBRARY_PATH={program.library_path}"
-        yield Finding("libraries", "lmp does not find its shared libraries by itself", WARNING, mend)
+        fix = f"export LD_LIBRARY_PATH={program.library_path}"
+        yield Finding("libraries", "lmp does not find its shared libraries by itself", WARNING, fix)
     absent = [package for package in SHOWN_PACKAGES if package not in program.packages]
     present = [package for package in SHOWN_PACKAGES if package in program.packages]
     found = ", ".join(present) + (f"; not {', '.join(absent)}" if absent else "")
@@ -30,13 +30,13 @@ def of_program(program: Program) -> Iterator[Finding]:
 
 
 def of_plugin(again: bool) -> Iterator[Finding]:
-    """The plugin, which is compiled now if it is not there, and what it needs."""
+    """Report the plugin and what it needs; compile it if it does not exist."""
     try:
         yield Finding("C++ compiler", str(shutil.which(plugin_build.compiler()[0])), OK)
     except plugin_build.PluginError as error:
         yield Finding("C++ compiler", str(error), WARNING, remedies.of_plugin(str(error)))
     if os.environ.get(PLUGIN_SWITCH) == "0":
-        yield Finding("plugin", f"left out: {PLUGIN_SWITCH}=0", MISSING, f"unset {PLUGIN_SWITCH}")
+        yield Finding("plugin", f"disabled by {PLUGIN_SWITCH}=0", MISSING, f"unset {PLUGIN_SWITCH}")
         return
     try:
         yield Finding("plugin", f"compiled, {plugin_build.build(again=again)}", OK)
@@ -49,7 +49,7 @@ def of_plugin(again: bool) -> Iterator[Finding]:
 
 
 def of_mpi(program: Program, limit: float) -> Iterator[Finding]:
-    """The MPI library of LAMMPS beside that of mpi4py."""
+    """Compare the MPI libraries of LAMMPS and mpi4py."""
     own = program.mpi or "unknown"
     try:
         other = mpi4py_library(limit)
@@ -59,14 +59,14 @@ def of_mpi(program: Program, limit: float) -> Iterator[Finding]:
     same = mpi_family(own) == mpi_family(other)
     yield Finding(
         "MPI library",
-        f"LAMMPS: {own}; mpi4py: {other}{'' if same else ': from Python, they do not fit together'}",
+        f"LAMMPS: {own}; mpi4py: {other}{'' if same else ' (incompatible when used from Python)'}",
         OK if same else WARNING,
         "" if same else remedies.of_mpi4py(mpi_family(own)),
     )
 
 
 def of_threads() -> Finding:
-    """Of a rank, beside the processors there are."""
+    """Report the number of threads per rank and of processors."""
     text, processors = os.environ.get("ACNN_NUM_THREADS", ""), n_processors()
     if not text:
         return Finding("threads", f"one per rank; {processors} processors", OK)

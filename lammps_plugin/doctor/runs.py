@@ -1,4 +1,4 @@
-"""What runs: the trial runs of LAMMPS, row by row."""
+"""The trial runs of LAMMPS, row by row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LABELS = {
 
 
 def of_serial(program: Program, trial: Trial) -> Iterator[Finding]:
-    """On one rank: two atoms, 64 atoms, the file that `acnn export` writes, memory, KOKKOS, newton."""
+    """Test one rank: two atoms, 64 atoms, the file that `acnn export` writes, memory, KOKKOS, newton."""
     changes = environment_changes(program.library_path)
     trial.run([str(program.path)], changes, [PAIR, CRYSTAL, TORCH_FILE, MEMORY])
     yield from _of_coupling(program, trial)
@@ -60,14 +60,14 @@ def of_serial(program: Program, trial: Trial) -> Iterator[Finding]:
 
 
 def _kokkos_arguments(program: Program) -> list[str]:
-    """With which LAMMPS runs its KOKKOS styles: on one GPU, or on one thread where it was built without."""
+    """Return the switches for LAMMPS' KOKKOS styles: on one GPU, or on one thread if it was built without GPUs."""
     on_host = program.kokkos.split()[0] in ("Serial", "OpenMP", "Threads", "Pthreads")
     device = "t" if on_host else "g"
     return ["-k", "on", device, "1", "-sf", "kk", "-pk", "kokkos", "newton", "on", "neigh", "half"]
 
 
 def _of_coupling(program: Program, trial: Trial) -> Iterator[Finding]:
-    """Which Python LAMMPS runs, and through what it came there."""
+    """Report the Python that LAMMPS runs, and the coupling through which."""
     facts = next(iter(trial.facts("facts")), None)
     if facts is None:
         return
@@ -78,25 +78,25 @@ def _of_coupling(program: Program, trial: Trial) -> Iterator[Finding]:
         yield Finding("Python in LAMMPS", f"{python}: {facts['error']}", FAILS, remedies.of_python(facts))
     else:
         inside, here = facts["acnn"], metadata.version("acnn")
-        found = f"{python}, acnn {inside}" + ("" if inside == here else f", and here acnn {here}")
-        status, mend = (OK, "") if inside == here else (WARNING, remedies.of_python(facts))
-        yield Finding("Python in LAMMPS", found, status, mend)
+        found = f"{python}, acnn {inside}" + ("" if inside == here else f", but here acnn {here}")
+        status, fix = (OK, "") if inside == here else (WARNING, remedies.of_python(facts))
+        yield Finding("Python in LAMMPS", found, status, fix)
     if own:
         yield from _of_path()
 
 
 def _of_path() -> Iterator[Finding]:
-    """LAMMPS' own coupling takes the environment of the first python3."""
+    """Check the first python3 on PATH, whose environment LAMMPS' own coupling uses."""
     first = shutil.which("python3")
     if first is None or Path(first).parent != environment_programs():
-        found = f"{first or 'none'}: LAMMPS started without acnn lammps run takes modules from there"
+        found = f"{first or 'none'}: LAMMPS started without acnn lammps run takes its modules from there"
         yield Finding("python3 on PATH", found, WARNING, f"export PATH={environment_programs()}:$PATH")
 
 
 def _compared(stage: Stage, program: Program | None, trial: Trial) -> Finding:
     problem, what = trial.problems.get(stage.name), LABELS[stage.name]
     if problem is None:
-        return Finding(what, "not tried: an earlier one failed", WARNING)
+        return Finding(what, "not tried, because an earlier run failed", WARNING)
     if problem:
         return Finding(what, problem, FAILS, remedies.of_run(problem, program, trial.limit))
     try:
@@ -109,29 +109,29 @@ def _compared(stage: Stage, program: Program | None, trial: Trial) -> Finding:
 
 
 def _of_memory(program: Program, trial: Trial) -> Finding:
-    """The array of atoms × pairs that LAMMPS' own pair_style mliap has had since its beginning."""
+    """Look for the array of atoms × pairs that LAMMPS' own pair_style mliap has always had."""
     what, problem = LABELS["memory"], trial.problems.get("memory")
     if problem is None:
-        return Finding(what, "not tried: an earlier one failed", WARNING)
+        return Finding(what, "not tried, because an earlier run failed", WARNING)
     if problem:
         return Finding(what, f"1000 atoms: {problem}", FAILS, remedies.of_run(problem, program, trial.limit))
     (facts,) = trial.facts("memory")
     if facts["grown"] is None:
-        return Finding(what, "unknown: this system does not tell the size of a process", OK)
+        return Finding(what, "unknown: this system does not report the size of a process", OK)
     if facts["grown"] < facts["suspected"] / 2:
         return Finding(what, "proportional to the number of atoms", OK)
-    found = "LAMMPS takes 4 bytes × atoms × pairs of a rank, and may crash when its number of atoms changes"
+    found = "LAMMPS takes 4 bytes × atoms × pairs per rank, and may crash when the number of atoms changes"
     return Finding(what, found, WARNING, remedies.MEMORY)
 
 
 def of_ranks(program: Program, trial: Trial) -> Iterator[Finding]:
-    """On two ranks, by the launcher that fits LAMMPS; only where one rank works."""
+    """Test two ranks, with the launcher that fits LAMMPS; only if one rank works."""
     try:
         launcher = find_launcher(program)
     except InstallationError as error:
         yield Finding("mpiexec", str(error), MISSING, remedies.of_launcher(program))
         return
-    yield Finding("mpiexec", f"{launcher.path}, {launcher.family or 'of an unknown MPI'}", OK)
+    yield Finding("mpiexec", f"{launcher.path}, {launcher.family or 'unknown MPI'}", OK)
     if trial.problems.get("many") == "":
         yield from _of_two_ranks(program, launcher, trial)
 
@@ -141,7 +141,7 @@ def _of_two_ranks(program: Program, launcher: Launcher, trial: Trial) -> Iterato
     changes = environment_changes(program.library_path)
     trial.run([str(launcher.path), "-n", "2", str(program.path)], changes, [RANKS, MPI4PY])
     if 1 in ranks_in(trial.output[earlier:]):
-        found = f"{launcher.path} started two LAMMPS of one rank each: it is not of LAMMPS' MPI library"
+        found = f"{launcher.path} started LAMMPS twice on one rank each: it belongs to another MPI library"
         yield Finding(LABELS["ranks"], found, FAILS, remedies.of_launcher(program))
         return
     yield _compared(RANKS, program, trial)
@@ -154,7 +154,7 @@ def _of_two_ranks(program: Program, launcher: Launcher, trial: Trial) -> Iterato
 
 
 def of_module(program: Program | None, trial: Trial) -> Iterator[Finding]:
-    """The Python module ``lammps`` of this Python, and a potential attached to it, as a script of the user's runs."""
+    """Test the Python module ``lammps`` of this Python with an attached potential, as in a user's script."""
     changes = environment_changes()
     try:
         module = describe_module(changes, trial.limit)

@@ -1,7 +1,7 @@
 """Small runs of LAMMPS with a random model, whose results are compared with the ASE calculator.
 
-LAMMPS is a child process. It works through stages, one structure each, and leaves a file after every one, so that
-it is known how far it came.
+LAMMPS is a child process. It works through stages, one structure each, and leaves a file after each one, which shows
+how far it got.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from lammps_plugin.doctor.trial_input import FROM_PYTHON, NEWTON, Stage, model, 
 from lammps_plugin.loading import PERMISSION
 
 AGREEMENT = 1e-9
-"""eV, eV/Å and eV/Å³: the same terms in other orders differ by less."""
+"""eV, eV/Å and eV/Å³; the same terms summed in another order differ by less."""
 BAR_PER_EV_A3 = 1.6021765e6
 """LAMMPS' own constant (nktv2p of units metal)."""
 LAMMPS_TO_VOIGT = [0, 1, 2, 5, 4, 3]
-"""xx yy zz xy xz yz, as LAMMPS has them, in ASE's order."""
+"""Positions of ASE's Voigt components in LAMMPS' order, xx yy zz xy xz yz."""
 
 
 @dataclass(frozen=True)
 class Deviations:
-    """Largest ones from the ASE calculator."""
+    """Largest deviations from the ASE calculator."""
 
     energy: float
     """eV"""
@@ -41,7 +41,8 @@ class Deviations:
 
     @property
     def largest(self) -> float:
-        return float(np.max([self.energy, self.forces, self.stress]))  # NaN stays NaN
+        """The largest of the deviations; NaN if one is."""
+        return float(np.max([self.energy, self.forces, self.stress]))
 
     def __str__(self) -> str:
         return f"{self.energy:.0e} eV, {self.forces:.0e} eV/Å, {self.stress:.0e} eV/Å³"
@@ -49,12 +50,12 @@ class Deviations:
 
 @dataclass
 class Trial:
-    """What runs in one folder left behind.
+    """Runs in one folder, and what they left behind.
 
     Attributes:
-        folder: with what `write_files` writes.
-        problems: why a stage failed; it is empty for one that did not.
-        output: of all runs.
+        folder: contains what `write_files` writes.
+        problems: the reason why a stage failed; empty if it did not.
+        output: that of all runs.
     """
 
     folder: Path
@@ -63,9 +64,9 @@ class Trial:
     output: str = ""
 
     def run(self, command: Sequence[str], changes: Mapping[str, str], stages: Sequence[Stage]) -> None:
-        """Run the stages in one process; after one that fails, the others in a new one.
+        """Run the stages in one process; after a failure, run the others in a new one.
 
-        Where the first stage fails, or one never ends, the others are not tried.
+        If the first stage fails, or one does not finish, the others are not tried.
         """
         remaining = list(stages)
         while remaining:
@@ -77,20 +78,20 @@ class Trial:
             remaining = remaining[n_done + 1 :]
 
     def run_from_python(self, changes: Mapping[str, str]) -> None:
-        """The stage "module": `lammps_plugin.attach` in the module ``lammps`` of this Python."""
+        """Run the stage "module": `lammps_plugin.attach` in the module ``lammps`` of this Python."""
         stage = Stage("module", "many", "")
         (self.folder / "module.setup").write_text(stage.setup(), "ascii")
         (self.folder / "module.measure").write_text(stage.measure(), "ascii")
         self._note([stage], self._child([sys.executable, "-c", FROM_PYTHON], changes))
 
     def _child(self, command: Sequence[str], changes: Mapping[str, str]) -> Ended:
-        # The plugin's permission is for the models of `trial_input` that tell what they find.
+        # The permission is needed for the models of `trial_input` that report what they find.
         ended = run_child(command, {**changes, PERMISSION: "1"}, folder=self.folder, limit=self.limit)
         self.output += ended.output
         return ended
 
     def _note(self, stages: Sequence[Stage], ended: Ended) -> int:
-        """How many went well, and the problem of the next one."""
+        """Count the stages that succeeded, and record the problem of the next one."""
         done = [stage for stage in stages if (self.folder / f"{stage.name}.done").exists()]
         self.problems.update({stage.name: "" for stage in done})
         if not ended.succeeded:
@@ -101,7 +102,7 @@ class Trial:
         return len(done)
 
     def deviations(self, stage: Stage) -> Deviations:
-        """From the ASE calculator, of a stage that went well."""
+        """Return the deviations from the ASE calculator of a stage that succeeded."""
         from ase_calculator import ACNNCalculator
 
         atoms = structures()[stage.structure]
@@ -116,16 +117,16 @@ class Trial:
         )
 
     def facts(self, name: str) -> list[dict[str, Any]]:
-        """What the processes told: "facts", "mpi" or "memory"."""
+        """Return what the processes reported: "facts", "mpi" or "memory"."""
         return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(self.folder.glob(f"{name}*.json"))]
 
     def newton(self) -> str:
-        """Of pairs where the input does not say: "1" is on; empty if LAMMPS did not tell."""
+        """Return the default newton setting for pairs: "1" is on; empty if unknown."""
         file = self.folder / "newton"
         return file.read_text(encoding="ascii").strip() if file.exists() else ""
 
 
 def ranks_in(output: str) -> list[int]:
-    """Sizes of the processor grids that LAMMPS reports: [2] for two ranks, [1, 1] for two that run alone."""
+    """Return the sizes of LAMMPS' processor grids: [2] for two ranks, [1, 1] for two separate runs."""
     grids = re.findall(r"(\d+) by (\d+) by (\d+) MPI processor grid", output)
     return [int(np.prod([int(n) for n in grid])) for grid in grids]

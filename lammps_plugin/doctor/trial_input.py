@@ -1,4 +1,4 @@
-"""What the trial runs of LAMMPS read: structures, a random model, input, and pickles that tell what they find."""
+"""Input of the trial runs of LAMMPS: structures, a random model, scripts, and pickles that report what they find."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lammps_plugin.mliap import UnifiedPotential
 from lammps_plugin.shell import Call, save_unified
 
 PROBE_CUTOFF = 6.5
-"""Å; many neighbors, since what the probe looks for grows with their number."""
+"""Å; gives many neighbors, since the memory that the probe looks for grows with their number."""
 
 
 def structures() -> dict[str, ase.Atoms]:
-    """Two atoms, 64 atoms off their places, and 1000 for the memory, all of silicon and periodic."""
+    """Return two atoms, 64 displaced atoms, and 1000 for the memory test, all periodic silicon."""
     pair = ase.Atoms("Si2", [[1.0, 1.0, 1.0], [2.1, 2.6, 2.4]], cell=[12.0, 12.0, 12.0], pbc=True)
     crystal = ase.build.bulk("Si", cubic=True) * (2, 2, 2)
     crystal.rattle(0.1, seed=1)
@@ -34,7 +34,7 @@ def structures() -> dict[str, ase.Atoms]:
 
 
 def model() -> LinearACE:
-    """Of silicon, with random coefficients."""
+    """Return a model of silicon with random coefficients."""
     return random_model(["Si"], order=3, degree=5.0, cutoff=4.5)
 
 
@@ -54,7 +54,7 @@ if not os.path.exists(path):  # after `clear`, sys.prefix may be that of the bas
     with open(path, "w") as file:
         json.dump(facts, file)
 """
-"""Run by LAMMPS' Python before anything of acnn is needed there."""
+"""Runs in LAMMPS' Python before acnn is needed there."""
 
 MPI_FACTS = """
 import json, os
@@ -68,7 +68,7 @@ with open("mpi.%d.json" % os.getpid(), "w") as file:
 
 
 class MemoryProbe:
-    """A model without energy that writes how much address space LAMMPS has taken since it was loaded."""
+    """A model without energy that records how much address space LAMMPS has taken since loading it."""
 
     ndescriptors = nparams = 1
     element_types = ["Si"]
@@ -81,10 +81,10 @@ class MemoryProbe:
         return MemoryProbe, ()
 
     def compute_descriptors(self, data: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def compute_gradients(self, data: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def compute_forces(self, data: Any) -> None:
         """Write memory.json."""
@@ -95,7 +95,7 @@ class MemoryProbe:
 
 
 def address_space() -> int | None:
-    """Bytes of this process; None where the system does not tell."""
+    """Return the size of the address space of this process in bytes; None if unknown."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
@@ -105,7 +105,7 @@ def address_space() -> int | None:
 
 
 def write_files(folder: Path) -> None:
-    """Everything that the stages read."""
+    """Write everything that the stages read."""
     potential = model()
     save_model(potential, folder / "m.acnn")
     save_unified(potential, folder / "m.mliap.pt")
@@ -119,7 +119,7 @@ def write_files(folder: Path) -> None:
 
 
 def data_file(atoms: ase.Atoms) -> str:
-    """Silicon in a rectangular box, for ``read_data``."""
+    """Format silicon in a rectangular box, for ``read_data``."""
     lengths = zip("xyz", atoms.cell.lengths().tolist(), strict=True)
     box = "".join(f"0 {length!r} {axis}lo {axis}hi\n" for axis, length in lengths)
     rows = "".join(f"{i} 1 {' '.join(map(repr, x))}\n" for i, x in enumerate(atoms.positions.tolist(), 1))
@@ -162,12 +162,15 @@ class Stage:
     file: str
 
     def deck(self) -> str:
+        """Return the complete input."""
         return self.setup() + STYLE.format(file=self.file) + self.measure()
 
     def setup(self) -> str:
+        """Return the lines before the pair style."""
         return SETUP.format(structure=self.structure)
 
     def measure(self) -> str:
+        """Return the lines after the pair style."""
         return MEASURE.format(name=self.name, values=VALUES)
 
 

@@ -163,9 +163,9 @@ def test_the_program_asked_for_comes_first_and_then_path(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message", "limit"),
     [
-        ("sleep 1000", "no end after 1 s", 1),
+        ("sleep 1000", "not finished after 1 s", 1),
         ("kill -SEGV $$", "ended by signal SIGSEGV", 300),
-        ("echo Hello", "does not answer to -h as LAMMPS does", 300),
+        ("echo Hello", "does not answer to -h like LAMMPS", 300),
         ("echo 'Hello\nno license today'; exit 3", "no license today", 300),
     ],
 )
@@ -188,7 +188,7 @@ def test_libraries_that_are_not_found_are_looked_for(tmp_path, monkeypatch):
     program = describe_program(path)
     assert environment_changes(program.library_path)["LD_LIBRARY_PATH"] == program.library_path != ""
     row = next(f for f in installed.of_program(program) if f.what == "libraries")
-    assert row.mend == f"export LD_LIBRARY_PATH={program.library_path}"
+    assert row.fix == f"export LD_LIBRARY_PATH={program.library_path}"
 
 
 @pytest.mark.parametrize(("packages", "lacking"), [("PYTHON", ["ML-IAP"]), ("MOLECULE", ["ML-IAP", "PYTHON"])])
@@ -196,17 +196,17 @@ def test_packages_that_are_lacking(tmp_path, packages, lacking):
     program = describe_program(fake(tmp_path, packages=packages))
     assert program.lacking() == lacking
     row = next(f for f in installed.of_program(program) if f.what == "packages")
-    assert (row.status, row.mend) == ("missing", remedies.REBUILD)
+    assert (row.status, row.fix) == ("missing", remedies.REBUILD)
 
 
 def test_a_plugin_that_cannot_be_built(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rows = {f.what: f for f in installed.of_plugin(again=False)}
-    assert rows["C++ compiler"].mend == "unset CXX"
+    assert rows["C++ compiler"].fix == "unset CXX"
     assert rows["plugin"].status == "missing"
     monkeypatch.setenv("ACNN_LAMMPS_PLUGIN", "0")
-    assert [f.mend for f in installed.of_plugin(again=False)][-1] == "unset ACNN_LAMMPS_PLUGIN"
+    assert [f.fix for f in installed.of_plugin(again=False)][-1] == "unset ACNN_LAMMPS_PLUGIN"
 
 
 # --- MPI --------------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_the_launcher_is_that_of_lammps_own_mpi(tmp_path, monkeypatch):
     right = script(tmp_path / "b" / "mpirun", "echo 'mpirun (Open MPI) 4.1.4'")
     monkeypatch.setattr("lammps_plugin.installation.environment_programs", lambda: tmp_path)  # has launchers, often
     monkeypatch.setenv("PATH", str(tmp_path / "a"))
-    with pytest.raises(InstallationError, match="no mpiexec of Open MPI, with which lmp was built"):
+    with pytest.raises(InstallationError, match="lmp was built with Open MPI, which has no mpiexec here"):
         find_launcher(program)
     monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
     assert find_launcher(program).path == right
@@ -251,7 +251,7 @@ def test_two_lammps_of_one_rank_are_noticed(tmp_path):
     rows = {f.what: f for f in runs.of_ranks(program, attempt)}
     assert rows["mpiexec"].status == "ok"
     assert rows["64 atoms, 2 ranks"].status == "fails"
-    assert "two LAMMPS of one rank each" in rows["64 atoms, 2 ranks"].found
+    assert "LAMMPS twice on one rank each" in rows["64 atoms, 2 ranks"].found
 
 
 # --- what runs --------------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_a_lammps_that_agrees(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     script(tmp_path / "python3", "exit 1")
     rows = serial(pretender(tmp_path), tmp_path)
-    assert rows.pop("python3 on PATH").mend == f"export PATH={environment_programs()}:$PATH"
+    assert rows.pop("python3 on PATH").fix == f"export PATH={environment_programs()}:$PATH"
     assert {row.status for row in rows.values()} == {"ok"}
     assert rows["pair_style mliap unified"].found == "LAMMPS' own Python coupling"
     assert {"2 atoms", "64 atoms", "model file .pt", "memory", "newton"} <= set(rows)
@@ -281,8 +281,8 @@ def test_wrong_forces_newton_off_and_an_array_of_atoms_times_pairs(tmp_path):
     rows = serial(pretender(tmp_path, factor=1 + 1e-7, newton=0, taken=150_000_000), tmp_path)
     assert rows["64 atoms"].status == "fails"
     assert rows["64 atoms"].found.startswith("differs from the ASE calculator: ")
-    assert rows["memory"].mend == remedies.MEMORY
-    assert rows["newton"].mend == "write 'newton on' in the input"
+    assert rows["memory"].fix == remedies.MEMORY
+    assert rows["newton"].fix == "write 'newton on' in the input"
 
 
 def test_after_a_crash_the_others_are_tried(tmp_path):
@@ -292,20 +292,20 @@ def test_after_a_crash_the_others_are_tried(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("body", "found", "mend"),
+    ("body", "found", "fix"),
     [
-        ("sleep 60", "no end after 2 s", "acnn lammps doctor --time-limit 20"),
+        ("sleep 60", "not finished after 2 s", "acnn lammps doctor --time-limit 20"),
         ("kill -SEGV $$", "ended by signal SIGSEGV", remedies.SEE_OUTPUT),
         ("exit 0", "LAMMPS ended before its input did", remedies.SEE_OUTPUT),
         ("echo 'LAMMPS\nERROR: Unrecognized pair style mliap'; exit 1", "ERROR: Unrecognized", remedies.REBUILD),
     ],
 )
-def test_runs_that_fail_become_rows(tmp_path, body, found, mend):
+def test_runs_that_fail_become_rows(tmp_path, body, found, fix):
     rows = serial(fake(tmp_path, body), tmp_path, limit=2.0)
     assert rows["2 atoms"].status == "fails"
     assert rows["2 atoms"].found.startswith(found)
-    assert rows["2 atoms"].mend == mend
-    assert rows["64 atoms"].found == "not tried: an earlier one failed"
+    assert rows["2 atoms"].fix == fix
+    assert rows["64 atoms"].found == "not tried, because an earlier run failed"
 
 
 def test_a_python_without_acnn_in_lammps(tmp_path):
@@ -316,7 +316,7 @@ def test_a_python_without_acnn_in_lammps(tmp_path):
     inside = rows["Python in LAMMPS"]
     assert inside.status == "fails"
     assert "ModuleNotFoundError: No module named 'acnn'" in inside.found
-    assert inside.mend.endswith("-m pip install /clone/of/acnn")
+    assert inside.fix.endswith("-m pip install /clone/of/acnn")
     assert "No module named" in rows["2 atoms"].found
 
 
@@ -329,7 +329,7 @@ def test_a_crash_is_told_by_its_signal(tmp_path, body):
 def test_a_child_that_hangs_is_ended_with_its_own_children(tmp_path):
     path = script(tmp_path / "hangs", "sleep 1000 &\necho $! > pid\nwait")
     ended = run_child([str(path)], {}, folder=tmp_path, limit=3.0)
-    assert ended.reason() == "no end after 3 s"
+    assert ended.reason() == "not finished after 3 s"
     state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
     end = time.monotonic() + LIMIT
     while state.exists() and state.read_text().split()[2] != "Z":
@@ -338,7 +338,7 @@ def test_a_child_that_hangs_is_ended_with_its_own_children(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("problem", "mend"),
+    ("problem", "fix"),
     [
         ("ERROR: UnpicklingError: Weights only load failed, weights_only", "-o MODEL.mliap.pkl"),
         ("mpiexec has detected an attempt to run as root.", "OMPI_ALLOW_RUN_AS_ROOT=1"),
@@ -346,8 +346,8 @@ def test_a_child_that_hangs_is_ended_with_its_own_children(tmp_path):
         ("something new", "acnn lammps doctor --json"),
     ],
 )
-def test_known_problems_have_their_command(problem, mend):
-    assert mend in remedies.of_run(problem, None, LIMIT)
+def test_known_problems_have_their_command(problem, fix):
+    assert fix in remedies.of_run(problem, None, LIMIT)
 
 
 # --- acnn lammps run --------------------------------------------------------------------------------------------------
@@ -396,9 +396,9 @@ def test_ranks_are_started_by_the_launcher_that_fits(tmp_path, monkeypatch):
     monkeypatch.setattr("lammps_plugin.start.n_processors", lambda: 2)
     prepared = start(deck(tmp_path), 3, str(program))
     assert prepared.command == [str(launcher), "-n", "3", str(program), "-in", str(tmp_path / "in.lammps")]
-    assert prepared.warnings == ["3 ranks on 2 processors: they will wait for each other"]
+    assert prepared.warnings == ["3 ranks on 2 processors: they will slow each other down"]
     monkeypatch.setenv("PMI_SIZE", "4")
-    with pytest.raises(ValueError, match="a launcher has started 4 processes of this command already"):
+    with pytest.raises(ValueError, match="a launcher has already started 4 processes of this command"):
         start(deck(tmp_path), 3, str(program))
     assert start(deck(tmp_path), 1, str(program)).command[0] == str(program)
 
@@ -446,7 +446,7 @@ def test_the_doctor_finds_this_lammps_well(here, tmp_path):
     if here.needs_plugin:
         assert rows["memory"]["status"] == rows["model file .pt"]["status"] == "ok"
     bad = [row for row in report["findings"] if row["status"] != "ok"]
-    assert all(row["mend"] for row in bad), bad
+    assert all(row["fix"] for row in bad), bad
     assert output.rstrip().endswith("LAMMPS runs models of acnn")
 
 
@@ -457,7 +457,7 @@ def test_the_doctor_without_the_plugin(here, tmp_path, monkeypatch):
     monkeypatch.delenv("LAMMPS_PLUGIN_PATH", raising=False)  # set by the module lammps, where another test imported it
     rows = serial(here.path, tmp_path)
     assert "requires ML-IAP with python support" in rows["2 atoms"].found
-    assert rows["2 atoms"].mend == "acnn lammps doctor --build"
+    assert rows["2 atoms"].fix == "acnn lammps doctor --build"
 
 
 def test_a_model_runs_on_two_ranks(here, tmp_path):

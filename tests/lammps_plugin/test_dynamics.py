@@ -152,7 +152,7 @@ def of_python(script: Path, folder: Path, ranks: int = 1, *arguments: str) -> st
 def test_files_that_cannot_be_read_are_a_sentence(tmp_path):
     (tmp_path / "m.data").write_text("a data file\n")
     assert not is_restart(tmp_path / "m.data")
-    with pytest.raises(ValueError, match=r"elements must name the element of every atom type of m\.restart"):
+    with pytest.raises(ValueError, match=r"elements must give the element of every atom type of m\.restart"):
         load_file(None, tmp_path / "m.restart", None)
     with pytest.raises(ValueError, match="there is no data or restart file"):
         load_file(None, tmp_path / "m.restart", ["Si"])

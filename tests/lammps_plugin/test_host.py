@@ -30,7 +30,7 @@ CONSTANTS = 2e-6  # the constants of LAMMPS' two unit styles fit each other so w
 @pytest.mark.parametrize("units", ["lj", "electron", "si", "cgs", "micro", "nano"])
 def test_units_in_which_lengths_are_not_angstrom_are_refused(units):
     with pytest.raises(
-        ValueError, match=f"it needs 'units metal' or 'units real', and this LAMMPS has 'units {units}'"
+        ValueError, match=f"it needs 'units metal' or 'units real', but this LAMMPS has 'units {units}'"
     ):
         energy_unit(units)
 
@@ -103,7 +103,7 @@ def test_dynamics_in_units_real_are_those_in_units_metal_and_others_end_the_run(
     units = [1.0, KCAL_PER_MOL, KCAL_PER_MOL, 1 / BAR_PER_ATM, KCAL_PER_MOL, 1 / BAR_PER_ATM]
     np.testing.assert_allclose(real, metal * units, CONSTANTS)
     assert done.returncode != 0
-    assert "it needs 'units metal' or 'units real', and this LAMMPS has 'units electron'" in done.stdout
+    assert "it needs 'units metal' or 'units real', but this LAMMPS has 'units electron'" in done.stdout
 
 
 ATTEMPT = """

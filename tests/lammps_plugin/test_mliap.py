@@ -406,10 +406,10 @@ def test_attach_hands_the_model_to_every_coupling(model, monkeypatch, couplings)
 @pytest.mark.parametrize(
     ("lmp", "elements", "message"),
     [
-        (FakeLammps(units="lj"), ["Si", "C"], "'units metal' or 'units real', and this LAMMPS has 'units lj'"),
+        (FakeLammps(units="lj"), ["Si", "C"], "'units metal' or 'units real', but this LAMMPS has 'units lj'"),
         (FakeLammps(newton=0), ["Si", "C"], "needs 'newton on'"),
-        (FakeLammps(types=3), ["Si", "NULL", "NULL"], "atom type 2, 3 is NULL, which needs another pair style"),
-        (FakeLammps(types=3), ["Si", "C"], "has 3 atom types, and 2 elements are given"),
+        (FakeLammps(types=3), ["Si", "NULL", "NULL"], "atom type 2, 3 is NULL, so it needs another pair style"),
+        (FakeLammps(types=3), ["Si", "C"], "has 3 atom types, but 2 elements are given"),
         (FakeLammps(), ["Si", "Ge"], "the model has C, Al, Si, not Ge"),
     ],
 )

@@ -270,10 +270,10 @@ def test_attach_beside_another_style(python, exported, tmp_path, ranks):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"elements": "NULL"}, r"atom type 1 is NULL, which needs another pair style: attach(..., beside="),
-        ({"units": "electron"}, "'units metal' or 'units real', and this LAMMPS has 'units electron'"),
+        ({"elements": "NULL"}, r"atom type 1 is NULL, so it needs another pair style: attach(..., beside="),
+        ({"units": "electron"}, "'units metal' or 'units real', but this LAMMPS has 'units electron'"),
         ({"newton": "off"}, "needs 'newton on'"),
-        ({"elements": "Si,O"}, "LAMMPS has 1 atom types, and 2 elements are given"),
+        ({"elements": "Si,O"}, "LAMMPS has 1 atom types, but 2 elements are given"),
         ({"elements": "Ge"}, "the model has O, Si, Ti, not Ge"),
     ],
 )

@@ -105,7 +105,7 @@ def test_an_error_in_the_monitor_ends_all_ranks(launcher, tmp_path, ranks):
 def test_a_missing_compute_is_named(launcher, tmp_path):
     done = launcher.run(deck(launcher, tmp_path, computes="others"))
     assert done.returncode != 0
-    assert "the monitor needs a line before the run: compute site_energies all pe/atom pair" in done.stdout
+    assert "the monitor needs this line before the run: compute site_energies all pe/atom pair" in done.stdout
 
 
 FROM_PYTHON = """

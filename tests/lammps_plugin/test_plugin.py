@@ -226,7 +226,7 @@ WRONG = {
     "no file": ("pair_style mliap unified nowhere.pkl", "FileNotFoundError"),
     "no arguments": ("pair_style mliap unified", "usage: pair_style mliap unified FILE"),
     "not a pickle": ("pair_style mliap unified in.deck", "Error"),
-    "no model": ("pair_style mliap unified EXISTS", "no model was handed over"),
+    "no model": ("pair_style mliap unified EXISTS", "there is no model: call load_unified"),
     "ghosts": ("pair_style mliap unified {} 1", "ghostneigh must be 0"),
     "element": ("pair_style mliap unified {}\npair_coeff * * Ar Si", "has no element Si, it has Ar Kr"),
     "number": ("pair_style mliap unified {}\npair_coeff * * Ar", "each of 2 atom types, not 1"),

@@ -113,7 +113,7 @@ def test_other_files_are_named(model, tmp_path):
     (tmp_path / "folder.pt").mkdir()
     sentences = {
         "my model.acnn": rf"is a model file of acnn: 'acnn export '{tmp_path}/my model\.acnn' --to mliap' writes",
-        "m.yace": f"is for pair_style pace, and for pair_style mliap unified {EXPORT}",
+        "m.yace": f"is for pair_style pace; for pair_style mliap unified, {EXPORT}",
         "empty.pt": f"is empty: {EXPORT}",
         "text.pt": "was not written by acnn",
         "array.npy": "was not written by acnn",
@@ -162,13 +162,13 @@ def test_a_name_that_has_lost_bytes_is_found(tmp_path, monkeypatch):
 
 def test_names_that_cannot_be_found_are_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=rf"no file nowhere/m\.pt, seen from {tmp_path}$"):
+    with pytest.raises(FileNotFoundError, match=rf"no file nowhere/m\.pt relative to {tmp_path}$"):
         loading.named_file(b"nowhere/m.pt")
     with pytest.raises(FileNotFoundError, match="no ~ for the home folder"):
         loading.named_file(b"~/m.pt")
     for name in ("ü.pt", "Ƽ.pt"):  # of one last byte
         Path(name).touch()
-    with pytest.raises(ValueError, match=r"may be each of ü\.pt, Ƽ\.pt"):
+    with pytest.raises(ValueError, match=r"may be any of ü\.pt, Ƽ\.pt"):
         loading.named_file(as_lammps_hands_it_over(Path("ü.pt")))
 
 

@@ -159,7 +159,7 @@ def test_npt_moves_the_cell(usable, model, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"ensemble": "nvp"}, "ensemble is nve, nvt or npt, not 'nvp'"),
+        ({"ensemble": "nvp"}, "ensemble must be nve, nvt or npt, not 'nvp'"),
         ({"timestep": 0.0}, "timestep must be positive and finite, not 0.0"),
         ({"timestep": float("inf")}, "timestep must be positive and finite, not inf"),
         ({"temperature": float("nan")}, "temperature must be positive and finite, not nan"),

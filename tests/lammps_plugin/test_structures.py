@@ -116,16 +116,16 @@ RUNS = [
     ("one atom on its way", CONSTRAINED["one atom on its way"], {"ensemble": "nve"}),
 ]
 REFUSED = {
-    "length": (held(FixBondLength(0, 1)), {}, "the constraints FixAtoms, FixCartesian and FixCom, not FixBondLengths"),
-    "both": (held(FixAtoms([0]), FixCom()), {}, "FixCom beside FixAtoms or FixCartesian"),
+    "length": (held(FixBondLength(0, 1)), {}, "supports FixAtoms, FixCartesian and FixCom, not FixBondLengths"),
+    "both": (held(FixAtoms([0]), FixCom()), {}, "FixCom cannot be combined with FixAtoms or FixCartesian"),
     "all": (held(FixAtoms(range(8))), {}, "every atom is held: there is nothing to move"),
     "cell": (held(FixAtoms([0])), {"ensemble": "npt"}, "npt moves every atom with the cell"),
     "turned": (turned(FixCartesian([0], (True, False, False))), {}, "FixCartesian needs LAMMPS' axes"),
-    "one": (Atoms("Si"), {}, "nvt needs a temperature, and what moves as a whole has none"),
+    "one": (Atoms("Si"), {}, "nvt needs a temperature, but all free atoms move as one"),
     "order": (
         "heavy.data",
         {"elements": ["C", "Si"]},
-        "type 2 of heavy.data weighs 12.011, which is C, and elements says",
+        "type 2 of heavy.data has the mass 12.011 of C, but elements says",
     ),
     "nowhere": (Atoms("Si", [[0, 0, np.nan]]), {}, "a position is infinite or not a number"),
     "no vector": (
@@ -274,7 +274,7 @@ def test_what_cannot_be_meant_is_a_sentence(found):
 
 def test_many_masses_are_refused():
     atoms = Atoms(f"H{MOST_TYPES + 1}", positions=np.zeros((MOST_TYPES + 1, 3)), masses=np.arange(1, MOST_TYPES + 2))
-    with pytest.raises(ValueError, match="the atoms have 1001 different masses; run_md takes at most 1000"):
+    with pytest.raises(ValueError, match="the atoms have 1001 different masses, but run_md supports at most 1000"):
         load_atoms(None, atoms, 5.0)
 
 

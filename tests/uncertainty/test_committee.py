@@ -81,7 +81,7 @@ def test_energies_alone_are_the_same(model, graph, kernel):
     found, energies = (committee_deviations(model, graph, kernel, forces=forces) for forces in (True, False))
     torch.testing.assert_close(energies.site_energies, found.site_energies, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(energies.energy_std, found.energy_std, rtol=1e-9, atol=1e-12)
-    with pytest.raises(ValueError, match="ask committee_deviations"):
+    with pytest.raises(ValueError, match="call committee_deviations"):
         _ = energies.forces_std
 
 
