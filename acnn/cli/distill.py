@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.label_options import (
-    DropNan,
-    EnergyKey,
-    ForcesKey,
-    MaxForce,
-    Overwrite,
-    StressKey,
-    VirialKey,
-    read_labeled,
-)
+from acnn.cli.display import console, progress_stages
+from acnn.cli.label_options import Overwrite, label_settings, read_announced
 from acnn.cli.numbers import LARGEST_SEED, number
+from acnn.cli.settings import with_settings
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.files import require_writable, write_atomically
-from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
+from acnn.settings.data import LabelSettings
 from acnn.train.distillation import distilled
 from acnn.wording import counted
 
 
+@with_settings(LabelSettings)
 def distill(
     teacher: Annotated[Path, typer.Argument(help="The model that labels, best an ensemble, MODEL.acnn.")],
     data: Annotated[Path, typer.Argument(help="Labeled structures it was trained on, extended XYZ.")],
@@ -38,12 +31,7 @@ def distill(
     strain: Annotated[float, number("Standard deviation of the strain of crystals.", least=0, most=0.5)] = 0.01,
     seed: Annotated[int, number("Seed of the displacements.", least=0, most=LARGEST_SEED)] = 0,
     overwrite: Overwrite = False,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    virial_key: VirialKey = None,
-    stress_key: StressKey = None,
-    max_force: MaxForce = None,
-    drop_nan: DropNan = False,
+    **given: Any,
 ) -> None:
     """Write training data from which one model learns what an ensemble knows.
 
@@ -53,11 +41,11 @@ def distill(
 
     Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
     """
+    labels = label_settings(given)
     require_writable([], [teacher, data], [output], overwrite=overwrite)
     require_xyz(output)
     potential = load_model(teacher)
-    dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
-    announce({"data": dataset}, left_out_notes({"data": dataset}))
+    dataset, max_force = read_announced(data, labels), labels.max_force
     with progress_stages() as stage:
         advance = stage(f"labels by {teacher.name}", len(dataset))
         limit = math.inf if max_force is None else max_force

@@ -11,26 +11,17 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, calibration_table, console, error_table, progress_stages
-from acnn.cli.label_options import (
-    DropNan,
-    EnergyKey,
-    ForcesKey,
-    Kernel,
-    MaxForce,
-    Overwrite,
-    StressKey,
-    VirialKey,
-    read_labeled,
-)
+from acnn.cli.display import calibration_table, console, error_table, progress_stages
+from acnn.cli.label_options import Kernel, Overwrite, label_settings, read_announced
+from acnn.cli.settings import with_settings
 from acnn.data.frames import extended_xyz, require_xyz
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
-from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model
 from acnn.plots import SOURCES, Look, calibration_figure, parity_figure, require_pictures, save_figure
+from acnn.settings.data import LabelSettings
 from acnn.uncertainty.committee import require_committee
 from acnn.uncertainty.prediction import predict
 from acnn.wording import counted
@@ -39,6 +30,7 @@ from acnn.workflows.predictions import chosen_properties, predictions
 USUAL = "energy,energies,forces,stress"
 
 
+@with_settings(LabelSettings)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
     data: Annotated[Path, typer.Argument(help="Labeled structures, extended XYZ.")],
@@ -61,19 +53,15 @@ def evaluate(
             show_default=USUAL,
         ),
     ] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    virial_key: VirialKey = None,
-    stress_key: StressKey = None,
-    max_force: MaxForce = None,
-    drop_nan: DropNan = False,
     kernel: Kernel = None,
     overwrite: Overwrite = False,
+    **given: Any,
 ) -> None:
     """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
+    labels = label_settings(given)
     require_writable([], [model, data], [json, plot, uncertainty_plot, output], overwrite=overwrite)
     _require_structures(output, properties)
     require_pictures(plot, uncertainty_plot)
@@ -82,8 +70,7 @@ def evaluate(
     uncertainty = uncertainty or uncertainty_plot is not None
     if uncertainty:
         require_committee(potential)
-    dataset = read_labeled(data, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan)
-    announce({"data": dataset}, left_out_notes({"data": dataset}))
+    dataset = read_announced(data, labels)
     with progress_stages() as stage:
         table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}

@@ -10,13 +10,16 @@ from rich.markup import escape
 
 from acnn.cli.display import console, progress_stages
 from acnn.cli.errors import warn
-from acnn.cli.label_options import EnergyKey, ForcesKey, Overwrite, StressKey, VirialKey, assignment
+from acnn.cli.label_options import LABEL_KEYS, Overwrite, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
+from acnn.cli.settings import with_settings
 from acnn.data.label_keys import LabelKeys, used_keys
+from acnn.settings.data import LabelSettings
 from acnn.wording import counted
 from acnn.workflows.labeling import RATTLE, STRAIN, Labeled, Labeling, Watcher, label_structures
 
 
+@with_settings(LabelSettings, only=LABEL_KEYS)
 def label(
     structures: Annotated[Path, typer.Argument(help="Structures with or without labels, any format ASE reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, extended XYZ.")],
@@ -47,14 +50,11 @@ def label(
         Path | None,
         typer.Option(help="Model of such differences to add, MODEL.acnn; for compositions of its data."),
     ] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    virial_key: VirialKey = None,
-    stress_key: StressKey = None,
     max_force: Annotated[
         float, number("Leave out structures with a larger label of force, eV/Å.", least=0, most=1e6)
     ] = 30.0,
     overwrite: Overwrite = False,
+    **keys: str,
 ) -> None:
     """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 
@@ -83,7 +83,7 @@ def label(
         reference=reference,
         difference=difference,
         correction=correction,
-        keys={"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key},
+        keys={name.removesuffix("_key"): key for name, key in keys.items()},
         max_force=max_force,
     )
     with progress_stages() as stage:

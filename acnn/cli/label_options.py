@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
-from acnn.cli.numbers import number
-from acnn.cli.settings import described
+from acnn.cli.display import announce
 from acnn.data.dataset import Dataset
 from acnn.data.yaml_text import load_yaml
+from acnn.fit.job import left_out_notes
 from acnn.settings.base import SettingsError, validated
 from acnn.settings.data import LabelSettings
 
-
-def _label(key: str, *names: str) -> Any:
-    return typer.Option(*names, help=described(LabelSettings, key), show_default=False)
-
-
-EnergyKey = Annotated[str | None, _label("energy_key")]
-ForcesKey = Annotated[str | None, _label("forces_key")]
-VirialKey = Annotated[str | None, _label("virial_key")]
-StressKey = Annotated[str | None, _label("stress_key")]
-MaxForce = Annotated[float | None, number(described(LabelSettings, "max_force"), least=1e-3, most=1e6)]
-DropNan = Annotated[bool, _label("drop_nan", "--drop-nan")]
+LABEL_KEYS = ("energy_key", "forces_key", "virial_key", "stress_key")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output files that exist already.")]
 Kernel = Annotated[
     str | None,
@@ -33,26 +24,21 @@ Kernel = Annotated[
 ]
 
 
-def read_labeled(
-    path: Path,
-    energy_key: str | None,
-    forces_key: str | None,
-    virial_key: str | None,
-    stress_key: str | None,
-    max_force: float | None,
-    drop_nan: bool,
-) -> Dataset:
-    """The structures of a file, by the options above."""
-    given = {
-        "energy_key": energy_key,
-        "forces_key": forces_key,
-        "virial_key": virial_key,
-        "stress_key": stress_key,
-        "max_force": max_force,
-        "drop_nan": drop_nan,
-    }
-    labels: LabelSettings = validated(LabelSettings, given)
-    return labels.read(path)
+def label_settings(given: Mapping[str, Any]) -> LabelSettings:
+    """Return the options that a command has by ``with_settings(LabelSettings)``, before it reads anything.
+
+    Raises:
+        SettingsError: one of them is out of range.
+    """
+    settings: LabelSettings = validated(LabelSettings, given)
+    return settings
+
+
+def read_announced(path: Path, labels: LabelSettings) -> Dataset:
+    """Read labeled structures, and print what was read."""
+    dataset = labels.read(path)
+    announce({"data": dataset}, left_out_notes({"data": dataset}))
+    return dataset
 
 
 def assignment(text: str, example: str) -> tuple[str, Any]:

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from acnn.cli.display import announce, console, progress_stages
-from acnn.cli.label_options import (
-    DropNan,
-    EnergyKey,
-    ForcesKey,
-    Kernel,
-    MaxForce,
-    Overwrite,
-    StressKey,
-    VirialKey,
-    read_labeled,
-)
+from acnn.cli.label_options import Kernel, Overwrite, label_settings
+from acnn.cli.settings import with_settings
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.model_file import load_model, read_header
 from acnn.plots import require_matplotlib
 from acnn.report import N_SECTIONS, dataset_names, measure, report_page
+from acnn.settings.data import LabelSettings
 
 
+@with_settings(LabelSettings)
 def report(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
     data: Annotated[list[Path], typer.Argument(help="Labeled structures, extended XYZ; one file or more.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The page; MODEL.html if left out.")] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    virial_key: VirialKey = None,
-    stress_key: StressKey = None,
-    max_force: MaxForce = None,
-    drop_nan: DropNan = False,
     kernel: Kernel = None,
     overwrite: Overwrite = False,
+    **given: Any,
 ) -> None:
     """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.
 
@@ -46,11 +34,12 @@ def report(
 
     Example: acnn report si.acnn train.xyz test.xyz -o report.html
     """
+    labels = label_settings(given)
     path = output or model.with_suffix(".html")
     require_writable([], [model, *data], [path], overwrite=overwrite)
     require_matplotlib()
     provenance, potential = read_header(model)["provenance"], load_model(model)
-    read = [read_labeled(file, energy_key, forces_key, virial_key, stress_key, max_force, drop_nan) for file in data]
+    read = [labels.read(file) for file in data]
     datasets = dict(zip(dataset_names(read), read, strict=True))
     announce(datasets, left_out_notes(datasets))
     with progress_stages() as stage:

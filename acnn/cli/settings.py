@@ -6,7 +6,7 @@ import enum
 import inspect
 import json
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar
@@ -32,13 +32,16 @@ def described(settings: type[BaseModel], name: str) -> str:
     return escape(f"{field.description}" + (f" [default: {default}]" if default else ""))
 
 
-def with_settings(settings: type[BaseModel], flags: Mapping[str, str] = {}) -> Callable[[F], F]:
+def with_settings(
+    settings: type[BaseModel], flags: Mapping[str, str] = {}, only: Collection[str] | None = None
+) -> Callable[[F], F]:
     """Give a command an option for every setting that has a panel (`acnn.strict.shown`).
 
     The command gets those that were given as keywords, by the keys of the settings file.
 
     Args:
         flags: short ones by key, {"output": "-o"}.
+        only: keys of the settings that become options; None for all.
     """
 
     def decorated(command: F) -> F:
@@ -48,6 +51,7 @@ def with_settings(settings: type[BaseModel], flags: Mapping[str, str] = {}) -> C
         added = [
             inspect.Parameter(key, keyword, default=None, annotation=_option(settings, key, field, flags.get(key)))
             for key, field in _shown(settings)
+            if only is None or key in only
         ]
 
         def run(*positional: Any, **given: Any) -> Any:
