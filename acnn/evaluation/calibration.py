@@ -1,7 +1,7 @@
-"""Whether predicted standard deviations tell the errors that are made.
+"""Calibration: how well predicted standard deviations describe the actual errors.
 
 A prediction with standard deviation σ claims that its error e is below σ √2 erf⁻¹(p) with probability p. Over many
-predictions the share that is, F(p), should be p: F is the cumulative distribution of u = erf(|e| / (σ √2)).
+predictions, the share F(p) for which this holds should be p: F is the cumulative distribution of u = erf(|e| / (σ √2)).
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import scipy.stats
 from acnn.arrays import FloatArray
 
 NOTHING_TO_PREDICT = 1e-6
-"""Of the largest σ: smaller ones belong to what symmetry makes zero for every member, or to isolated atoms."""
+"""Relative to the largest σ; smaller ones belong to isolated atoms, or to values that vanish by symmetry."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predicted standard deviations beside the errors.
+    """Comparison of predicted standard deviations with the errors.
 
     Attributes:
         count: number of predictions.
-        miscalibration: ∫ |F(p) - p| dp over 0 … 1: 0 is perfect, 0.5 the worst there is.
+        miscalibration: ∫ |F(p) - p| dp over 0 … 1: 0 is perfect, 0.5 the worst possible.
         rmse: root mean square of the errors.
-        sharpness: root mean square of σ: the smaller the better among calibrated predictions; below the rmse the errors
+        sharpness: root mean square of σ: the smaller the better among calibrated predictions; below the rmse, errors
             are larger than predicted.
-        spearman: rank correlation of σ with |e|; None where one of them does not vary.
+        spearman: rank correlation of σ with |e|; None if one of them does not vary.
     """
 
     count: int
@@ -39,7 +39,7 @@ class Calibration:
 
 
 def calibrate(errors: FloatArray, std: FloatArray) -> Calibration:
-    """How well standard deviations [n] describe errors [n] of the same unit.
+    """Measure how well standard deviations [n] describe errors [n] of the same unit.
 
     Raises:
         ValueError: there are no predictions, or their standard deviations are negative or not finite.
@@ -47,7 +47,7 @@ def calibrate(errors: FloatArray, std: FloatArray) -> Calibration:
     if errors.shape != std.shape or errors.ndim != 1 or len(errors) == 0:
         raise ValueError(f"one standard deviation per error is needed, not {std.shape} for {errors.shape}")
     if not (np.isfinite(std) & (std >= 0)).all():
-        raise ValueError("standard deviations are finite and not negative")
+        raise ValueError("standard deviations must be finite and not negative")
     return Calibration(
         count=len(errors),
         miscalibration=miscalibration_area(coverage_levels(errors, std)),
@@ -58,23 +58,23 @@ def calibrate(errors: FloatArray, std: FloatArray) -> Calibration:
 
 
 def deviates(errors: FloatArray, std: FloatArray) -> FloatArray:
-    """|e|/σ [n]; 0 where both are 0, infinite where σ alone is."""
+    """Return |e|/σ [n]; 0 if both are 0, infinite if only σ is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(errors == 0, 0.0, np.abs(errors) / std)
 
 
 def coverage_levels(errors: FloatArray, std: FloatArray) -> FloatArray:
-    """u [n], ascending: the smallest p whose interval holds the error. The share of them below p is F(p)."""
+    """Return u [n], ascending: the smallest p whose interval contains the error; the share below p is F(p)."""
     return np.sort(scipy.special.erf(deviates(errors, std) / np.sqrt(2)))
 
 
 def miscalibration_area(levels: FloatArray) -> float:
-    """∫ |F(p) - p| dp for ascending levels [n], exactly: F is a step function."""
+    """Return ∫ |F(p) - p| dp for ascending levels [n], exactly, since F is a step function."""
     steps = np.concatenate([[0.0], levels, [1.0]])
     share = np.arange(len(levels) + 1) / len(levels)
 
     def below(p: FloatArray) -> FloatArray:
-        """∫ |share - p| dp up to p, from where p = share."""
+        """Return ∫ |share - p| dp from share to p."""
         return 0.5 * (p - share) * np.abs(p - share)
 
     return float((below(steps[1:]) - below(steps[:-1])).sum())
@@ -93,7 +93,7 @@ class Predicted:
     Attributes:
         errors: prediction - label.
         epistemic: spread of the committee.
-        aleatoric: noise of the labels as the fit assumed it; infinite where it assumed nothing.
+        aleatoric: noise that the fit assumed in the labels; infinite if unknown.
     """
 
     errors: FloatArray
@@ -102,8 +102,10 @@ class Predicted:
 
     @property
     def free(self) -> Predicted:
-        """Without what every member predicts alike (`NOTHING_TO_PREDICT`), such as forces that symmetry makes zero: to
-        find σ and error zero there is no merit, and would dominate ranks and coverage."""
+        """Predictions that differ between members, without forces that vanish by symmetry (`NOTHING_TO_PREDICT`).
+
+        There, σ and the error are trivially zero, which would dominate ranks and coverage.
+        """
         kept = self.epistemic >= NOTHING_TO_PREDICT * self.epistemic.max(initial=0.0)
         return Predicted(self.errors[kept], self.epistemic[kept], self.aleatoric[kept])
 
@@ -118,11 +120,11 @@ class Predicted:
         return np.hypot(self.epistemic, self.aleatoric)
 
     def deviations(self) -> dict[str, FloatArray]:
-        """Standard deviations of the committee alone, and together with the noise if that is known."""
+        """Return the standard deviations of the committee alone and, if the noise is known, together with it."""
         found = {"committee": self.epistemic}
         return found | {"committee and noise": self.total} if self.has_noise else found
 
     def calibrations(self) -> dict[str, Calibration]:
-        """How well each of the `deviations` describes the errors where predictions are `free`."""
+        """Measure how well each of the `deviations` describes the errors of the `free` predictions."""
         free = self.free
         return {source: calibrate(free.errors, std) for source, std in free.deviations().items()}

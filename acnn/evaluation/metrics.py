@@ -30,6 +30,7 @@ class Parity:
     predictions: list[FloatArray] = field(default_factory=list)
 
     def add(self, label: FloatArray, prediction: FloatArray) -> None:
+        """Add labels and their predictions."""
         self.labels.append(np.atleast_1d(label))
         self.predictions.append(np.atleast_1d(prediction))
 
@@ -57,12 +58,12 @@ class Parity:
         return float(np.sqrt((self.errors**2).mean())) if len(self.errors) else None
 
     def summary(self) -> dict[str, float | int | None]:
-        """MAE, RMSE and the number of labels."""
+        """Return MAE, RMSE and the number of labels."""
         return {"mae": self.mae, "rmse": self.rmse, "count": len(self.errors)}
 
 
 def binding_energy(structure: LabeledStructure, reference_energies: Mapping[str, float]) -> float:
-    """Label of the energy minus E0 (eV) of the atoms, eV/atom; an element without E0 counts as 0."""
+    """Return the energy label minus E0 (eV) of the atoms, eV/atom; elements without E0 count as 0."""
     assert structure.energy is not None
     isolated = sum(reference_energies.get(symbol, 0.0) for symbol in structure.atoms.symbols)
     return (structure.energy - isolated) / len(structure)
@@ -72,7 +73,7 @@ class ErrorTable:
     """Collects predictions and summarizes them: config type -> quantity -> MAE, RMSE and count.
 
     Args:
-        reference_energies: E0 by element, eV; what `binding_energies` are relative to.
+        reference_energies: E0 by element, eV; `binding_energies` are relative to them.
 
     Attributes:
         parity: labels and predictions by config type and quantity.
@@ -85,7 +86,7 @@ class ErrorTable:
         self.binding_energies: dict[str, list[float]] = {}
 
     def add(self, structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray) -> None:
-        """Predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""
+        """Add the predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""
         of_type = self.parity.setdefault(structure.config_type, {q: Parity() for q in QUANTITIES})
         per_atom = MEV_PER_EV / len(structure.atoms)
         if structure.energy is not None:
@@ -99,7 +100,7 @@ class ErrorTable:
 
     @classmethod
     def merged(cls, tables: Iterable[ErrorTable]) -> ErrorTable:
-        """One table of all predictions."""
+        """Merge tables into one of all predictions."""
         whole = cls()
         for table in tables:
             for name, of_type in table.parity.items():
@@ -113,10 +114,11 @@ class ErrorTable:
 
     @property
     def quantities(self) -> list[str]:
-        """Those that have labels."""
+        """The quantities that have labels."""
         return [quantity for quantity in QUANTITIES if self.total(quantity).labels]
 
     def total(self, quantity: str) -> Parity:
+        """Return labels and predictions of all config types."""
         whole = Parity()
         for of_type in self.parity.values():
             whole.labels += of_type[quantity].labels
@@ -124,7 +126,7 @@ class ErrorTable:
         return whole
 
     def as_dict(self) -> dict[str, dict[str, float | int | None]]:
-        """{config type or "total": {energy_mae, energy_rmse, energy_count, forces_mae, …}}; None without labels."""
+        """Return {config type or "total": {energy_mae, energy_rmse, energy_count, …}}; None without labels."""
         rows = {
             f"{name} (config type)" if name == TOTAL else name: {q: of_type[q] for q in QUANTITIES}
             for name, of_type in sorted(self.parity.items())

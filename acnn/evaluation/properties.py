@@ -1,7 +1,7 @@
-"""Properties: what one evaluation of a structure tells, by names, units and shapes; those that every potential has.
+"""Properties: the results of evaluating a structure, with names, units and shapes; those that every potential has.
 
-`acnn.properties` holds the table of all. Whoever hands properties on (the ASE calculator, files of predictions, LAMMPS)
-reads the table, and knows none of them by name.
+`acnn.properties` has the table of all. Code that passes properties on (the ASE calculator, files of predictions,
+LAMMPS) reads the table, and knows none of them by name.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One structure, evaluated; what properties are made of.
+    """One evaluated structure, from which properties are computed.
 
     Attributes:
         potential: on the device of the graph.
         found: site energies and pair gradients.
         volume: of the cell in Å³; None where it has none.
-        kernel: which was asked for, see `acnn.potential.Potential.pair_gradients`.
+        kernel: the requested kernel, see `acnn.potential.Potential.pair_gradients`.
     """
 
     potential: Potential
@@ -40,10 +40,11 @@ class Evaluation:
 
     @property
     def graph(self) -> AtomicGraph:
+        """The evaluated graph."""
         return self.found.graph
 
     def once(self, make: Callable[[Evaluation], T]) -> T:
-        """What a function makes of this evaluation, made when it is first asked for."""
+        """Return what a function makes of this evaluation, computed on first use."""
         if make not in self._made:
             self._made[make] = make(self)
         found: T = self._made[make]
@@ -51,10 +52,10 @@ class Evaluation:
 
     @property
     def needed_volume(self) -> float:
-        """Å³
+        """Volume in Å³.
 
         Raises:
-            ValueError: the cell has none.
+            ValueError: the cell has no volume.
         """
         if self.volume is None:
             raise ValueError("the cell has no volume: set its three vectors")
@@ -62,25 +63,26 @@ class Evaluation:
 
 
 def always(potential: Potential) -> bool:
-    """Every potential has it."""
+    """Return True: every potential has the property."""
     return True
 
 
 @dataclass(frozen=True)
 class Property:
-    """What an evaluation tells.
+    """One result of an evaluation.
 
     Attributes:
-        name: in the results of ASE; with "acnn_" before it, in files.
+        name: in the results of ASE; in files it has the prefix "acnn_".
         unit: of its values.
         axes: its shape: "atoms", "members" (of a committee), or a number.
-        values: makes it; float64, a float for a shape without axes.
-        group: properties that are found together, as one of them costs as much as all; those of "mechanics" are found
+        values: computes it; float64, a float for a shape without axes.
+        group: properties that are computed together, as one of them costs as much as all; those of "mechanics" come
             with every evaluation.
         exists: whether a potential has it.
-        of_volume: it needs a cell with a volume.
-        of_sites: it is found from the neighbors of each atom alone, so that the domains of LAMMPS need not exchange it.
-        adds: that of a sum of potentials is the sum.
+        of_volume: whether it needs a cell with a volume.
+        of_sites: whether it depends on the neighbors of each atom alone, so that the domains of LAMMPS need not
+            exchange it.
+        adds: whether the property of a sum of potentials is the sum of the properties.
     """
 
     name: str
@@ -95,41 +97,42 @@ class Property:
 
     @property
     def is_per_atom(self) -> bool:
+        """Whether there is a value for each atom."""
         return self.axes[:1] == ("atoms",)
 
     def of(self, evaluation: Evaluation) -> Any:
-        """Its value, found when it is first asked for."""
+        """Return its value, computed on first use."""
         return evaluation.once(self.values)
 
 
 def array(values: Tensor) -> FloatArray:
-    """float64 on the CPU."""
+    """Return the values as float64 on the CPU."""
     return values.detach().to(device="cpu", dtype=torch.float64).numpy()
 
 
 def energies(evaluation: Evaluation) -> FloatArray:
-    """e_i in eV [n_atoms]."""
+    """Return e_i in eV [n_atoms]."""
     return array(evaluation.found.site_energies)
 
 
 def energy(evaluation: Evaluation) -> float:
-    """Σ e_i in eV."""
+    """Return Σ e_i in eV."""
     return float(evaluation.once(energies).sum())
 
 
 def forces(evaluation: Evaluation) -> FloatArray:
-    """F_i in eV/Å [n_atoms, 3]."""
+    """Return F_i in eV/Å [n_atoms, 3]."""
     return array(evaluation.found.forces)
 
 
 def stress(evaluation: Evaluation) -> FloatArray:
-    """σ in eV/Å³ [6], by one matrix product: W = -Σ_p r_p ⊗ g_p."""
+    """Return σ in eV/Å³ [6], by one matrix product: W = -Σ_p r_p ⊗ g_p."""
     virial = -evaluation.graph.pair_vectors.T @ evaluation.found.pair_gradients
     return voigt_from_full(stress_from_virial(array(virial), evaluation.needed_volume))
 
 
 def stresses(evaluation: Evaluation) -> FloatArray:
-    """σ_i = -W_i / V in eV/Å³ [n_atoms, 6]; they add up to the stress."""
+    """Return σ_i = -W_i / V in eV/Å³ [n_atoms, 6]; they add up to the stress."""
     return voigt_from_full(stress_from_virial(array(evaluation.found.atomic_virials), evaluation.needed_volume))
 
 

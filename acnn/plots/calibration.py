@@ -1,4 +1,4 @@
-"""Whether predicted standard deviations tell the errors: reliability, and errors against σ."""
+"""Figures of calibration: the reliability of predicted standard deviations, and errors against σ."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SOURCES = Look(["committee", "committee and noise"])
 CURVE_POINTS = 101
 BINS = 20
 FEWEST_BINNED = 2 * BINS
-"""With fewer predictions they are drawn one by one, without bins."""
+"""Fewer predictions than this are drawn one by one, without bins."""
 SMALLEST = 1e-3
-"""Of the largest; bins with less are left out of the logarithmic plot."""
+"""Fraction of the largest value; smaller bins are left out of the logarithmic plot."""
 
 
 def calibration_figure(predicted: Mapping[str, Predicted]) -> Any:
-    """The share of errors inside an interval above, RMS errors against σ below; one column for each quantity."""
+    """Draw the share of errors inside an interval above, RMS errors against σ below; a column for each quantity."""
     with panels(2, len(predicted), (PANEL[0], 2.4)) as (figure, axes):
         for (above, below), (quantity, of_quantity) in zip(axes.T, predicted.items(), strict=True):
             free = of_quantity.free
@@ -51,8 +51,8 @@ def _errors_by_deviation(axes: Any, errors: FloatArray, std: FloatArray, color: 
 def _finish(above: Any, below: Any, quantity: str) -> None:
     above.plot([0, 1], [0, 1], **LINE)
     above.set_title(quantity)
-    above.set_xlabel("share expected")
-    above.set_ylabel("share found")
+    above.set_xlabel("expected share")
+    above.set_ylabel("observed share")
     below.axline((1.0, 1.0), slope=1, **LINE)
     for axis, scale in ((below.xaxis, below.set_xscale), (below.yaxis, below.set_yscale)):
         scale("log", subs=[2, 5])

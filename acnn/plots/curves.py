@@ -15,7 +15,7 @@ CRITERIA = {"evidence": "log evidence", "bic": "BIC", "cv": "RMS of held-out res
 
 
 def learning_figure(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """RMSE on other structures against the number of training structures, logarithmic on both axes."""
+    """Draw the RMSE on other structures against the number of training structures, with logarithmic axes."""
     quantities = [quantity for quantity in QUANTITIES if rows[-1][f"{quantity}_rmse"] is not None]
     with panels(1, len(quantities)) as (figure, axes):
         for axis, quantity in zip(axes[0], quantities, strict=True):
@@ -27,10 +27,10 @@ def learning_figure(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def training_figure(log: Sequence[Mapping[str, str]], columns: Mapping[str, Iterable[str]]) -> Any:
-    """Columns of the log of a training against the epoch, logarithmic; one panel for each axis label.
+    """Draw columns of the log of a training against the epoch, logarithmic; one panel for each axis label.
 
     Args:
-        log: its lines by column; an empty cell is no point.
+        log: its lines by column; empty cells are skipped.
         columns: names of columns by the label of their panel; the first panel has a legend.
     """
     with panels(1, len(columns)) as (figure, axes):
@@ -46,7 +46,7 @@ def training_figure(log: Sequence[Mapping[str, str]], columns: Mapping[str, Iter
 
 
 def selection_figure(candidates: Sequence[Candidate], criterion: str) -> Any:
-    """Criterion and residual of every candidate basis against its cost; a color for each cutoff."""
+    """Draw the criterion and residual of every candidate basis against its cost; a color for each cutoff."""
     with panels(1, 2, (3.4, 3.6)) as (figure, axes):
         for axis, value in zip(axes[0], (criterion, "residual"), strict=True):
             _candidates(axis, candidates, value)

@@ -13,18 +13,18 @@ from acnn.arrays import FloatArray
 COLORS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#0ea5b7", "#ec4899", "#84a816", "#a8703a", "#7a8699")
 """Readable on white and on black."""
 MARKERS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"))
-"""matplotlib's name and the character of a legend; they change when the colors have been used up."""
+"""Matplotlib's name of each marker and its character in a legend; the marker changes once all colors are used."""
 MOST_VECTOR_POINTS = 800
-"""Points of one figure that are drawn one by one; more become a picture."""
+"""Up to this many points of a figure are drawn as vectors; more are rasterized."""
 PANEL = (3.1, 2.5)
 """Width and height of a panel, inches."""
 COLUMNS = 3
 DPI = 150
 
-# Also placeholders, of which a page makes its own colors (`acnn.plots.output`).
+# These two are also placeholders, which a page replaces by its own colors (`acnn.plots.output`).
 INK, FAINT = "#1b2431", "#dde3eb"
 LINE: dict[str, Any] = {"color": INK, "linewidth": 0.6, "zorder": 0}
-"""Of lines that guide the eye."""
+"""Style of lines that guide the eye."""
 
 STYLE: Any = {
     "font.size": 8.5,
@@ -59,10 +59,11 @@ class Look:
         self.names = list(names)
 
     def color(self, name: str) -> str:
+        """Return the color of a name."""
         return COLORS[self.names.index(name) % len(COLORS)]
 
     def marker(self, name: str) -> str:
-        """Return matplotlib's name of it."""
+        """Return matplotlib's name of the marker."""
         return MARKERS[self._round(name)][0]
 
     def sign(self, name: str) -> str:
@@ -74,13 +75,15 @@ class Look:
 
 
 def has_matplotlib() -> bool:
+    """Return whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
 def require_matplotlib() -> None:
-    """
+    """Require matplotlib.
+
     Raises:
-        ImportError: matplotlib is missing; the sentence says how to get it.
+        ImportError: matplotlib is missing; the message states how to install it.
     """
     try:
         import matplotlib  # noqa: F401
@@ -89,23 +92,23 @@ def require_matplotlib() -> None:
 
 
 def require_pictures(*paths: Path | None) -> None:
-    """Before long work: these pictures can be drawn.
+    """Require that these pictures can be drawn, before long work.
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: it knows no pictures of this ending.
+        ValueError: matplotlib cannot write files with this extension.
     """
     for path in paths:
         if path is not None:
             with panels(1, 1) as (figure, _):
                 known = sorted(figure.canvas.get_supported_filetypes())
             if path.suffix and path.suffix[1:].lower() not in known:
-                raise ValueError(f"{path} is to be a picture, which ends in .{', .'.join(known)}")
+                raise ValueError(f"{path} must be a picture, with one of the extensions .{', .'.join(known)}")
 
 
 @contextmanager
 def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options: Any) -> Iterator[tuple[Any, Any]]:
-    """A figure and its axes [rows, columns], in the style of all figures, to be drawn inside of the block.
+    """Yield a figure and its axes [rows, columns], in the style of all figures, to be drawn inside the block.
 
     Args:
         size: width and height of a panel, inches.
@@ -124,7 +127,7 @@ def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options
 
 @contextmanager
 def grid(count: int) -> Iterator[tuple[Any, list[Any]]]:
-    """A figure and ``count`` panels, `COLUMNS` in a row; a single one is larger."""
+    """Yield a figure and ``count`` panels, `COLUMNS` in a row; a single one is larger."""
     columns = min(COLUMNS, count)
     size = PANEL if columns > 1 else (1.5 * PANEL[0], 1.15 * PANEL[1])
     with panels(-(-count // columns), columns, size) as (figure, axes):
@@ -135,6 +138,6 @@ def grid(count: int) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def scatter(axes: Any, x: FloatArray, y: FloatArray, look: Look, name: str, raster: bool) -> None:
-    """Points of one name; ``raster`` draws them into a picture."""
+    """Draw the points of one name; ``raster`` draws them as an image."""
     style = {"s": 9, "alpha": 0.6, "linewidths": 0, "color": look.color(name), "marker": look.marker(name)}
     axes.scatter(x, y, rasterized=raster, **style)

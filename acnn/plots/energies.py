@@ -1,4 +1,4 @@
-"""Energies of data against volume."""
+"""Figure of the energies of data against volume."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EnergyPoint(NamedTuple):
 
 
 def energy_volume_figure(sets: Mapping[str, Sequence[EnergyPoint]], types: Look) -> Any:
-    """Energy against volume per atom, a panel for each set of data; without volumes, against the number of atoms."""
+    """Draw energies against the volume per atom (without volumes, the number of atoms), a panel for each data set."""
     with panels(1, len(sets), (max(PANEL[0], 4.6 - len(sets)), 2.9), sharey=True) as (figure, axes):
         for column, (name, points) in zip(axes[0], sets.items(), strict=True):
             _energy_axes(column, points, types)

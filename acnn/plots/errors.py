@@ -15,14 +15,14 @@ from acnn.plots.drawing import COLORS, INK, LINE, MOST_VECTOR_POINTS, PANEL, Loo
 BINDING_ENERGY = "energy − ΣE0 (eV/atom)"
 AXES = {"energy": BINDING_ENERGY, "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}
 SCALES = {"energy": 1 / MEV_PER_EV, "forces": 1.0, "virial": 1 / MEV_PER_EV}
-"""From the units of the error table to those of the axes."""
+"""Factors from the units of the error table to those of the axes."""
 PERCENTILES = (5, 25, 50, 75, 95)
 MOST_ROWS = 30
-"""Rows of a figure; those with the largest errors are drawn."""
+"""Most rows of a figure; those with the largest errors are drawn."""
 
 
 def parity_figure(table: ErrorTable, types: Look) -> Any:
-    """Model against label above, their difference below; one column for each quantity that has labels."""
+    """Draw model against label above, their difference below; one column for each quantity that has labels."""
     options = {"height_ratios": (3, 1.6), "sharex": "col"}
     with panels(2, len(table.quantities), (PANEL[0], 2.1), **options) as (figure, axes):
         for (above, below), quantity in zip(axes.T, table.quantities, strict=True):
@@ -48,9 +48,9 @@ def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str, types
 
 
 def _parity_points(table: ErrorTable, quantity: str) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Labels in the units of the axes and errors in those of the error table, by config type.
+    """Return labels in the units of the axes and errors in those of the error table, by config type.
 
-    Energies are relative to E0, or the compositions would hide everything else.
+    Energies are relative to E0; otherwise differences of composition would hide everything else.
     """
     points = {}
     for config_type, of_type in table.parity.items():
@@ -65,7 +65,7 @@ def _parity_points(table: ErrorTable, quantity: str) -> dict[str, tuple[FloatArr
 
 
 def config_type_figure(table: ErrorTable) -> Any:
-    """Percentiles of the errors by config type; one column for each quantity that has labels."""
+    """Draw percentiles of the errors by config type; one column for each quantity that has labels."""
     quantities = table.quantities
     rows = _largest({name: of_type[quantities[0]] for name, of_type in table.parity.items()})
     with panels(1, len(quantities), (PANEL[0], _height(len(rows))), sharey=True) as (figure, axes):
@@ -76,7 +76,7 @@ def config_type_figure(table: ErrorTable) -> Any:
 
 
 def element_figure(by_element: Mapping[str, Parity]) -> Any:
-    """Percentiles of the errors of force components by element."""
+    """Draw percentiles of the errors of force components by element."""
     rows = _largest(by_element)
     with panels(1, 1, (1.6 * PANEL[0], _height(len(rows)))) as (figure, axes):
         errors = [by_element[row].errors for row in rows]
@@ -85,7 +85,7 @@ def element_figure(by_element: Mapping[str, Parity]) -> Any:
 
 
 def _percentile_rows(axes: Any, errors: list[FloatArray], names: list[str], label: str) -> None:
-    """A thin bar between the outer percentiles, a thick one between the inner, a mark at the median."""
+    """Draw a thin bar between the outer percentiles, a thick one between the inner, and a mark at the median."""
     bar = {"color": COLORS[0], "solid_capstyle": "butt"}
     for row, of_row in enumerate(errors):
         if len(of_row):
@@ -101,10 +101,10 @@ def _percentile_rows(axes: Any, errors: list[FloatArray], names: list[str], labe
 
 
 def _largest(rows: Mapping[str, Parity]) -> list[str]:
-    """At most `MOST_ROWS` names, by falling RMSE."""
+    """Return at most `MOST_ROWS` names, by descending RMSE."""
     return sorted(rows, key=lambda name: (-(rows[name].rmse or 0.0), name))[:MOST_ROWS]
 
 
 def _height(rows: int) -> float:
-    """Inches for this many rows of bars."""
+    """Return the height of this many rows of bars, inches."""
     return 0.75 + 0.23 * rows

@@ -17,7 +17,7 @@ LEGEND_COLUMNS = 6
 
 
 def save_figure(figure: Any, path: Path, title: str = "", look: Look | None = None) -> None:
-    """Write the figure in the format that the name ends in, with a title and a legend of the names where given."""
+    """Write the figure in the format given by the file's extension, with a title and a legend where given."""
     import matplotlib
 
     picture = BytesIO()
@@ -39,11 +39,11 @@ def _add_legend(figure: Any, look: Look) -> None:
 
 
 def svg(figure: Any, name: str, description: str) -> str:
-    """The figure as an SVG element that needs nothing from outside; ``name`` is its own on the page."""
+    """Return the figure as a self-contained SVG element; ``name`` must be unique on the page."""
     import matplotlib
 
     buffer = BytesIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):  # ids differ between figures, not between runs
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):  # the same ids in every run, others in every figure
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", dpi=DPI, transparent=True, metadata=metadata)
     return _inline(buffer.getvalue().decode(), description)
@@ -54,7 +54,7 @@ def _inline(text: str, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
     text = re.sub(r' (d|x|y)="[^"]*"', lambda found: _rounded(found.group()), text)
-    text = re.sub(r"font-family: [^;]*; ", "", text)  # that of the page
+    text = re.sub(r"font-family: [^;]*; ", "", text)  # the page has its own
     text = text.replace("xlink:href=", "href=")
     for placeholder, color in PAGE_COLORS.items():
         text = text.replace(placeholder, color)
@@ -70,5 +70,5 @@ def _rounded(attribute: str) -> str:
 
 
 def _packed(body: str) -> str:
-    """Without the line breaks and indentation between elements."""
+    """Return the SVG without the line breaks and indentation between elements."""
     return re.sub(r">\s+<", "><", body).strip()

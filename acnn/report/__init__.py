@@ -1,6 +1,6 @@
-"""``acnn report``: one page that says what a model is, how large its errors are, and where it can be trusted.
+"""``acnn report``: one page on what a model is, how large its errors are, and where it can be trusted.
 
-The page is HTML with its figures inside: it needs no other file, no network and no scripts.
+The page is HTML with embedded figures: it needs no other file, no network and no scripts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the page says of the potential beyond the data: dimers, and what an evaluation costs."""
+"""Sections of the page on the potential beyond the data: dimers, and the cost of an evaluation."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ INTRODUCTION = (
 ONE_PAIR = (
     "Dashed: the shortest distance of the pair in the data, left of which the potential extrapolates. Shaded: the "
     "range of core repulsion, where the curve must rise toward the left, or atoms that meet in a hot simulation fuse; "
-    "curves that do not are red. Wells and wiggles at distances that the data do not hold are harmless in a crystal "
-    "and matter in a gas."
+    "curves that do not are red. Wells and wiggles at distances that do not occur in the data are harmless in a "
+    "crystal but matter in a gas."
 )
 MANY_PAIRS = (
-    "A panel for each element, with a curve for each partner. Look for red curves, which have the name of the partner: "
-    "they do not rise toward the left at the distances of cores, and atoms that meet in a hot simulation fuse."
+    "A panel for each element, with a curve for each partner. Look for red curves, labeled with the partner: they "
+    "do not rise toward the left at the distances of cores, and atoms that meet in a hot simulation fuse."
 )
 
 
 def dimer_section(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float], cutoff: float) -> Section:
-    """Energy of every pair of elements over distance."""
+    """Return the section on the energy of every pair of elements over distance."""
     caption = INTRODUCTION.format(cutoff=cutoff) + (ONE_PAIR if len(curves) <= MOST_PAIR_PANELS else MANY_PAIRS)
     drawn = svg(dimer_figure(curves, dict(shortest), cutoff), "dimers", "Energies of dimers")
     return Section("dimers", "Dimers", [Drawing(drawn, caption), _dimer_table(curves, shortest)])
 
 
 def attractive_dimers(curves: Sequence[DimerCurve]) -> list[str]:
-    """A sentence for each pair of elements whose cores attract."""
+    """Return a sentence for each pair of elements whose cores attract."""
     return [
         f"The dimer {'–'.join(curve.pair)} attracts between {curve.core[0]:.2f} and {curve.core[1]:.2f} Å: fit with "
         "--zbl, or add close pairs to the data."
@@ -60,11 +60,11 @@ def _dimer_table(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float]) -
         for curve in curves
     ]
     found = Table([*headings, "shortest in the data\nÅ"], rows, left=2)
-    return folded_if_long(found, f"The figures of all {len(rows)} pairs")
+    return folded_if_long(found, f"Values of all {len(rows)} pairs")
 
 
 def cost_section(cost: Cost) -> Section:
-    """Times per atom and how they were measured."""
+    """Return the section on times per atom and how they were measured."""
     rows = [
         ["energies and forces", f"{cost.evaluation:.3g} µs/atom"],
         ["neighbor search, structure by structure", f"{cost.neighbor_search:.3g} µs/atom"],
@@ -76,7 +76,7 @@ def cost_section(cost: Cost) -> Section:
     ]
     caption = (
         "Structures spread over the data, evaluated together; medians of several runs after a warm-up. The time grows "
-        "with the number of neighbors. The search costs small structures more per atom, and molecular dynamics does it "
-        "only now and then."
+        "with the number of neighbors. The search costs more per atom in small structures; molecular dynamics needs it "
+        "only every few steps."
     )
     return Section("cost", "Cost", [facts_table(rows, caption)])

@@ -1,4 +1,4 @@
-"""Puts the page together."""
+"""Composition of the page from its sections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from acnn.report.uncertainty_sections import uncertainty_section
 from acnn.wording import counted
 
 N_SECTIONS = 11
-"""Calls of ``advance`` that `report_page` makes."""
+"""Number of calls of ``advance`` that `report_page` makes."""
 
 
 def report_page(
@@ -33,19 +33,19 @@ def report_page(
     kernel: str | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
         potential: on the CPU in float64.
         measurements: of the potential on its data, at least one, as `acnn.report.measure` makes them.
         title: headline of the page, such as the name of the model file.
-        provenance: how the model was fitted, as its file says.
-        kernel: what the cost is measured with; see `Potential.pair_gradients`.
+        provenance: how the model was fitted, as its file states.
+        kernel: the kernel whose cost is measured; see `Potential.pair_gradients`.
         advance: called after each of `N_SECTIONS` parts.
 
     Raises:
         ImportError: matplotlib is missing.
-        ValueError: no measurements.
+        ValueError: there are no measurements.
     """
     require_matplotlib()
     if not measurements:

@@ -1,4 +1,4 @@
-"""What an evaluation costs on this machine, measured on the data."""
+"""The cost of an evaluation on this machine, measured on the data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 
 ATOMS = 2000
-"""As many atoms of the data are timed, or a little more."""
+"""At least this many atoms of the data are timed, or all there are."""
 REPETITIONS = 5
 SECONDS = 2.0
-"""No repetition starts after so long."""
+"""Seconds after which no further repetition starts."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cost:
         neighbor_search: µs/atom.
         n_structures, n_atoms: what was timed.
         neighbors: mean number of neighbors inside the cutoff.
-        kernel: what computed it.
+        kernel: kernel and precision that computed it.
         threads: number of threads.
         machine: processor architecture and system.
     """
@@ -49,10 +49,10 @@ class Cost:
 
 
 def measure_cost(potential: Potential, structures: Sequence[ase.Atoms], kernel: str | None = None) -> Cost:
-    """Time a potential, on the CPU in float64, on structures spread over the data, evaluated together."""
+    """Time a potential (on the CPU in float64) on structures spread over the data, evaluated together."""
     chosen = _spread(structures)
     graph = batch([atomic_graph(atoms, potential.cutoff) for atoms in chosen])
-    found = potential.pair_gradients(graph, kernel)  # warms up, and shows what computes
+    found = potential.pair_gradients(graph, kernel)  # warms up, and shows which kernel computes
     compiled = isinstance(found, KernelGradients)
     per_atom = 1e6 / graph.n_atoms
     return Cost(
@@ -68,7 +68,7 @@ def measure_cost(potential: Potential, structures: Sequence[ase.Atoms], kernel: 
 
 
 def _spread(structures: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Structures from all over the data, of `ATOMS` atoms together."""
+    """Return structures from all over the data, with about `ATOMS` atoms in total."""
     order = np.random.default_rng(0).permutation(len(structures))
     totals = np.cumsum([len(structures[k]) for k in order])
     return [structures[k] for k in order[: int(np.searchsorted(totals, ATOMS)) + 1]]

@@ -1,4 +1,4 @@
-"""What the page says of the data: counts, distances, energies."""
+"""Sections of the page on the data: counts, distances, energies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from acnn.report.pair_figures import MOST_PAIR_PANELS, distance_figure
 
 
 def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
-    """What the fit used a file for, told by its hash."""
+    """Return what the fit used a file for, recognized by its hash."""
     uses = [name for name, data in fitted_data(provenance).items() if data.get("sha256") == measurement.dataset.sha256]
     if uses:
         return ", ".join(uses)
@@ -25,7 +25,7 @@ def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
 
 
 def data_section(measurements: list[Measurement], provenance: Mapping[str, Any]) -> Section:
-    """Counts of structures and labels of each set of data."""
+    """Return the section on the structures and labels of each set of data."""
     blocks: list[Block] = []
     for measurement in measurements:
         dataset = measurement.dataset
@@ -43,18 +43,18 @@ def data_section(measurements: list[Measurement], provenance: Mapping[str, Any])
 
 
 def energy_section(measurements: list[Measurement], types: Look) -> Section | None:
-    """Energies of the data against volume; None without energies."""
+    """Return the section on energies of the data against volume; None without energies."""
     points = {m.name: _energy_points(m) for m in measurements}
     if not any(points.values()):
         return None
     caption = (
         "Labels, relative to the energies E0 of the atoms. Each phase should lie on a smooth branch. Look for points "
         "far off their branch (a calculation that did not converge, another setting), for gaps in volume that the "
-        "potential has to bridge, and for volumes only the test data have."
+        "potential has to bridge, and for volumes that only the test data have."
     )
     if any(point.volume for of_set in points.values() for point in of_set):
         caption += (
-            " Slabs lie at large volumes, for their cells hold vacuum; structures that are not periodic in three "
+            " Slabs lie at large volumes, since their cells contain vacuum; structures that are not periodic in three "
             "directions are left out."
         )
     drawn = svg(energy_volume_figure(points, types), "energies", "Energy of the data against volume")
@@ -62,7 +62,7 @@ def energy_section(measurements: list[Measurement], types: Look) -> Section | No
 
 
 def _energy_points(measurement: Measurement) -> list[EnergyPoint]:
-    """Structures with an energy."""
+    """Return a point for each structure with an energy."""
     return [
         EnergyPoint(r.config_type, r.binding_energy, r.volume, r.n_atoms)
         for r in measurement.records
@@ -71,14 +71,14 @@ def _energy_points(measurement: Measurement) -> list[EnergyPoint]:
 
 
 def distance_section(measurements: list[Measurement], sets: Look) -> Section:
-    """Distances by pair of elements."""
+    """Return the section on distances by pair of elements."""
     caption = (
         "Pairs of atoms over distance, divided by r² and scaled to the largest value; triangles mark the shortest "
         "distance. Below it the potential extrapolates. Look for test data or a planned simulation that come closer "
         "than the training data, for pairs of elements with no short distances, and for single pairs far too close."
     )
     if len(element_pairs(measurements[0].distances.elements)) > MOST_PAIR_PANELS:
-        caption += " A panel for each element holds the pairs with all its partners."
+        caption += " A panel for each element shows the pairs with all its partners."
     drawn = svg(distance_figure(measurements, sets), "distances", "Distances in the data by pair of elements")
     legend = [Legend(sets)] if len(measurements) > 1 else []
     return Section(
@@ -87,7 +87,7 @@ def distance_section(measurements: list[Measurement], sets: Look) -> Section:
 
 
 def shortest_distances(measurements: list[Measurement]) -> dict[Pair, float]:
-    """Shortest distance (Å) of each pair of elements in all data."""
+    """Return the shortest distance (Å) of each pair of elements in all data."""
     found: dict[Pair, float] = {}
     for measurement in measurements:
         for pair, shortest in measurement.distances.shortest.items():
@@ -103,6 +103,6 @@ def _shortest_table(measurements: list[Measurement]) -> Block:
             distance, name = shortest or (None, NOTHING)
             rows.append(["–".join(pair), measurement.name, name, number(distance, 3)])
     cutoff = measurements[0].distances.cutoff
-    caption = f"A dash where the data hold no such pair within the cutoff of {cutoff:g} Å."
+    caption = f"A dash where the data contain no such pair within the cutoff of {cutoff:g} Å."
     found = Table(["pair", "data", "structure", "shortest distance\nÅ"], rows, left=3, caption=caption)
-    return folded_if_long(found, f"The shortest distances of all {len(rows)} rows")
+    return folded_if_long(found, f"Shortest distances, all {len(rows)} rows")

@@ -1,4 +1,4 @@
-"""Energies of dimers: what the potential does where data say least."""
+"""Energies of dimers: the potential where the data say least."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from acnn.workflows.check import REPULSIVE_RANGE
 
 POINTS = 240
 BEYOND_CUTOFF = 1.05
-"""The curves end this many cutoffs out, where they have to be zero."""
+"""The curves end at this many cutoffs, where they must be zero."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DimerCurve:
         distances: Å, ascending.
         energies: relative to the two atoms alone, eV.
         repulsion: -dE/dr, eV/Å.
-        core: the range (Å) where `acnn check` wants repulsion.
+        core: the range (Å) where `acnn check` requires repulsion.
     """
 
     pair: Pair
@@ -53,7 +53,7 @@ class DimerCurve:
 
 
 def dimer_curves(potential: Potential) -> list[DimerCurve]:
-    """One curve for each pair of the potential's elements."""
+    """Return one curve for each pair of the potential's elements."""
     return [_curve(potential, pair) for pair in element_pairs(potential.elements)]
 
 
@@ -69,7 +69,7 @@ def _curve(potential: Potential, pair: Pair) -> DimerCurve:
 
 
 def _graph(pair: Pair, distances: FloatArray) -> AtomicGraph:
-    """One dimer along x for each distance (Å), as structures of one graph."""
+    """Return one dimer along x for each distance (Å), as structures of one graph."""
     n = len(distances)
     atoms = torch.arange(2 * n)
     along_x = torch.zeros(n, 2, 3, dtype=torch.float64)

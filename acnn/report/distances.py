@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 
 
 class Shortest(NamedTuple):
-    """The shortest distance (Å) of a pair of elements, and the structure that has it."""
+    """The shortest distance (Å) of a pair of elements, and the structure in which it occurs."""
 
     distance: float
     structure: str
@@ -32,7 +32,7 @@ class Distances:
 
     Attributes:
         counts: pairs of atoms [n_elements, n_elements, BINS], each counted from both of its atoms.
-        shortest: by pair of elements; without the pairs that do not occur.
+        shortest: by pair of elements; pairs that do not occur are left out.
     """
 
     def __init__(self, elements: Sequence[str], cutoff: float) -> None:
@@ -43,7 +43,7 @@ class Distances:
 
     @property
     def edges(self) -> FloatArray:
-        """Limits of the bins in Å [BINS + 1]."""
+        """Edges of the bins in Å [BINS + 1]."""
         return np.linspace(0.0, self.cutoff, BINS + 1)
 
     def add(self, name: str, graph: AtomicGraph) -> None:
@@ -59,7 +59,7 @@ class Distances:
         self._keep_shortest(name, first, second, lengths)
 
     def density(self, pairs: Sequence[Pair]) -> FloatArray:
-        """Pairs of these elements over r², relative to the largest value [BINS]; zeros if there are none."""
+        """Return the counts of these pairs over r², relative to the largest value [BINS]; zeros without any."""
         counts = sum(self.counts[self.elements.index(a), self.elements.index(b)] for a, b in pairs)
         middles = 0.5 * (self.edges[1:] + self.edges[:-1])
         found = counts / middles**2
@@ -81,5 +81,5 @@ class Distances:
 
 
 def element_pairs(elements: Sequence[str]) -> list[Pair]:
-    """All pairs of elements, each once, an element with itself included."""
+    """Return all pairs of elements, each once, an element with itself included."""
     return list(itertools.combinations_with_replacement(elements, 2))

@@ -1,4 +1,4 @@
-"""What the page says of the errors: tables, parity, residuals, the worst structures."""
+"""Sections of the page on errors: tables, parity, residuals, the worst structures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARITY_CAPTION = (
 )
 SPREAD_CAPTION = (
     "Model minus label: the thick bar holds the middle half of the errors, the thin one 90 % of them, the mark is the "
-    "median. Look for medians away from zero (a bias, which more weight on that kind can mend) and for bars much "
+    "median. Look for medians away from zero (a bias, which more weight on that kind can fix) and for bars much "
     "longer than the others."
 )
 ELEMENT_CAPTION = (
@@ -36,7 +36,7 @@ ELEMENT_CAPTION = (
 def overview_section(
     measurements: list[Measurement], provenance: Mapping[str, Any], findings: Sequence[str]
 ) -> Section:
-    """One row of figures for each set of data, and sentences that ask for attention."""
+    """Return the section with one row of figures for each set of data, and the warnings."""
     headings = ["data", "in the fit", "structures", "atoms", *error_headings(["rmse"]), "largest force error\neV/Å"]
     rows = []
     for measurement in measurements:
@@ -50,11 +50,11 @@ def overview_section(
 
 
 def error_section(measurements: list[Measurement], types: Look) -> Section:
-    """Error table and parity plots of each set of data."""
+    """Return the section with the error table and parity plots of each set of data."""
     blocks: list[Block] = [
         Paragraph(
-            "Energies and virials per atom, the six components of virials and the three of forces one by one. MAE is "
-            "the mean absolute error, RMSE the root of the mean square, which outliers weigh on more."
+            "Energies and virials are per atom; the components of virials and forces count one by one. MAE is the mean "
+            "absolute error, RMSE the root mean square error, which is more sensitive to outliers."
         ),
         Legend(types),
     ]
@@ -71,7 +71,7 @@ def error_section(measurements: list[Measurement], types: Look) -> Section:
 
 
 def error_table(measurement: Measurement) -> Table:
-    """MAE and RMSE by config type, as `acnn evaluate` prints them."""
+    """Return the MAE and RMSE by config type, as `acnn evaluate` prints them."""
     counts = {row.config_type: row.structures for row in measurement.dataset.summary()}
     numbers = [*(counts[known] for known in sorted(counts)), len(measurement.dataset)]
     rows = [
@@ -82,7 +82,7 @@ def error_table(measurement: Measurement) -> Table:
 
 
 def residual_section(measurements: list[Measurement]) -> Section:
-    """How errors spread over config types and elements."""
+    """Return the section on how errors spread over config types and elements."""
     blocks: list[Block] = []
     for index, measurement in enumerate(measurements):
         name, table = measurement.name, measurement.table
@@ -106,7 +106,7 @@ def residual_section(measurements: list[Measurement]) -> Section:
 
 
 def _cut(rows: Mapping[str, object]) -> str:
-    return f" The {MOST_ROWS} with the largest errors of {len(rows)} are drawn." if len(rows) > MOST_ROWS else ""
+    return f" Of {len(rows)}, the {MOST_ROWS} with the largest errors are drawn." if len(rows) > MOST_ROWS else ""
 
 
 def _element_table(measurement: Measurement) -> Table:
@@ -124,12 +124,12 @@ def _element_table(measurement: Measurement) -> Table:
 
 
 def worst_section(measurements: list[Measurement]) -> Section:
-    """The structures with the largest errors, by name."""
+    """Return the section on the structures with the largest errors, by name."""
     blocks: list[Block] = [
         Paragraph(
-            "Names are file, place in it (the first is 0) and config type. Look here first for mistakes in the data: "
-            "a calculation that did not converge, a structure that does not belong, atoms too close. What is left "
-            "is what the potential cannot describe yet."
+            "Names are file, index in it (the first is 0) and config type. Look here first for mistakes in the data: a "
+            "calculation that did not converge, a structure that does not belong, atoms too close. What remains is "
+            "what the potential cannot describe yet."
         )
     ]
     for measurement in measurements:

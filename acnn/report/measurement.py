@@ -23,18 +23,18 @@ from acnn.uncertainty.prediction import predict
 
 @dataclass(frozen=True)
 class StructureRecord:
-    """What the report says of one structure; None where a label is missing.
+    """The errors on one structure; None where a label is missing.
 
     Attributes:
-        name: file, place in it and config type.
+        name: file, index in it and config type.
         formula: chemical formula.
         n_atoms: number of atoms.
         energy_error: model minus label, meV/atom.
-        binding_energy: label minus E0 of the atoms, eV/atom (the label itself where the model states no E0).
+        binding_energy: label minus E0 of the atoms, eV/atom (the label itself if the model has no E0).
         volume: Å³ per atom; None unless periodic in three directions.
-        force_rmse: of the components, eV/Å.
+        force_rmse: over the components, eV/Å.
         largest_force_error: largest |ΔF| of an atom, eV/Å.
-        worst_atom: that atom, such as "Si 12" (0-based), "" without forces.
+        worst_atom: that atom, such as "Si 12" (0-based); "" without forces.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Measurement:
         records: one per structure, in the order of the data.
         by_element: force components (eV/Å) by element of the atom.
         distances: between neighbors inside the cutoff.
-        predicted: errors beside their standard deviations, by quantity; empty for a model without a committee.
+        predicted: errors with their standard deviations, by quantity; empty for a model without a committee.
     """
 
     name: str
@@ -78,15 +78,15 @@ def measure(
     kernel: str | None = None,
     stage: Stage = silent,
 ) -> list[Measurement]:
-    """Evaluate a potential, on the CPU in float64, on all data.
+    """Evaluate a potential (on the CPU in float64) on all data.
 
     Args:
-        datasets: by the name they have in the report.
+        datasets: by their names in the report.
         kernel: as in `Potential.pair_gradients`.
-        stage: announces each set and its number of structures; what it returns is called after each structure.
+        stage: called with each set and its number of structures; what it returns is called after each structure.
 
     Raises:
-        ValueError: the data hold an element the potential does not know.
+        ValueError: the data contain an element that the potential does not.
     """
     for name, dataset in datasets.items():
         _require_elements(name, dataset, potential)
@@ -96,7 +96,7 @@ def measure(
 
 
 def dataset_names(datasets: Iterable[Dataset]) -> list[str]:
-    """File names, or paths as they were given where two file names are equal."""
+    """Return file names, or paths as they were given where two file names are equal."""
     sources = [Path(dataset.source) for dataset in datasets]
     names = [source.name for source in sources]
     return [name if names.count(name) == 1 else str(source) for name, source in zip(names, sources, strict=True)]

@@ -1,4 +1,4 @@
-"""What the page says of the model, and of what it was fitted to."""
+"""Section and header of the page on the model, and on what it was fitted to."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from acnn.potential import Potential
 from acnn.report.page import Block, Paragraph, Section, Subheading, Table, facts_table
 
 SHORT_HASH = 12
-"""Characters of a hash in the header; the section has all of them."""
+"""Characters of a hash in the header; the section shows all of them."""
 
 
 def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Section:
-    """Basis and fit; a model that does not say how it was made gets a sentence instead."""
+    """Return the section on basis and fit; a sentence replaces the latter if the model does not state it."""
     blocks: list[Block] = [facts_table(_model_rows(potential))]
     facts, data = fit_facts(provenance), fitted_data(provenance)
     if not facts and not data:
-        blocks.append(Paragraph("The model file does not say how the model was fitted."))
+        blocks.append(Paragraph("The model file does not record how the model was fitted."))
     if facts:
         blocks += [Subheading("Fit"), facts_table(facts)]
     if data:
@@ -29,7 +29,7 @@ def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Sectio
 
 
 def header_facts(potential: Potential, provenance: Mapping[str, Any]) -> dict[str, str]:
-    """The most important facts, by their names."""
+    """Return the most important facts, by their names."""
     facts = {"elements": ", ".join(potential.elements)}
     facts |= potential.summary()
     facts["cutoff"] = f"{potential.cutoff:g} Å"
@@ -63,5 +63,5 @@ def _data_table(data: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _weights_table(weights: Mapping[str, Any]) -> Table:
     rows = [[name, *(as_text(mapping(w).get(key, "–")) for key in "EFV")] for name, w in weights.items()]
-    caption = "By config type; those of energy and virial are divided by √N."
+    caption = "By config type; the weights of energies and virials are divided by √N."
     return Table(["config type", "energy", "forces", "virial"], rows, caption=caption)

@@ -1,4 +1,4 @@
-"""The page: blocks of text, tables and figures, which the templates make HTML of; they escape all text."""
+"""The page: blocks of text, tables and figures, which the templates turn into HTML; they escape all text."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ class Block:
 
     @property
     def kind(self) -> str:
+        """Name of the macro: that of the class."""
         return type(self).__name__
 
 
 @dataclass(frozen=True)
 class Paragraph(Block):
+    """A paragraph of text."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Subheading(Block):
+    """A heading inside a section."""
+
     text: str
 
 
@@ -36,8 +41,8 @@ class Table(Block):
     """A table of plain text.
 
     Attributes:
-        headings: of the columns; without any text there is no header.
-        left: this many columns are text, to the left; the others are numbers, to the right.
+        headings: of the columns; if all are empty, there is no header.
+        left: this many columns are left-aligned text; the others are right-aligned numbers.
         total: the last row is a total.
     """
 
@@ -53,7 +58,7 @@ class Drawing(Block):
     """A figure.
 
     Attributes:
-        svg: an SVG element, the only HTML that comes from outside of the templates.
+        svg: an SVG element, the only HTML that does not come from the templates.
         caption: what to look for in it.
     """
 
@@ -63,14 +68,14 @@ class Drawing(Block):
 
 @dataclass(frozen=True)
 class Legend(Block):
-    """A colored sign and the name of each of several names."""
+    """A legend: the colored sign and the text of each of several names."""
 
     look: Look
 
 
 @dataclass(frozen=True)
 class Notes(Block):
-    """A box of sentences that ask for attention."""
+    """A box of warnings."""
 
     sentences: Sequence[str]
 

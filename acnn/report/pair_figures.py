@@ -11,9 +11,9 @@ from acnn.report.distances import Distances, Pair, element_pairs
 from acnn.report.measurement import Measurement
 
 MOST_PAIR_PANELS = 15
-"""With more pairs of elements there is a panel for each element and all its partners."""
+"""With more pairs of elements than this, each element has one panel with all its partners."""
 LINEAR_ENERGY = 5.0
-"""eV; energies beyond it are drawn on a logarithmic scale, so that wells and walls are both seen."""
+"""eV; energies beyond it are drawn on a logarithmic scale, so that both wells and walls are visible."""
 DECADES = 12
 SOUND, UNSOUND = COLORS[0], COLORS[3]
 ALONE: dict[str, Any] = {"linewidth": 1.2}
@@ -21,7 +21,7 @@ AMONG_OTHERS: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.5}
 
 
 def pair_panels(elements: Sequence[str]) -> dict[str, list[Pair]]:
-    """Title of each panel, and the pairs drawn in it."""
+    """Return the pairs drawn in each panel, by its title."""
     pairs = element_pairs(elements)
     if len(pairs) <= MOST_PAIR_PANELS:
         return {"–".join(pair): [pair] for pair in pairs}
@@ -29,7 +29,7 @@ def pair_panels(elements: Sequence[str]) -> dict[str, list[Pair]]:
 
 
 def distance_figure(measurements: list[Measurement], look: Look) -> Any:
-    """Density of pairs over distance, the shortest marked; colors are sets of data."""
+    """Draw the density of pairs over distance, with the shortest marked; a color for each set of data."""
     elements = measurements[0].distances.elements
     chosen = pair_panels(elements)
     start = 0.85 * min((s.distance for m in measurements for s in m.distances.shortest.values()), default=0.0)
@@ -52,7 +52,7 @@ def _draw_distances(axes: Any, distances: Distances, pairs: list[Pair], color: s
 
 
 def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cutoff: float) -> Any:
-    """Energy of each dimer over distance; the shortest distance in the data (Å) as a line, the core shaded."""
+    """Draw the energy of each dimer over distance, with the core shaded; ``shortest`` (Å) as lines."""
     by_pair = {curve.pair: curve for curve in curves}
     elements = list(dict.fromkeys(curve.pair[0] for curve in curves))
     chosen = pair_panels(elements)
@@ -74,7 +74,7 @@ def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cuto
 
 
 def _draw_dimer(axes: Any, curve: DimerCurve, title: str, alone: bool) -> None:
-    """In red where cores attract; among other curves such a one has the name of the partner at its inner end."""
+    """Draw a curve, in red if its cores attract; among others, such a curve is labeled with the partner."""
     sound = curve.weakest_core_repulsion > 0
     style = ALONE if alone or not sound else AMONG_OTHERS
     axes.plot(curve.distances, curve.energies, color=SOUND if sound else UNSOUND, **style)
@@ -84,7 +84,7 @@ def _draw_dimer(axes: Any, curve: DimerCurve, title: str, alone: bool) -> None:
 
 
 def _scale_energies(axes: Any, curves: Sequence[DimerCurve]) -> None:
-    """Linear to `LINEAR_ENERGY` on both sides of zero, logarithmic beyond."""
+    """Scale the axis linearly to `LINEAR_ENERGY` on both sides of zero, logarithmically beyond."""
     lowest = min(0.0, *(float(curve.energies.min()) for curve in curves))
     highest = max(0.2, *(float(curve.energies.max()) for curve in curves))
     axes.set_yscale("symlog", linthresh=LINEAR_ENERGY, linscale=2)

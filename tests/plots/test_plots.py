@@ -132,7 +132,7 @@ def test_epochs_without_a_value_are_no_points():
 
 def test_other_endings_are_told_before_the_work(tmp_path):
     require_pictures(None, tmp_path / "a.png", tmp_path / "a")
-    with pytest.raises(ValueError, match=r"a\.docx is to be a picture, which ends in .*\.eps"):
+    with pytest.raises(ValueError, match=r"a\.docx must be a picture, with one of the extensions .*\.eps"):
         require_pictures(tmp_path / "a.docx")
 
 

@@ -295,7 +295,7 @@ def test_one_element_without_provenance(silicon, tmp_path):
     page = page_of(silicon, tmp_path / "data.xyz", [labeled(silicon, rattled(["Si"], 0), "bulk")])
     parsed = Parsed(page)
     assert set(SECTIONS) <= set(parsed.ids)
-    assert "does not say how the model was fitted" in parsed.text
+    assert "does not record how the model was fitted" in parsed.text
     assert parsed.rows("in the fit")[0][1] == "unknown"
 
 
