@@ -20,7 +20,7 @@ from acnn.kernels.program import Program
 class Rows:
     """One structure's energy [p] (eV), forces [3 n_atoms, p] (eV/Å) and virial [6, p] (eV, Voigt) per coefficient.
 
-    Forces and virial are None where nobody asked for them.
+    Forces and virial are None unless requested.
     """
 
     energy: FloatArray
@@ -44,7 +44,7 @@ class BasisKernel(CompiledKernel):
         self._value_engine = self._engine if of_values is program else load_engine(of_values, instruction_set)[1]
 
     def values(self, graph: AtomicGraph) -> Tensor:
-        """B [n_centers, n_functions]; functions of other center elements are zero."""
+        """Return B [n_centers, n_functions]; functions of other center elements are zero."""
         return self._values(graph, n_threads(self.threads))
 
     def _values(self, graph: AtomicGraph, threads: int) -> Tensor:
@@ -54,7 +54,7 @@ class BasisKernel(CompiledKernel):
         return values
 
     def vjp(self, graph: AtomicGraph, adjoints: Tensor) -> Tensor:
-        """Σ_ik v_ik ∂B_ik/∂r_ij [n_pairs, 3] for v [n_centers, n_functions]."""
+        """Return Σ_ik v_ik ∂B_ik/∂r_ij [n_pairs, 3] for v [n_centers, n_functions]."""
         gradients = graph.pair_vectors.new_empty(graph.n_pairs, 3)
         adjoints = adjoints.detach().to(gradients.dtype).contiguous()
         self._require(adjoints, (graph.n_centers, self.n_functions), "adjoints")
@@ -63,7 +63,7 @@ class BasisKernel(CompiledKernel):
         return gradients
 
     def jvp(self, graph: AtomicGraph, directions: Tensor) -> Tensor:
-        """Σ_j ∂B_ik/∂r_ij · u_ij [n_centers, n_functions] for u [n_pairs, 3]."""
+        """Return Σ_j ∂B_ik/∂r_ij · u_ij [n_centers, n_functions] for u [n_pairs, 3]."""
         derivatives = graph.pair_vectors.new_zeros(graph.n_centers, self.n_functions)
         directions = directions.detach().to(derivatives.dtype).contiguous()
         self._require(directions, (graph.n_pairs, 3), "directions")
@@ -72,9 +72,9 @@ class BasisKernel(CompiledKernel):
         return derivatives
 
     def rows(self, graph: AtomicGraph) -> Rows:
-        """What a linear model's energy, forces and virial of one structure are linear in, in one thread."""
+        """Return the rows of energy, forces and virial of one structure, using one thread."""
         if graph.n_structures != 1 or graph.n_centers != graph.n_atoms:
-            raise ValueError("rows belong to one structure without ghost atoms")
+            raise ValueError("rows need a graph of one structure without ghost atoms")
         n = self.n_functions
         energy, forces, virial = np.zeros(n), np.zeros((3 * graph.n_atoms, n)), np.zeros((6, n))
         graph = graph.to(dtype=torch.float64)
@@ -87,4 +87,4 @@ class BasisKernel(CompiledKernel):
     @staticmethod
     def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
         if tuple(values.shape) != shape:
-            raise ValueError(f"{name} are {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
+            raise ValueError(f"{name} must be {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")

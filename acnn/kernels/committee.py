@@ -1,7 +1,7 @@
-"""Models that differ in their coefficients alone, compiled into one program and evaluated together.
+"""Models that differ only in their coefficients, compiled into one program and evaluated together.
 
 Radial functions, harmonics, densities and their products are computed once for all members. Energies alone then cost
-one multiplication per product of densities and member; gradients need adjoints, and the way back to the pairs, for
+one multiplication per product of densities and member; gradients need adjoints, and their propagation to the pairs, for
 every member.
 """
 
@@ -43,13 +43,13 @@ from acnn.kernels.program import (
 from acnn.kernels.tiles import Tiles, tile
 
 MEMBERS = 8
-"""Whose energies are summed together (src/program_views.h)."""
+"""Number of members whose energies are summed together (src/program_views.h)."""
 MAX_GRADIENT_BYTES = 2**27
 """Memory for the pair gradients of all members at a time."""
 
 
 def compile_members(basis: ACEBasis, coefficients: FloatArray) -> Program:
-    """The program of several members, without E0 and ZBL.
+    """Compile the program of several members, without E0 and ZBL.
 
     Args:
         coefficients: eV [n_members, n_functions].
@@ -67,14 +67,14 @@ def compile_members(basis: ACEBasis, coefficients: FloatArray) -> Program:
 
 
 def _forms(basis: ACEBasis, block: ElementBasis, folded: dict[int, FloatArray]) -> Arrays:
-    """Features, and M of ½ fᵀ M f for every member, from the coefficients of the products [n_products, n_members]."""
+    """Return features, and M of ½ fᵀ M f for every member, given coefficients of products [n_products, n_members]."""
     kept = {order: np.flatnonzero(values.any(axis=1)) for order, values in folded.items()}
     kept = {order: rows for order, rows in kept.items() if len(rows)}
     found, split = split_products(basis, {o: block.coupled.factors[o][rows] for o, rows in kept.items()})
     n_members = next(iter(folded.values())).shape[1] if folded else 0
     values = np.concatenate([np.zeros((0, n_members)), *(folded[o][rows] for o, rows in kept.items())])
     first = np.cumsum([0, *map(len, kept.values())])
-    # Products are numbered from 1 through all orders, which leaves room for their sign.
+    # Products of all orders are numbered from 1, so that the numbers can carry a sign.
     numbers = [np.arange(a + 1.0, b + 1.0) for a, b in pairwise(first)]
     entries = [form_entries(found, split[o], n) for o, n in zip(kept, numbers, strict=True)]
     own = feature_arrays(found)
@@ -87,7 +87,7 @@ def _forms(basis: ACEBasis, block: ElementBasis, folded: dict[int, FloatArray]) 
 
 
 def _matrices(parts: list[Entries], values: FloatArray, found: Features) -> tuple[scipy.sparse.csr_array, FloatArray]:
-    """What may be nonzero in M (ones), and its values in that order [nnz, n_members]; parts hold signed numbers."""
+    """Return the pattern of M (ones), and its values in that order [nnz, n_members]; parts hold signed numbers."""
     pattern = symmetric([(rows, columns, np.ones(len(rows))) for rows, columns, _ in parts], found.n_rows)
     pattern.sort_indices()
     rows, columns, signed = (np.concatenate([np.zeros(0), *(p[k] for p in parts)]) for k in range(3))
@@ -99,12 +99,12 @@ def _matrices(parts: list[Entries], values: FloatArray, found: Features) -> tupl
 
 
 def _row_of(matrix: scipy.sparse.csr_array) -> IntArray:
-    """The row of every stored value."""
+    """Return the row of every stored value."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
 def _tiles(pattern: scipy.sparse.csr_array, data: FloatArray, size: int) -> Tiles:
-    """Tiles that all members share, and the coefficients of each: [n_members, n, size]."""
+    """Make tiles that all members share, and the coefficients of each: [n_members, n, size]."""
     numbered = scipy.sparse.csr_array((np.arange(1.0, pattern.nnz + 1), pattern.indices, pattern.indptr), pattern.shape)
     tiles = tile(numbered, size)
     padded = np.concatenate([np.zeros((1, data.shape[1])), data])
@@ -113,7 +113,7 @@ def _tiles(pattern: scipy.sparse.csr_array, data: FloatArray, size: int) -> Tile
 
 
 def _upper_half(pattern: scipy.sparse.csr_array, data: FloatArray) -> Arrays:
-    """½ fᵀ M f = Σ_{a ≤ b} value f_a f_b: rows, and the values of `MEMBERS` members beside one another."""
+    """Return rows and values of ½ fᵀ M f = Σ_{a ≤ b} value f_a f_b, the values of `MEMBERS` members side by side."""
     row = _row_of(pattern)
     kept = np.flatnonzero(row <= pattern.indices)
     rows, start = np.unique(row[kept], return_index=True)
@@ -139,17 +139,23 @@ class MembersKernel(CompiledKernel):
         self.n_members = int(program.arrays["members"][0])
 
     def energies(self, graph: AtomicGraph) -> Tensor:
-        """Site energies in eV [n_members, n_centers], float64."""
+        """Return site energies in eV [n_members, n_centers], float64."""
         return self._run(graph, None)
 
     def gradients(self, graph: AtomicGraph) -> tuple[Tensor, Tensor]:
-        """Site energies, and dE/dr_ij in eV/Å [n_members, n_pairs, 3] in the dtype of the graph."""
+        """Return site energies, and dE/dr_ij in eV/Å [n_members, n_pairs, 3] in the dtype of the graph."""
         gradients = graph.pair_vectors.new_zeros(self.n_members, graph.n_pairs, 3)
         return self._run(graph, gradients.numpy()), gradients
 
     def sums(self, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
-        """Site energies (eV) [n_members, n_centers], forces (eV/Å) [n_members, n_atoms, 3], virials (eV)
-        [n_members, n_structures, 3, 3]: in parts of the graph, so that memory for pair gradients stays bounded."""
+        """Return site energies, forces and virials of the members.
+
+        The graph is evaluated in parts, so that memory for pair gradients stays bounded.
+
+        Returns:
+            Site energies (eV) [n_members, n_centers], forces (eV/Å) [n_members, n_atoms, 3], virials (eV)
+            [n_members, n_structures, 3, 3].
+        """
         energies = torch.empty(self.n_members, graph.n_centers, dtype=torch.float64)
         forces = graph.pair_vectors.new_zeros(self.n_members, graph.n_atoms, 3)
         virials = graph.pair_vectors.new_zeros(self.n_members, graph.n_structures, 3, 3)
@@ -171,7 +177,7 @@ class MembersKernel(CompiledKernel):
 
 
 def _part(graph: AtomicGraph, centers: slice, pairs: slice) -> AtomicGraph:
-    """Some of the centers, and all atoms of the graph as ghosts behind them."""
+    """Return the graph of some of the centers, followed by all atoms as ghosts."""
     if centers.stop - centers.start == graph.n_centers:
         return graph
     n_centers = centers.stop - centers.start
@@ -187,7 +193,7 @@ def _part(graph: AtomicGraph, centers: slice, pairs: slice) -> AtomicGraph:
 
 
 def _add_virials(structure: Tensor, vectors: Tensor, gradients: Tensor, virials: Tensor) -> None:
-    """Adds -Σ r_ij ⊗ g_ij of each structure to virials [n_members, n_structures, 3, 3]."""
+    """Add -Σ r_ij ⊗ g_ij of each structure to virials [n_members, n_structures, 3, 3]."""
     counts = torch.bincount(structure, minlength=virials.shape[1]).tolist()
     ends = np.cumsum(counts).tolist()
     for which, (count, end) in enumerate(zip(counts, ends, strict=True)):

@@ -1,4 +1,4 @@
-"""What all compiled kernels are: a program, loaded for this processor, that takes pairs of atoms as NumPy arrays."""
+"""The base of all compiled kernels: a program, loaded for this processor, that takes pairs of atoms as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class PairArrays(NamedTuple):
 
     @classmethod
     def of(cls, graph: AtomicGraph) -> PairArrays:
-        """Those of a graph on the CPU."""
+        """Return the arrays of a graph on the CPU."""
         tensors = (graph.species, graph.pair_i, graph.pair_j, graph.pair_vectors.detach())
         return cls(*(tensor.contiguous().numpy() for tensor in tensors))
 
 
 class CompiledKernel:
-    """A program that was loaded for this processor.
+    """A program loaded for this processor.
 
-    Subclasses say which kind of program they execute, by which class of the compiled module, and what makes one.
+    Subclasses define the kind of program they execute, its compiled class, and the function that makes one.
 
     Args:
-        program: what to execute.
+        program: the program to execute.
         instruction_set: one of `acnn.kernels.loading.instruction_sets`; None takes the best.
         threads: see `acnn.kernels.loading.n_threads`.
 
@@ -56,13 +56,13 @@ class CompiledKernel:
     def __init__(self, program: Program, instruction_set: str | None = None, threads: int | None = None) -> None:
         if program.kind != self.kind:
             raise ValueError(
-                f"a program of kind {program.kind} is not one of kind {self.kind}, such as {self.made_by}() makes"
+                f"a program of kind {self.kind} is needed, as made by {self.made_by}(), not of kind {program.kind}"
             )
         self.program, self.threads, self._requested = program, threads, instruction_set
         self.instruction_set, self._engine = load_engine(program, instruction_set, self.engine)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Where it is loaded, the processor may be another one.
+        # It may be loaded on another processor.
         return type(self), (self.program, self._requested, self.threads)
 
     @property
@@ -73,7 +73,7 @@ class CompiledKernel:
 
 @contextmanager
 def element_errors(elements: tuple[str, ...]) -> Iterator[None]:
-    """Turns the kernel's unknown atomic number into the error that every path raises."""
+    """Turn the kernel's unknown atomic number into the error that every path raises."""
     try:
         yield
     except LookupError as error:

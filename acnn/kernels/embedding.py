@@ -1,4 +1,4 @@
-"""The embedding of network models (`acnn.models.embedding` is the definition) by the compiled kernel, differentiable.
+"""The embedding of network models (defined in `acnn.models.embedding`) in the compiled kernel, differentiable.
 
 With theta, all tables in one vector, and descriptors D(theta, r):
 
@@ -6,9 +6,9 @@ With theta, all tables in one vector, and descriptors D(theta, r):
     g_p = Σ_d v_d ∂D_d/∂r_p ,  v · ∂D/∂theta        vjp, the derivatives of D
     ∂D/∂r · u ,  ∂/∂theta Σ_p u_p · g_p             dual, the derivatives of g with respect to v and theta
 
-which is all that training on energies and forces takes. Positions are differentiated once: g has no derivatives with
-respect to vectors, and whoever asks for them gets an error. Name what a backward pass is for, as in
-``loss.backward(inputs=parameters)``: nothing else is computed then.
+which is all that training on energies and forces needs. Positions are differentiated once: g has no derivatives with
+respect to vectors, and requesting them is an error. Name the inputs of a backward pass, as in
+``loss.backward(inputs=parameters)``, so that nothing else is computed.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ def compile_embedding(
     products: NDArray[Any],
     product_coefficients: FloatArray,
 ) -> Program:
-    """The program of an embedding.
+    """Compile the program of an embedding.
 
     Args:
-        elements: by ascending atomic number.
-        r0: distances of the Agnesi transform in Å [n_elements, n_elements], by center and neighbor.
+        elements: chemical symbols by ascending atomic number.
+        r0: r0 of the Agnesi transform in Å [n_elements, n_elements], by center and neighbor.
         inner: inner cutoffs in Å, likewise, 0 for none.
         transform: its exponents p, q.
         terms: (v, a1, a2, a3) of the invariants of three densities [n_terms, 4], v ascending from 0; may be empty.
-        coefficients: of the terms [n_terms].
+        coefficients: those of the terms [n_terms].
         products: (v, a, a1, a2) of the products of two densities that attention sees [n, 4], sorted; may be empty.
-        product_coefficients: of the products [n].
+        product_coefficients: those of the products [n].
     """
     terms = np.asarray(terms).reshape(-1, 4)
     if (np.diff(terms[:, 0]) < 0).any():
-        raise ValueError("terms are sorted by the invariant they belong to")
+        raise ValueError("terms must be sorted by the invariant they belong to")
     n_invariants = int(terms[-1, 0]) + 1 if len(terms) else 0
     products = np.asarray(products).reshape(-1, 4)
     components, product_start = np.unique(products[:, :2], axis=0, return_index=True)
     if (np.diff(product_start) < 0).any():
-        raise ValueError("products are sorted by their coupling and component")
+        raise ValueError("products must be sorted by their coupling and component")
     sizes = (len(elements), l_max, channels, radial_functions, heads, layers)
     arrays = {
         "sizes": np.array(sizes, dtype=np.int32),
@@ -90,7 +90,7 @@ def compile_embedding(
 
 
 def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:
-    """`legendre_constants` for √(4π) P̄_l0 and √(8π) P̄_lm."""
+    """Return `legendre_constants` for √(4π) P̄_l0 and √(8π) P̄_lm."""
     alpha, beta, slope = legendre_constants(l, m)
     if l == m:
         alpha *= math.sqrt(8 * math.pi if m else 4 * math.pi)
@@ -98,7 +98,7 @@ def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:
 
 
 class EmbeddingKernel(CompiledKernel):
-    """Descriptors by the program of an embedding (`compile_embedding`), and their derivatives.
+    """Descriptors from the program of an embedding (`compile_embedding`), and their derivatives.
 
     Attributes:
         n_descriptors: columns of D.
@@ -112,14 +112,14 @@ class EmbeddingKernel(CompiledKernel):
         self.n_descriptors, self.n_theta = int(self._engine.n_descriptors), int(self._engine.n_theta)
 
     def __call__(self, graph: AtomicGraph, theta: Tensor) -> Tensor:
-        """D [n_centers, n_descriptors] in the dtype of the graph, differentiable with respect to theta and vectors."""
+        """Return D [n_centers, n_descriptors] in the dtype of the graph, differentiable in theta and vectors."""
         vectors = graph.pair_vectors
-        # Views: of leaves autograd does not tell whether their derivatives are asked for.
+        # Views, since autograd does not report whether derivatives of leaves are requested.
         theta = theta.to(vectors.dtype).contiguous()
         return _Descriptors.apply(theta.view_as(theta), vectors.view_as(vectors), self, graph)
 
     def values(self, graph: AtomicGraph, theta: Tensor) -> Tensor:
-        """D [n_centers, n_descriptors]."""
+        """Return D [n_centers, n_descriptors]."""
         values = graph.pair_vectors.new_empty(graph.n_centers, self.n_descriptors)
         with element_errors(self.program.elements):
             self._engine.values(*PairArrays.of(graph), _array(theta, values), values.numpy(), n_threads(self.threads))
@@ -128,10 +128,10 @@ class EmbeddingKernel(CompiledKernel):
     def vjp(
         self, graph: AtomicGraph, theta: Tensor, adjoints: Tensor, of_vectors: bool = True, of_theta: bool = True
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Σ_d v_d ∂D_d/∂r_p [n_pairs, 3] and v · ∂D/∂theta [n_theta] for v [n_centers, n_descriptors].
+        """Return Σ_d v_d ∂D_d/∂r_p [n_pairs, 3] and v · ∂D/∂theta [n_theta] for v [n_centers, n_descriptors].
 
         Args:
-            of_vectors, of_theta: which of them is wanted; None is returned for the other.
+            of_vectors, of_theta: which of them to compute; the other is None.
         """
         vectors = graph.pair_vectors
         gradients = vectors.new_empty(graph.n_pairs, 3) if of_vectors else None
@@ -151,11 +151,11 @@ class EmbeddingKernel(CompiledKernel):
     def dual(
         self, graph: AtomicGraph, theta: Tensor, adjoints: Tensor, directions: Tensor, of_theta: bool = True
     ) -> tuple[Tensor, Tensor | None]:
-        """∂D/∂r · u [n_centers, n_descriptors] and ∂/∂theta Σ_p u_p · g_p [n_theta], g those of `vjp` for the adjoints.
+        """Return ∂D/∂r · u [n_centers, n_descriptors] and ∂/∂theta Σ_p u_p · g_p [n_theta], with g from `vjp`.
 
         Args:
             directions: u [n_pairs, 3].
-            of_theta: whether the second is wanted.
+            of_theta: whether to compute the second.
         """
         vectors = graph.pair_vectors
         derivatives = vectors.new_empty(graph.n_centers, self.n_descriptors)
@@ -177,7 +177,7 @@ class EmbeddingKernel(CompiledKernel):
     @staticmethod
     def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
         if tuple(values.shape) != shape:
-            raise ValueError(f"{name} are {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
+            raise ValueError(f"{name} must be {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
 
     @property
     def workspace_bytes(self) -> int:
@@ -190,16 +190,16 @@ def _array(values: Tensor, like: Tensor) -> NDArray[Any]:
 
 
 def _wanted(ctx: Any, argument: int) -> bool:
-    """Whether the backward pass that is under way asks for the derivative with respect to an argument.
+    """Return whether the current backward pass needs the derivative with respect to an argument.
 
-    ``ctx.needs_input_grad`` says only whether some backward pass could.
+    ``ctx.needs_input_grad`` only tells whether some backward pass could need it.
     """
     node = ctx.next_functions[argument][0]
     return node is not None and torch._C._will_engine_execute_node(node)
 
 
 class _Descriptors(torch.autograd.Function):
-    """D of theta and vectors."""
+    """D as a function of theta and vectors."""
 
     @staticmethod
     def forward(ctx: Any, theta: Tensor, vectors: Tensor, kernel: EmbeddingKernel, graph: AtomicGraph) -> Tensor:
@@ -222,7 +222,7 @@ class _Descriptors(torch.autograd.Function):
 
 
 class _Gradients(torch.autograd.Function):
-    """Σ_d v_d ∂D_d/∂r_p of theta, vectors and v."""
+    """Σ_d v_d ∂D_d/∂r_p as a function of theta, vectors and v."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""Site energies and pair gradients by the compiled kernel, and forces summed in it."""
+"""Site energies and pair gradients from the compiled kernel, and forces summed in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class KernelGradients(PairGradients):
 
 
 def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor) -> None:
-    """Adds Σ_j (g_ij - g_ji) to contiguous forces [n_atoms, 3]."""
+    """Add Σ_j (g_ij - g_ji) to contiguous forces [n_atoms, 3]."""
     arrays = (pair_i.contiguous(), pair_j.contiguous(), gradients.contiguous(), forces)
     compiled_module().add_forces(*(array.numpy() for array in arrays))
 
@@ -42,10 +42,10 @@ def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor
 def written_gradients(
     graph: AtomicGraph, write: Callable[..., None], requested_threads: int | None = None
 ) -> KernelGradients:
-    """What a kernel writes about a graph.
+    """Evaluate a graph with a kernel's function.
 
     Args:
-        write: as `EnergyKernel.write`.
+        write: a function like `EnergyKernel.write`.
         requested_threads: see `acnn.kernels.loading.n_threads`.
     """
     energies, gradients = np.empty(graph.n_centers), graph.pair_vectors.new_empty(graph.n_pairs, 3)
@@ -54,12 +54,12 @@ def written_gradients(
 
 
 class EnergyKernel(CompiledKernel):
-    """Site energies and pair gradients by an energy program (`acnn.kernels.program.compile_energy`)."""
+    """Site energies and pair gradients from an energy program (`acnn.kernels.program.compile_energy`)."""
 
     kind, made_by = "energy", "compile_energy"
 
     def __call__(self, graph: AtomicGraph, seconds: FloatArray | None = None) -> KernelGradients:
-        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph.
+        """Return e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph.
 
         Args:
             seconds: the times of the `STAGES` are added to it [5].
@@ -74,7 +74,7 @@ class EnergyKernel(CompiledKernel):
         threads: int,
         seconds: FloatArray | None = None,
     ) -> None:
-        """As a call, into arrays that are there already.
+        """Evaluate like a call, writing to existing arrays.
 
         Args:
             energies: written, eV [n_centers].

@@ -1,4 +1,4 @@
-"""Rows of a kernel's workspace: densities, and products of densities that build on one another."""
+"""Rows of a kernel's workspace: densities, and products of densities that build on each other."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ REAL_REAL, REAL_COMPLEX, COMPLEX_COMPLEX, COMPLEX_CONJUGATE = range(4)
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the densities of one center element are.
+    """The places of the densities of one center element.
 
     Attributes:
         blocks: int64 [n, 4]: neighbor element, l, number of n, first row.
-        row: workspace row of every row of the density table, -1 where not used; Im is the row behind Re.
+        row: workspace row of every row of the density table, -1 if unused; Im is the row after Re.
         n_rows: number of rows.
         n_radial: radial functions needed per neighbor element.
     """
@@ -32,7 +32,7 @@ class Layout:
 
 
 def layout(used: IntArray, table: DensityTable, n_elements: int) -> Layout:
-    """For the density rows in use: per neighbor element and l all n from 1 to the largest, components together."""
+    """Lay out the density rows in use: all n from 1 to the largest per neighbor element and l, components together."""
     row = np.full(table.n_plus, -1)
     n_radial = np.zeros(n_elements, dtype=np.int64)
     blocks, offset = [], 0
@@ -50,16 +50,16 @@ def layout(used: IntArray, table: DensityTable, n_elements: int) -> Layout:
 
 @dataclass(frozen=True)
 class Features:
-    """Monomials of all orders in the workspace, and how to compute those of order 2 and more.
+    """Monomials of all orders in the workspace, and how to compute those of order 2 and higher.
 
     Attributes:
-        layout: of the densities.
+        layout: that of the densities.
         index: monomials by order.
         row: order -> workspace row of each monomial.
         real: order -> whether a monomial is real (a single row).
         groups: int64 [n, 3]: kind, first and last product, in order of execution.
         products: int64 [n, 3]: rows left, right, out; out = left · right or left · conj(right).
-        n_rows: rows in use, two spare ones for padding at the end.
+        n_rows: rows in use, including two spare ones for padding at the end.
     """
 
     layout: Layout
@@ -72,24 +72,25 @@ class Features:
 
     @property
     def padding_row(self) -> int:
+        """The first of the spare rows."""
         return self.n_rows - 2
 
     def find(self, codes: IntArray) -> IntArray:
-        """Positions of monomials among those of their order."""
+        """Return the positions of monomials among those of their order."""
         known = self.index[codes.shape[1]].codes
         return np.searchsorted(_keys(known), _keys(codes))
 
 
 def _keys(codes: IntArray) -> NDArray:
-    """Rows as single values that sort like the rows do."""
+    """Return rows as single values that sort like the rows."""
     return np.ascontiguousarray(codes.astype(">i8")).view(f"S{8 * codes.shape[1]}").reshape(-1) if len(codes) else codes
 
 
 def features(monomials: list[IntArray], densities: IntArray, table: DensityTable, n_elements: int) -> Features:
-    """Rows for canonical monomials (arrays [n, order] of codes, any orders) and for what they are made of.
+    """Assign rows to canonical monomials (arrays [n, order] of codes, any orders) and to the parts they consist of.
 
     Args:
-        densities: rows of the density table that are needed besides.
+        densities: further rows of the density table that are needed.
     """
     wanted = {order: [m for m in monomials if m.shape[1] == order] for order in range(2, 5)}
     recipes: dict[int, tuple[Canonical, Canonical]] = {}
@@ -109,7 +110,7 @@ def features(monomials: list[IntArray], densities: IntArray, table: DensityTable
 
 
 def _recipe(codes: IntArray, table: DensityTable) -> tuple[Canonical, Canonical]:
-    """Monomials of order ν as (order ν - 1) · single density."""
+    """Write monomials of order ν as (order ν - 1) · single density."""
     order = codes.shape[1]
     signed = _signed(codes, table)
     if order == 2:
@@ -121,7 +122,7 @@ def _recipe(codes: IntArray, table: DensityTable) -> tuple[Canonical, Canonical]
 
 
 def _signed(codes: IntArray, table: DensityTable) -> IntArray:
-    """Codes as rows of the signed density table (the phases of conjugates left aside)."""
+    """Return codes as rows of the signed density table (ignoring the phases of conjugates)."""
     mirror = np.full(table.n_plus, -1)
     mirror[table.mirrored] = table.n_plus + np.arange(len(table.mirrored))
     return np.where(codes % 2 == 1, mirror[codes // 2], codes // 2)
@@ -168,7 +169,7 @@ def _products(found: Features, recipes: dict[int, tuple[Canonical, Canonical]]) 
 
 
 def _operations(found: Features, order: int, left: Canonical, right: Canonical) -> tuple[IntArray, IntArray]:
-    """Kind of every product and its rows (left, right, out)."""
+    """Return the kind of every product and its rows (left, right, out)."""
     sides = []
     for part in (left, right):
         position = found.find(part.codes)

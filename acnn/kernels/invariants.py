@@ -1,7 +1,7 @@
-"""Compiles a basis into a program for B, products with its Jacobian, and design-matrix rows.
+"""Compile a basis into a program for B, products with its Jacobian, and design-matrix rows.
 
-Per center element the kernel holds ∂B_k/∂A_c as sparse sums of lower products of densities (`differentiate`), and what
-is linear in the densities, the purification among it, as constants per function, neighbor element and n.
+Per center element the kernel holds ∂B_k/∂A_c as sparse sums of lower products of densities (`differentiate`), and terms
+that are linear in the densities, including the purification, as constants per function, neighbor element and n.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from acnn.kernels.program import Arrays, Program, element_arrays, feature_arrays
 
 
 def compile_basis(basis: ACEBasis) -> Program:
-    """The basis program; its columns are those of the basis."""
+    """Compile the basis program; its columns are those of the basis."""
     arrays = shared_arrays(basis)
     arrays["n_functions"] = np.array([basis.n_functions], dtype=np.int32)
     for z, block in enumerate(basis.by_element):
@@ -35,10 +35,10 @@ def compile_basis(basis: ACEBasis) -> Program:
 
 
 def value_program(program: Program) -> Program:
-    """The basis program whose values are those of the basis, if not the program itself.
+    """Return the basis program that gives correct values, which may be the program itself.
 
-    The kernel divides Σ_c A_c ∂B_k/∂A_c by one order per function. Where functions hold products of several orders
-    (``inverse_term_order``), the terms are divided beforehand: right for values, and for them alone.
+    The kernel divides Σ_c A_c ∂B_k/∂A_c by one order per function. If functions contain products of several orders
+    (``inverse_term_order``), the terms are divided beforehand, which is correct for values only.
     """
     arrays = dict(program.arrays)
     for name, inverse in program.arrays.items():
@@ -83,9 +83,9 @@ def _invariants(basis: ACEBasis, block: ElementBasis) -> Arrays:
 
 
 def _orders(block: ElementBasis, term_order: IntArray) -> Arrays:
-    """How B follows from its derivatives: Σ_c A_c ∂B/∂A_c counts a product as often as it has factors.
+    """Return how B follows from its derivatives: Σ_c A_c ∂B/∂A_c counts a product as often as it has factors.
 
-    Where functions hold products of one order that is undone per function, otherwise per term.
+    If functions contain products of one order, this is undone per function, otherwise per term.
     """
     counts = [n_invariants(grouped(multiset)) for multiset in block.multisets]
     orders = np.repeat(np.array([len(multiset) for multiset in block.multisets], dtype=np.int64), counts)
@@ -96,13 +96,13 @@ def _orders(block: ElementBasis, term_order: IntArray) -> Arrays:
 
 
 def _mixed(block: ElementBasis) -> bool:
-    """Whether a function has products of two orders above 1."""
+    """Return whether a function contains products of two orders above 1."""
     present = [np.diff(c.indptr) > 0 for order, c in block.coupled.coefficients.items() if order > 1]
     return bool((np.sum(present, axis=0) > 1).any()) if present else False
 
 
 def _linear(block: ElementBasis, table: DensityTable) -> scipy.sparse.coo_array:
-    """What is linear in the densities: value of (function, density row)."""
+    """Return the terms linear in the densities: value of (function, density row)."""
     shape = (block.n_functions, table.n_plus)
     if 1 not in block.coupled.factors:
         return scipy.sparse.coo_array(shape)
@@ -119,9 +119,9 @@ def _all_terms(
     n_functions: int,
     table: DensityTable,
 ) -> _Terms:
-    """The derivative program in terms of workspace rows.
+    """Express the derivative program in terms of workspace rows.
 
-    Column 0 of its maps is the constant 1, already among what is linear; column 1 … are the lower products, each a
+    Column 0 of its maps is the constant 1, which the linear terms include; columns 1 … are the lower products, each a
     phase times a monomial or its conjugate.
     """
     row, phase, is_real, conjugated, order = (np.concatenate(c) for c in zip(*_columns(found, lower), strict=True))
@@ -148,9 +148,9 @@ def _all_terms(
 
 
 def _columns(found: Features, lower: dict[int, Canonical]) -> list[tuple[NDArray, ...]]:
-    """Row, phase, whether real, whether conjugated, of the lower products in the order of the derivative program.
+    """Return row, phase, whether real, and whether conjugated, of the lower products in the derivative program's order.
 
-    Last the order of the products of which they are a derivative.
+    The last column is the order of the products that they are derivatives of.
     """
     columns: list[tuple[NDArray, ...]] = [
         (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool), np.zeros(0, np.int64))
@@ -164,7 +164,7 @@ def _columns(found: Features, lower: dict[int, Canonical]) -> list[tuple[NDArray
 
 
 def _entries(found: Features, terms: _Terms, n_functions: int, table: DensityTable, n_elements: int) -> Arrays:
-    """Terms gathered into entries (function, neighbor element, component), ascending."""
+    """Collect terms into entries (function, neighbor element, component), ascending."""
     component = found.layout.row[terms.density] + terms.imaginary
     block = terms.function * n_elements + table.rows[terms.density, 0]
     order = np.lexsort((terms.row, component, block))

@@ -1,8 +1,8 @@
-"""The compiled module, where it was built, and when an evaluation runs in it.
+"""The compiled module, if it was built, and the choice of whether an evaluation runs in it.
 
 ``ACNN_KERNEL`` or an argument chooses: ``cpu``, the compiled kernel; ``torch``, the definition of the model; ``auto``,
-the kernel wherever it can run (the default). ``ACNN_NUM_THREADS`` sets its threads (default: torch's). Results do not
-depend on the number of threads, bit by bit.
+the kernel wherever it can run (the default). ``ACNN_NUM_THREADS`` sets its threads (default: torch's). Results are
+bitwise independent of the number of threads.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _kernel = _import_kernel()
 
 
 def instruction_sets() -> list[str]:
-    """What the compiled kernel can run here, best first; empty where it was not compiled."""
+    """Return the instruction sets that the compiled kernel can use here, best first; empty if it was not compiled."""
     return [] if _kernel is None else list(_kernel.instruction_sets())
 
 
 def uses_compiled_kernel(requested: str | None = None) -> bool:
-    """Whether an evaluation on the CPU runs in the compiled kernel.
+    """Return whether an evaluation on the CPU runs in the compiled kernel.
 
     Args:
         requested: see `acnn.potential.chosen_kernel`.
@@ -50,7 +50,7 @@ def uses_compiled_kernel(requested: str | None = None) -> bool:
     if _kernel is None:
         if name == "cpu":
             raise ValueError(
-                f"{'kernel' if requested else 'ACNN_KERNEL'} asks for the compiled kernel, and this acnn was installed "
+                f"{'kernel' if requested else 'ACNN_KERNEL'} requests the compiled kernel, but this acnn was installed "
                 "without one: install a C++ compiler and reinstall acnn, or choose torch"
             )
         _warn_once()
@@ -71,46 +71,50 @@ def _warn_once() -> None:
 
 
 def n_threads(requested: int | None = None) -> int:
-    """Threads of an evaluation: the argument, else ``ACNN_NUM_THREADS``, else torch's setting."""
+    """Return the threads of an evaluation: the argument, else ``ACNN_NUM_THREADS``, else torch's setting."""
     if requested is not None:
         return require_sensible(requested, "threads")
     text = os.environ.get("ACNN_NUM_THREADS")
     if not text:
         return threads_of_torch()
     if not text.isdecimal():
-        raise ValueError(f"ACNN_NUM_THREADS is a number of threads from 1 to {MOST_THREADS}, not {text!r}")
+        raise ValueError(f"ACNN_NUM_THREADS must be a number of threads from 1 to {MOST_THREADS}, not {text!r}")
     return require_sensible(int(text), "ACNN_NUM_THREADS")
 
 
 def runs_on(graph: AtomicGraph) -> bool:
-    """Whether the kernel can take this graph: on the CPU, in single or double precision."""
+    """Return whether the kernel can evaluate this graph: on the CPU, in single or double precision."""
     vectors = graph.pair_vectors
     return vectors.device.type == "cpu" and vectors.dtype in (torch.float32, torch.float64)
 
 
 def runs_compiled(graph: AtomicGraph, requested: str | None) -> bool:
-    """Whether an evaluation of this graph runs in the compiled kernel.
+    """Return whether an evaluation of this graph runs in the compiled kernel.
 
     Raises:
-        ValueError: the argument insists on the kernel, which cannot take this graph.
+        ValueError: the argument requires the kernel, which cannot evaluate this graph.
     """
     if requested == "cpu" and not runs_on(graph):
-        raise ValueError("the compiled kernel takes graphs on the CPU in float64 or float32: choose auto or torch")
+        raise ValueError("the compiled kernel needs graphs on the CPU in float64 or float32: choose auto or torch")
     return runs_on(graph) and uses_compiled_kernel(requested)
 
 
 def load_engine(program: Program, instruction_set: str | None, engine: str = "Engine") -> tuple[str, Any]:
-    """The instruction set, by default the best of this processor, and the program loaded for it.
+    """Return the instruction set, by default the best of this processor, and the program loaded for it.
 
     Args:
-        engine: class of the compiled module that executes this kind of program.
+        engine: the class of the compiled module that executes this kind of program.
     """
     name = instruction_set or [*instruction_sets(), ""][0]
     return name, getattr(compiled_module(), engine)(program.arrays, name)
 
 
 def compiled_module() -> ModuleType:
-    """The compiled kernel (`_kernel.pyi`); ValueError where it was not compiled."""
+    """Return the compiled kernel (`_kernel.pyi`).
+
+    Raises:
+        ValueError: it was not compiled.
+    """
     if _kernel is None:
         raise ValueError("this acnn was installed without its compiled kernel")
     return _kernel

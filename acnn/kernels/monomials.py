@@ -1,7 +1,7 @@
-"""Products of densities as the kernel evaluates them: every product from two smaller ones that many others share.
+"""Products of densities as the kernel evaluates them: each from two smaller ones that many others share.
 
 A monomial is a product Π_t A_t of densities with m ≥ 0 or their conjugates, written as ascending codes
-2 · row + (1 if conjugated) of the density table. Of a monomial and its conjugate one is canonical: the one with M > 0
+2 · row + (1 if conjugated) of the density table. One of a monomial and its conjugate is canonical: the one with M > 0,
 where M is the sum of its ±m, and for M = 0 the one with the smaller codes.
 """
 
@@ -37,7 +37,7 @@ class Canonical:
 
 
 def canonical(rows: IntArray, table: DensityTable) -> Canonical:
-    """Of signed rows of the density table [n, order]."""
+    """Return the canonical form of signed rows of the density table [n, order]."""
     unsigned, sign, phase = table.unsigned(rows)
     m = table.rows[unsigned, 3] * sign
     total = m.sum(axis=1)
@@ -48,7 +48,7 @@ def canonical(rows: IntArray, table: DensityTable) -> Canonical:
 
 
 def _before(a: IntArray, b: IntArray) -> BoolArray:
-    """Row by row, whether a is lexicographically smaller than b."""
+    """Return, row by row, whether a is lexicographically smaller than b."""
     result = np.zeros(len(a), dtype=bool)
     for column in reversed(range(a.shape[1])):
         result = np.where(a[:, column] == b[:, column], result, a[:, column] < b[:, column])
@@ -56,7 +56,7 @@ def _before(a: IntArray, b: IntArray) -> BoolArray:
 
 
 class MonomialIndex:
-    """Numbers distinct monomials of one order, in lexicographic order of their codes."""
+    """A numbering of distinct monomials of one order, in lexicographic order of their codes."""
 
     def __init__(self, codes: IntArray) -> None:
         self.codes, self.inverse = np.unique(codes, axis=0, return_inverse=True)
@@ -70,7 +70,7 @@ class MonomialIndex:
 class Split:
     """Signed products as left · right, both canonical monomials (or their conjugates).
 
-    The left part is of higher order, or of the same as the right one.
+    The left part is of the same order as the right one, or higher.
     """
 
     left: Canonical
@@ -78,7 +78,7 @@ class Split:
 
 
 def splits(rows: IntArray, table: DensityTable) -> list[Split]:
-    """All ways to split signed products [n, order] into a pair or triple and the rest."""
+    """Return all ways to split signed products [n, order] into a pair or triple and the rest."""
     order = rows.shape[1]
     n_left = (order + 1) // 2
     found = []
@@ -91,10 +91,10 @@ def splits(rows: IntArray, table: DensityTable) -> list[Split]:
 
 
 def shared_splits(products: dict[int, IntArray], table: DensityTable) -> dict[int, Split]:
-    """For signed products of orders 2 … 5 one split each, chosen so that few distinct monomials serve all of them.
+    """Choose one split for each signed product of orders 2 … 5, so that few distinct monomials serve all of them.
 
-    Starting from how often a monomial occurs in any split, every product takes the split of the most frequent parts;
-    the frequencies are then counted anew among those chosen. Single densities cost nothing.
+    Starting from how often a monomial occurs in any split, every product takes the split with the most frequent parts;
+    the frequencies are then counted again among the chosen ones. Single densities cost nothing.
     """
     options = {order: splits(rows, table) for order, rows in products.items() if len(rows)}
     if not options:
@@ -122,7 +122,7 @@ def shared_splits(products: dict[int, IntArray], table: DensityTable) -> dict[in
 
 
 def _number_all(arrays: list[IntArray]) -> tuple[list[IntArray], IntArray]:
-    """Numbers for the distinct rows of arrays of several widths, and the width of each."""
+    """Assign numbers to the distinct rows of arrays of several widths, and return the width of each."""
     width = max(a.shape[1] for a in arrays)
     padded = [np.pad(a, ((0, 0), (0, width - a.shape[1])), constant_values=-1) for a in arrays]
     rows, inverse = np.unique(np.concatenate(padded), axis=0, return_inverse=True)

@@ -1,7 +1,7 @@
-"""Network models in the compiled kernel: energies and pair gradients of an embedding with a fitting network on top.
+"""Network models in the compiled kernel: energies and pair gradients of an embedding with a readout on top.
 
-Everything happens batch by batch of atoms, from pair vectors to the network's energies and back to pair gradients
-(src/network_engine.cpp). `acnn.kernels.embedding` is for training, whose tables theta change with every step.
+Atoms are processed in batches, from pair vectors to the network's energies and back to pair gradients
+(src/network_engine.cpp). `acnn.kernels.embedding` is for training, where the tables theta change with every step.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from acnn.kernels.program import Arrays, Program
 
 Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
 """Weights [n_in, n_out] and biases [n_out] of the hidden layers, weights of the output [n_out] and of the skip
-connection [n_descriptors], as `acnn.models.readout.FittingNetwork.layers` has them."""
+connection [n_descriptors], see `acnn.models.readout.Readout.layers`."""
 
 
 def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers], bounds: Tensor) -> Program:
-    """The program of an embedding with its tables and, for every element, a fitting network.
+    """Return the program of an embedding with its tables and a readout for every element.
 
     Args:
-        program: of `acnn.kernels.embedding.compile_embedding`.
+        program: made by `acnn.kernels.embedding.compile_embedding`.
         theta: its tables.
-        fitting: the layers of every element, of the same widths.
+        fitting: the layers of every element's readout, of the same widths.
         bounds: low and high of every element [n_elements, 2]; energies level off below low.
     """
     if program.kind != "embedding":
-        raise ValueError(f"a program of kind {program.kind} has no embedding: compile_embedding() makes one that has")
+        raise ValueError(f"a program of kind embedding is needed, as made by compile_embedding(), not {program.kind}")
     if len(fitting) != len(program.elements):
-        raise ValueError(f"one fitting network for each of {', '.join(program.elements)} is needed, not {len(fitting)}")
+        raise ValueError(f"one readout for each of {', '.join(program.elements)} is needed, not {len(fitting)}")
     widths = [[len(bias) for _, bias in hidden] for hidden, _, _ in fitting]
     if any(other != widths[0] for other in widths):
-        raise ValueError("the fitting networks of all elements have the same widths")
+        raise ValueError("the readouts of all elements must have the same widths")
     arrays: Arrays = {
         "theta": _joined([theta]),
         "widths": np.array(widths[0], dtype=np.int32),
@@ -57,20 +57,20 @@ def _joined(tensors: list[Tensor]) -> FloatArray:
 
 
 class NetworkKernel(CompiledKernel):
-    """Energies and pair gradients by the program of a network (`with_network`)."""
+    """Energies and pair gradients from the program of a network (`with_network`)."""
 
     kind, made_by, engine = "network", "with_network", "Network"
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
-        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        """Return e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
         return written_gradients(graph, self.write, self.threads)
 
     def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
-        """As `acnn.kernels.energy.EnergyKernel.write`; pairs beyond the network's cutoff have no gradient."""
+        """Write like `acnn.kernels.energy.EnergyKernel.write`; pairs beyond the network's cutoff have no gradient."""
         self._run(pairs, energies, gradients, False, threads)
 
     def add(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
-        """The same, added to the energies and gradients that are there already."""
+        """Add to existing energies and gradients."""
         self._run(pairs, energies, gradients, True, threads)
 
     def _run(

@@ -18,38 +18,42 @@ from acnn.potential import PairGradients, Potential
 
 
 class ModelKernel(Protocol):
-    """What evaluates a model on the CPU: `acnn.kernels.energy.EnergyKernel`, and what has its interface."""
+    """The interface of kernels that evaluate a model on the CPU, such as `acnn.kernels.energy.EnergyKernel`."""
 
-    def __call__(self, graph: AtomicGraph) -> KernelGradients: ...
+    def __call__(self, graph: AtomicGraph) -> KernelGradients:
+        """Return site energies and pair gradients."""
+        ...
 
-    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None: ...
+    def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
+        """Write site energies and pair gradients to existing arrays."""
+        ...
 
 
 class CompiledPotential(Potential):
     """A potential with a compiled form; subclasses implement `energy_kernel`."""
 
     def energy_kernel(self) -> ModelKernel | None:
-        """The compiled model, as its coefficients and weights are now; None where there is none."""
+        """Return the model compiled with its current coefficients and weights; None if it has no compiled form."""
         return None
 
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
-        """By the compiled kernel, unless another one is asked for or the graph is on another device."""
+        """Evaluate with the compiled kernel, unless another one is requested or the graph is on another device."""
         compiled = self.energy_kernel() if runs_on(graph) and uses_compiled_kernel(kernel) else None
         return super().compiled_gradients(graph, kernel) if compiled is None else compiled(graph)
 
 
 class SumKernel:
-    """A network model: the energy program of its linear part writes, the network adds."""
+    """The kernel of a network model: the energy program of its linear part writes, the network adds."""
 
     def __init__(self, linear: EnergyKernel, network: NetworkKernel) -> None:
         self.linear, self.network = linear, network
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
-        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        """Return e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
         return written_gradients(graph, self.write, self.linear.threads)
 
     def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
-        """As `acnn.kernels.energy.EnergyKernel.write`."""
+        """Write like `acnn.kernels.energy.EnergyKernel.write`."""
         self.linear.write(pairs, energies, gradients, threads)
         self.network.add(pairs, energies, gradients, threads)
 
@@ -61,11 +65,11 @@ class MeanKernel:
         self.kernels = list(kernels)
 
     def __call__(self, graph: AtomicGraph) -> KernelGradients:
-        """e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
+        """Return e_i in eV [n_centers] float64, and dE/dr_ij in eV/Å [n_pairs, 3] in the dtype of the graph."""
         return written_gradients(graph, self.write)
 
     def write(self, pairs: PairArrays, energies: FloatArray, gradients: NDArray[Any], threads: int) -> None:
-        """As `acnn.kernels.energy.EnergyKernel.write`."""
+        """Write like `acnn.kernels.energy.EnergyKernel.write`."""
         first, *others = self.kernels
         first.write(pairs, energies, gradients, threads)
         of_one = np.empty_like(energies), np.empty_like(gradients)

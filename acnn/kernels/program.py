@@ -1,13 +1,13 @@
-"""Compiles a model into a program: index and coefficient arrays that the C++ kernel executes.
+"""Compile a model into a program: index and coefficient arrays that the C++ kernel executes.
 
-Energy program of a linear model, per center element (`Features` says what the rows f are):
+Energy program of a linear model, per center element (see `Features` for the rows f):
 
     e_i = E0 + Σ_j v(r_ij) + ½ fᵀ M f
     v(r) = Σ_n q_n R_n(r) + ½ Σ_n c_n R^pair_n(r)
 
 f are densities and products of two or three of them; order 2 is density · density, order 3 pair · density, order 4
-pair · pair, order 5 triple · pair. All functions linear in the densities, the purification among them, are functions of
-single distances and go into v.
+pair · pair, order 5 triple · pair. All functions linear in the densities, including the purification, are functions of
+single distances and become part of v.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Program:
-    """Arrays by name (`acnn/kernels/src/program_views.h` says what the kernel does with them), of one kind of program.
+    """Arrays by name of one kind of program; `acnn/kernels/src/program_views.h` describes how the kernel uses them.
 
     Equal models give equal programs, array by array.
     """
@@ -52,16 +52,16 @@ class Program:
     arrays: Arrays
 
     def to_bytes(self) -> bytes:
-        """The program as safetensors."""
+        """Return the program as safetensors."""
         header = {"version": PROGRAM_VERSION, "kind": self.kind, "elements": self.elements, "cutoff": self.cutoff}
         return save(self.arrays, metadata={"acnn-program": json.dumps(header)})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Program:
-        """What `to_bytes` wrote."""
+        """Read what `to_bytes` returned."""
         header = safetensors_header(content, "acnn-program")
         if header["version"] != PROGRAM_VERSION:
-            raise ValueError(f"a program of version {header['version']}, this acnn executes version {PROGRAM_VERSION}")
+            raise ValueError(f"program version {header['version']}, but this acnn executes {PROGRAM_VERSION}")
         return cls(header["kind"], tuple(header["elements"]), header["cutoff"], load(content))
 
 
@@ -71,10 +71,10 @@ def compile_energy(
     reference_energies: Mapping[str, float],
     zbl_reach: float | None = None,
 ) -> Program:
-    """The energy program of a linear model with these coefficients (eV, [n_functions]).
+    """Compile the energy program of a linear model with these coefficients (eV, [n_functions]).
 
     Args:
-        zbl_reach: from which distance on nuclear repulsion vanishes (Å); None leaves it out.
+        zbl_reach: the distance beyond which nuclear repulsion vanishes (Å); None leaves it out.
     """
     arrays = shared_arrays(basis, zbl_reach)
     arrays["reference_energies"] = np.array([reference_energies[e] for e in basis.elements], dtype=float)
@@ -90,7 +90,7 @@ def compile_energy(
 
 
 def fold(block: ElementBasis, coefficients: FloatArray) -> dict[int, FloatArray]:
-    """c̃ = Cᵀc: one number per product."""
+    """Return c̃ = Cᵀc, one number per product."""
     return {order: matrix.T @ coefficients for order, matrix in block.coupled.coefficients.items()}
 
 
@@ -100,7 +100,7 @@ def _nonzero(block: ElementBasis, folded: dict[int, FloatArray], order: int) -> 
 
 
 def scalar_coefficients(basis: ACEBasis, block: ElementBasis, folded: dict[int, FloatArray]) -> FloatArray:
-    """q_n of Σ_n q_n R_n [n_elements, n_max]: the products of a single density, A_zn00 = Σ_j R_n / sqrt(4π)."""
+    """Return q_n of Σ_n q_n R_n [n_elements, n_max], from products of a single density A_zn00 = Σ_j R_n / sqrt(4π)."""
     q = np.zeros((len(basis.elements), basis.n_max))
     if 1 in folded:
         rows = basis.table.rows[block.coupled.factors[1][:, 0]]
@@ -109,7 +109,7 @@ def scalar_coefficients(basis: ACEBasis, block: ElementBasis, folded: dict[int, 
 
 
 def pair_coefficients(basis: ACEBasis, z: int, coefficients: FloatArray) -> FloatArray:
-    """½ c_n of the pairs of this center, [n_elements, n_pair]."""
+    """Return ½ c_n of the pairs of this center, [n_elements, n_pair]."""
     n = basis.specification.n_pair_functions
     found = np.zeros((len(basis.elements), n))
     for (a, b), columns in basis.pair_columns.items():
@@ -119,7 +119,7 @@ def pair_coefficients(basis: ACEBasis, z: int, coefficients: FloatArray) -> Floa
 
 
 def _quadratic(basis: ACEBasis, products: dict[int, tuple[IntArray, FloatArray]]) -> Arrays:
-    """Features and M of ½ fᵀ M f = Σ_p c̃_p Re Π_t A_t."""
+    """Return features and M of ½ fᵀ M f = Σ_p c̃_p Re Π_t A_t."""
     found, split = split_products(basis, {order: rows for order, (rows, _) in products.items()})
     entries = [form_entries(found, split[order], values) for order, (_, values) in products.items()]
     complex_form, real_form = (symmetric([e[k] for e in entries], found.n_rows) for k in (0, 1))
@@ -128,7 +128,7 @@ def _quadratic(basis: ACEBasis, products: dict[int, tuple[IntArray, FloatArray]]
 
 
 def split_products(basis: ACEBasis, products: dict[int, IntArray]) -> tuple[Features, dict[int, Split]]:
-    """Products of densities, by order, as products of two parts, and the rows for these parts."""
+    """Split products of densities, by order, into two parts, and return the rows for these parts."""
     table = basis.table
     split = shared_splits(products, table)
     parts = [part.codes for s in split.values() for part in (s.left, s.right)]
@@ -137,7 +137,7 @@ def split_products(basis: ACEBasis, products: dict[int, IntArray]) -> tuple[Feat
 
 
 def tile_arrays(found: Features, complex_tiles: Tiles, real_tiles: Tiles) -> Arrays:
-    """M, as the kernel reads it, and the rows it does not write."""
+    """Return M in the form the kernel reads, and the rows it does not write."""
     own: Arrays = {}
     written: list[IntArray] = []
     for name, tiles in (("complex", complex_tiles), ("real", real_tiles)):
@@ -154,7 +154,7 @@ def tile_arrays(found: Features, complex_tiles: Tiles, real_tiles: Tiles) -> Arr
 
 
 def feature_arrays(found: Features) -> Arrays:
-    """Densities and products, as the kernel reads them."""
+    """Return densities and products in the form the kernel reads."""
     return {
         "n_rows": np.array([found.n_rows], dtype=np.int32),
         "blocks": found.layout.blocks.astype(np.int32),
@@ -168,7 +168,7 @@ Entries = tuple[IntArray, IntArray, FloatArray]
 
 
 def form_entries(found: Features, split: Split, values: FloatArray) -> tuple[Entries, Entries]:
-    """What products add to M: on complex rows (Re, and Im alike), and on single rows.
+    """Return the contributions of products to M: on complex rows (equal for Re and Im), and on single rows.
 
     With M > 0 the two parts are conjugates of one another in M: Re(P conj Q) = Re P Re Q + Im P Im Q. With M = 0 either
     part may be conjugated: Re(P Q) = Re P Re Q - Im P Im Q.
@@ -193,7 +193,7 @@ def _place(found: Features, codes: IntArray) -> tuple[IntArray, BoolArray]:
 
 
 def symmetric(parts: list[Entries], n_rows: int) -> scipy.sparse.csr_array:
-    """The symmetric matrix with ½ fᵀ M f = Σ value f_row f_column."""
+    """Return the symmetric matrix with ½ fᵀ M f = Σ value f_row f_column."""
     rows, columns, values = (np.concatenate([p[k] for p in parts] or [np.zeros(0)]) for k in range(3))
     indices = (np.concatenate([rows, columns]).astype(np.int64), np.concatenate([columns, rows]).astype(np.int64))
     matrix = scipy.sparse.coo_array((np.concatenate([values, values]), indices), shape=(n_rows, n_rows)).tocsr()
@@ -202,7 +202,7 @@ def symmetric(parts: list[Entries], n_rows: int) -> scipy.sparse.csr_array:
 
 
 def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
-    """What all centers share: cutoffs (of densities, pair part, everything), polynomials, harmonics, ZBL."""
+    """Return what all centers share: cutoffs (densities, pair part, overall), polynomials, harmonics, ZBL."""
     specification = basis.specification
     n_harmonics = [(l, m) for l in range(basis.l_max + 1) for m in range(l + 1)]
     n_elements = len(basis.elements)
@@ -221,14 +221,17 @@ def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
 
 
 def polynomial_recurrence(n_max: int, jacobi: tuple[float, float]) -> FloatArray:
-    """u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
+    """Return u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
     diagonal, off = (np.array(values) for values in jacobi_recurrence(max(1, n_max), *jacobi))
     below = np.concatenate([[0.0], off[:-1]])
     return np.stack([1 / off, diagonal / off, below / off])
 
 
 def legendre_constants(l: int, m: int) -> tuple[float, float, float]:
-    """alpha, beta of P̄_lm = alpha z P̄_{l-1,m} + beta P̄_{l-2,m} (for m = l alpha is P̄_ll), and P̄'_lm / P̄_{l,m+1}."""
+    """Return alpha and beta of P̄_lm = alpha z P̄_{l-1,m} + beta P̄_{l-2,m}, and P̄'_lm / P̄_{l,m+1}.
+
+    For m = l, alpha is P̄_ll.
+    """
     if l == m:
         ratios = math.prod((2 * k + 1) / (2 * k) for k in range(1, l + 1))
         return (-1) ** l * math.sqrt(ratios / (4 * math.pi)), 0.0, 0.0
@@ -238,7 +241,10 @@ def legendre_constants(l: int, m: int) -> tuple[float, float, float]:
 
 
 def _zbl_constants(basis: ACEBasis) -> FloatArray:
-    """Screening length (Å), reach (Å), e² Z_i Z_j (eV Å) [3, n_elements, n_elements]: see `acnn.models.fixed_terms`."""
+    """Return screening length (Å), reach (Å) and e² Z_i Z_j (eV Å) of ZBL [3, n_elements, n_elements].
+
+    See `acnn.models.fixed_terms`.
+    """
     numbers = np.array([atomic_numbers[e] for e in basis.elements])
     power, radii = numbers**0.23, covalent_radii[numbers]
     return np.stack(
@@ -251,6 +257,7 @@ def _zbl_constants(basis: ACEBasis) -> FloatArray:
 
 
 def element_arrays(basis: ACEBasis, z: int) -> Arrays:
+    """Return the distance transforms of one center element."""
     return {
         "transforms": _transforms(basis.radial, z),
         "pair_transforms": _transforms(basis.pair_radial, z),
@@ -258,12 +265,12 @@ def element_arrays(basis: ACEBasis, z: int) -> Arrays:
 
 
 def _transforms(radial: RadialBasis, z: int) -> FloatArray:
-    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element: [n_elements, 8]."""
+    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element [n_elements, 8]."""
     return np.array([transform_row(r0, radial.cutoff, radial.p, radial.q) for r0 in radial.r0[z].tolist()])
 
 
 def transform_row(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
-    """1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
+    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
     amplitude, s = agnesi_amplitude(p, q), cutoff / r0
     y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
     return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s

@@ -1,6 +1,6 @@
 """Symmetric sparse matrices as tiles: a few rows that share one list of columns, dense inside.
 
-A tile keeps its rows in registers while it walks over its columns, so columns are loaded once for all of its rows.
+The kernel keeps the rows of a tile in registers while it iterates over its columns, so that each column is loaded once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import scipy.sparse.csgraph
 from acnn.arrays import BoolArray, FloatArray, IntArray
 
 CANDIDATES = 192
-"""How many rows are tried when a tile takes another one."""
+"""Number of rows that are tried when a row is added to a tile."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Tiles:
 
 
 def tile(matrix: scipy.sparse.csr_array, size: int) -> Tiles:
-    """All rows of a symmetric matrix that are not empty, similar ones together."""
+    """Arrange the nonempty rows of a symmetric matrix in tiles of similar rows."""
     rows: list[IntArray] = []
     columns: list[IntArray] = []
     coefficients: list[FloatArray] = []
@@ -57,7 +57,7 @@ def tile(matrix: scipy.sparse.csr_array, size: int) -> Tiles:
 
 
 def _components(matrix: scipy.sparse.csr_array) -> list[IntArray]:
-    """Rows that are connected with one another, the largest sets first; empty rows are left out."""
+    """Return the sets of connected rows; empty rows are left out."""
     _, label = scipy.sparse.csgraph.connected_components(matrix, directed=False)
     filled = np.flatnonzero(np.diff(matrix.indptr) > 0)
     order = filled[np.argsort(label[filled], kind="stable")]
@@ -66,7 +66,7 @@ def _components(matrix: scipy.sparse.csr_array) -> list[IntArray]:
 
 
 def _group(pattern: BoolArray, size: int) -> list[IntArray]:
-    """Rows grouped greedily: each group starts with the longest row left and takes those that add least padding."""
+    """Group rows greedily: each group starts with the longest remaining row and adds those with least padding."""
     lengths = pattern.sum(axis=1)
     remaining = np.lexsort((*pattern.T[::-1], -lengths)) if len(pattern) < 64 else np.argsort(-lengths, kind="stable")
     groups = []

@@ -264,7 +264,7 @@ def test_rows_in_single_precision_are_computed_in_double(kernel):
 def test_rows_belong_to_one_structure(kernel, graph):
     two = batch([atomic_graph(bulk("Al"), 5.5)] * 2)
     for wrong in (graph, two):
-        with pytest.raises(ValueError, match="rows belong to one structure without ghost atoms"):
+        with pytest.raises(ValueError, match="rows need a graph of one structure without ghost atoms"):
             kernel.rows(wrong)
 
 
@@ -274,10 +274,10 @@ def test_rows_belong_to_one_structure(kernel, graph):
 def test_wrong_shapes(kernel, graph):
     n, p = kernel.n_functions, graph.n_pairs
     for shape in ((11, n + 1), (10, n), (n, 11), (11 * n,), (15, n)):
-        with pytest.raises(ValueError, match=f"adjoints are 11 rows of {n}"):
+        with pytest.raises(ValueError, match=f"adjoints must be 11 rows of {n}"):
             kernel.vjp(graph, torch.zeros(shape))
     for shape in ((p, 2), (p + 1, 3), (3, p), (3 * p,)):
-        with pytest.raises(ValueError, match=f"directions are {p} rows of 3"):
+        with pytest.raises(ValueError, match=f"directions must be {p} rows of 3"):
             kernel.jvp(graph, torch.zeros(shape))
 
 
@@ -317,7 +317,7 @@ def test_bad_pairs(kernel, graph):
 
 
 def test_programs_of_the_other_kind(model_of):
-    with pytest.raises(ValueError, match="kind energy is not one of kind basis, such as compile_basis"):
+    with pytest.raises(ValueError, match="kind basis is needed, as made by compile_basis"):
         BasisKernel(model_of().program())
 
 

@@ -137,7 +137,7 @@ def test_programs_and_kernels_can_be_stored(model_of, star_of):
 
 
 def test_a_program_of_another_kind_is_refused(model_of):
-    with pytest.raises(ValueError, match="kind energy is not one of kind members, such as compile_members"):
+    with pytest.raises(ValueError, match="kind members is needed, as made by compile_members"):
         MembersKernel(model_of().program())
 
 

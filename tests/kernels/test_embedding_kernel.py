@@ -239,7 +239,7 @@ def test_wrong_sizes_and_unknown_elements_are_named(case):
     kernel, graph, theta = case
     with pytest.raises(ValueError, match="theta has another number of values"):
         kernel.values(graph, theta[1:])
-    with pytest.raises(ValueError, match="adjoints are 19 rows of"):
+    with pytest.raises(ValueError, match="adjoints must be 19 rows of"):
         kernel.vjp(graph, theta, normal(19, 3))
     with pytest.raises(UnsupportedElementError, match="Al"):
         kernel.values(replace(graph, species=torch.full_like(graph.species, 13)), theta)

@@ -534,7 +534,7 @@ def test_a_sensible_number_of_threads(model, graph, threads):
 
 
 def test_programs_of_the_other_kind(model, graph):
-    with pytest.raises(ValueError, match="kind basis is not one of kind energy, such as compile_energy"):
+    with pytest.raises(ValueError, match="kind energy is needed, as made by compile_energy"):
         EnergyKernel(compile_basis(model.basis))(graph)
 
 

@@ -191,11 +191,11 @@ def test_programs_that_do_not_fit_are_refused(case, network_of):
     network = network_of()
     embedding, theta = embedding_program(network.embedding), network.embedding.theta()
     fitting, bounds = [network.fitting.layers(z) for z in range(3)], network.fitting.bounds
-    with pytest.raises(ValueError, match="kind embedding is not one of kind network, such as with_network"):
+    with pytest.raises(ValueError, match="kind network is needed, as made by with_network"):
         NetworkKernel(embedding)
-    with pytest.raises(ValueError, match="kind network has no embedding"):
+    with pytest.raises(ValueError, match="kind embedding is needed, as made by compile_embedding"):
         with_network(kernel.program, theta, fitting, bounds)
-    with pytest.raises(ValueError, match="one fitting network for each of Al, Si, Ti"):
+    with pytest.raises(ValueError, match="one readout for each of Al, Si, Ti"):
         with_network(embedding, theta, fitting[:1], bounds)
     other = network_of(hidden=(4,)).fitting.layers(0)
     with pytest.raises(ValueError, match="the same widths"):

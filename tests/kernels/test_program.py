@@ -262,7 +262,7 @@ def test_arrays_are_what_the_kernel_reads(model_of):
 def test_a_program_of_another_version_is_told(model_of, monkeypatch):
     content = model_of().program().to_bytes()
     monkeypatch.setattr("acnn.kernels.program.PROGRAM_VERSION", 2)
-    with pytest.raises(ValueError, match="a program of version 1, this acnn executes version 2"):
+    with pytest.raises(ValueError, match="program version 1, but this acnn executes 2"):
         Program.from_bytes(content)
 
 

@@ -291,7 +291,7 @@ def test_number_of_threads(monkeypatch):
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " ", "4 threads", "+2", "1e3", "²", "1000000"])
 def test_what_is_no_number_of_threads(model, graph, monkeypatch, text):
     monkeypatch.setenv("ACNN_NUM_THREADS", text)
-    with pytest.raises(ValueError, match="ACNN_NUM_THREADS is a number of threads from 1 to 1024, not"):
+    with pytest.raises(ValueError, match="ACNN_NUM_THREADS must be a number of threads from 1 to 1024, not"):
         n_threads()
     if instruction_sets():
         with pytest.raises(ValueError, match="ACNN_NUM_THREADS"):
@@ -359,12 +359,12 @@ def test_torch_on_demand_warns_of_nothing(model, graph, monkeypatch):
 def test_asking_for_what_is_not_there_is_a_sentence(model, graph, structures, monkeypatch):
     for name in ("pair_gradients", "evaluate", "Assembler", "fit_linear", "calculator"):
         with pytest.raises(
-            ValueError, match="kernel asks for the compiled kernel, and this acnn was installed without"
+            ValueError, match="kernel requests the compiled kernel, but this acnn was installed without"
         ):
             BAD_CALLS[name](model, graph, structures, "cpu")
     monkeypatch.setenv("ACNN_KERNEL", "cpu")
     for name in ("pair_gradients", "evaluate", "Assembler", "fit_linear", "calculator"):
-        with pytest.raises(ValueError, match="ACNN_KERNEL asks for the compiled kernel"):
+        with pytest.raises(ValueError, match="ACNN_KERNEL requests the compiled kernel"):
             BAD_CALLS[name](model, graph, structures, None)
 
 
