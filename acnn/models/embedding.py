@@ -1,5 +1,6 @@
-"""Embedding: from pair vectors to the invariants that a fitting network sees, with learnable radial functions and a
-stack of attention layers over the neighbors of a center; in torch, the definition.
+"""Embedding: from pair vectors to the invariants that the readout sees; the definition, in torch.
+
+It has learnable radial functions and a stack of attention layers over the neighbors of a center.
 
     R_n(r)      = (1 - r²/r_cut²)³ P_n(x(r))                                          C² at the cutoff, and constant
                                                                                       far below an inner cutoff
@@ -9,16 +10,16 @@ stack of attention layers over the neighbors of a center; in torch, the definiti
 and for attention layers k = 1 …, with a neighbor p = (i, j) as the token,
 
     P_ac(i)     = Σ_v S_vc Σ_t c_t A^{k-1}_a1(t)c A^{k-1}_a2(t)c                       products of two, coupled to a
-    s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p) , then as many of P                     what is seen in its direction
+    s_lc(p)     = Σ_a∈l A^{k-1}_ac(i) Y_a(r̂_p) , then the same of P                    the density in its direction
     t_h(p)      = b_h(z_i, z_j) + Σ_n γ_n0 U_nh(z_i, z_j) R_n(r_p) + Σ_lc T_lch s_lc(p)  logit of head h
     A^k_ac(i)   = Σ_p [1 + Σ_h V_hlc σ(t_h(p))] φ^k_lc(p) Y_a(r̂_p) ,  σ(t) = t / √(1 + t²)
 
 s_lc(p) = (2l + 1) Σ_q φ_lc(q) P_l(cos θ_pq) is attention between the neighbors p and q with the kernel P_l, at a cost
-linear in their number, and the products are attention between three of them. Weights multiply φ, which carries the
-cutoff, so nothing jumps when a neighbor leaves.
+linear in their number, and the products are attention between three of them. Weights multiply φ, which contains the
+cutoff, so that nothing jumps when a neighbor leaves.
 
-γ_nl ∝ [√n (l + 1)]^-s, Σ_n γ_n0² = N, is a smoothness prior of exponent s: what varies fast with distance or direction
-is learned more slowly.
+γ_nl ∝ [√n (l + 1)]^-s, Σ_n γ_n0² = N, is a smoothness prior with exponent s: functions that vary quickly with distance
+or direction are learned more slowly.
 
 Invariants of every layer: A_0c; Σ_a∈l A_ac A_ac' / √(2l + 1) for c ≤ c'; and for order 3 the couplings of three
 densities of one channel (`acnn.basis.triples`).
@@ -41,12 +42,12 @@ TRANSFORM = (2.0, 4.0)
 
 
 def algebraic_sigmoid(t: Tensor) -> Tensor:
-    """σ(t) = t / √(1 + t²), smooth and without exponentials."""
+    """Return σ(t) = t / √(1 + t²), which is smooth and needs no exponentials."""
     return t * torch.rsqrt(1 + t * t)
 
 
 def smoothness_factors(s: NetworkSpecification) -> Tensor:
-    """γ_nl [N, L + 1]"""
+    """Return γ_nl [N, L + 1]."""
     of_radial = torch.arange(1, s.radial_functions + 1, dtype=torch.float64) ** (-s.smoothness / 2)
     of_degree = torch.arange(1, s.l_max + 2, dtype=torch.float64) ** -s.smoothness
     return of_radial[:, None] * of_degree * torch.rsqrt((of_radial**2).mean())
@@ -56,10 +57,10 @@ class RadialTable(nn.Module):
     """Numbers [n_elements, n_elements, *shape] by center and neighbor element: learnable coefficients times factors.
 
     Args:
-        mixed: number of element channels q: then table(z_i, z_j) = u(z_i) Σ_q e_q(z_j) table_q with u a factor for each
+        mixed: number of element channels q: table(z_i, z_j) = u(z_i) Σ_q e_q(z_j) table_q, with u a factor for each
             entry of the last axis, so that parameters grow linearly with the number of elements; None: independent.
-        deviation: of the initial normal distribution of coefficients.
-        factors: that broadcast with the shape.
+        deviation: standard deviation of the initial normal distribution of coefficients.
+        factors: they broadcast with the shape.
     """
 
     factors: Tensor
@@ -77,6 +78,7 @@ class RadialTable(nn.Module):
             self.center = nn.Parameter(torch.ones(n_elements, shape[-1], dtype=torch.float64))
 
     def forward(self) -> Tensor:
+        """Return the table."""
         table = self.coefficients * self.factors
         if self.mixed is None:
             return table
@@ -86,7 +88,7 @@ class RadialTable(nn.Module):
 
 
 class AttentionTables(nn.Module):
-    """Weights of one attention layer: W and b, U, T, V, and perhaps S, of the module's formulas."""
+    """Weights of one attention layer: W, b, U, T, V and optionally S of the module's formulas."""
 
     def __init__(self, s: NetworkSpecification) -> None:
         super().__init__()
@@ -109,12 +111,13 @@ class AttentionTables(nn.Module):
             self.couplings = nn.Parameter(scales[:, None] * normal)
 
     def tables(self) -> list[Tensor]:
+        """Return W, b, U, T, V and optionally S."""
         found = [self.radial(), self.bias(), self.distance(), self.direction, self.values]
         return found if self.couplings is None else [*found, self.couplings]
 
 
 def radial_table(s: NetworkSpecification) -> RadialTable:
-    """W of one layer, of a size that makes densities of about one for some twenty neighbors."""
+    """Make W of one layer, scaled so that densities are about one for twenty neighbors."""
     shape = (s.radial_functions, s.l_max + 1, s.channels)
     deviation, factors = 1 / math.sqrt(20 * s.radial_functions), smoothness_factors(s)[:, :, None]
     return RadialTable(len(s.elements), shape, s.mixed_elements, deviation, factors)
@@ -147,21 +150,21 @@ class Embedding(nn.Module):
 
     @property
     def n_invariants(self) -> int:
-        """Of all layers."""
+        """Number of invariants of all layers."""
         s = self.specification
         pairs = s.channels * (s.channels + 1) // 2
         return (s.layers + 1) * (s.channels + (s.l_max + 1) * pairs + self.n_triples * s.channels)
 
     def tables(self) -> list[Tensor]:
-        """W^0, then W, b, U, T, V, and perhaps S, of every attention layer."""
+        """Return W^0, then W, b, U, T, V and optionally S of every attention layer."""
         return [self.first(), *(table for layer in self.layers for table in layer.tables())]  # type: ignore[operator]
 
     def theta(self) -> Tensor:
-        """All tables in one vector, as the compiled kernel takes them."""
+        """Return all tables in one vector, as the compiled kernel takes them."""
         return torch.cat([table.reshape(-1) for table in self.tables()])
 
     def forward(self, graph: AtomicGraph, element: Tensor) -> Tensor:
-        """D in the dtype of the graph, twice differentiable.
+        """Return D in the dtype of the graph, twice differentiable.
 
         Args:
             element: element index of every atom [n_atoms].
@@ -188,7 +191,7 @@ class Embedding(nn.Module):
         return torch.cat(found, dim=1)
 
     def _radial(self, r: Tensor, element_i: Tensor, element_j: Tensor) -> Tensor:
-        """R_n [n_pairs, n]."""
+        """Return R_n [n_pairs, n]."""
         s = self.specification
         r0 = self.r0[element_i, element_j].to(r.dtype)
         r = seen_distance(r, self.inner[element_i, element_j].to(r.dtype))
@@ -197,13 +200,13 @@ class Embedding(nn.Module):
         return ((1 - (r / s.cutoff) ** 2).clamp(min=0) ** 3)[:, None] * polynomials
 
     def _products(self, density: Tensor, couplings: Tensor) -> Tensor:
-        """P [n_centers, (L + 1)², C] for S [n_couplings, C]."""
+        """Return P [n_centers, (L + 1)², C] for S [n_couplings, C]."""
         v, a, first, second = self.products.T
         factors = self.product_coefficients[:, None].to(density.dtype) * couplings[v]
         return torch.zeros_like(density).index_add(1, a, density[:, first] * density[:, second] * factors)
 
     def _invariants(self, density: Tensor) -> Tensor:
-        """Of one layer [n_centers, n]."""
+        """Return the invariants of one layer [n_centers, n]."""
         first, second = torch.triu_indices(density.shape[2], density.shape[2], device=density.device)
         found = [density[:, 0]]
         for l in range(self.specification.l_max + 1):
@@ -218,20 +221,20 @@ class Embedding(nn.Module):
 
 
 def pool(radial: Tensor, harmonics: Tensor) -> Tensor:
-    """A [n_centers, (L + 1)², C] from φ [n_centers, slots, L + 1, C] and Y [n_centers, slots, (L + 1)²]."""
+    """Return A [n_centers, (L + 1)², C] from φ [n_centers, slots, L + 1, C] and Y [n_centers, slots, (L + 1)²]."""
     parts = [harmonics[:, :, l * l : (l + 1) ** 2].transpose(1, 2) @ radial[:, :, l] for l in range(radial.shape[2])]
     return torch.cat(parts, dim=1)
 
 
 def seen(density: Tensor, harmonics: Tensor) -> Tensor:
-    """s [n_centers, slots, L + 1, C]: the density in the direction of every neighbor."""
+    """Return s [n_centers, slots, L + 1, C]: the density in the direction of every neighbor."""
     l_max = math.isqrt(density.shape[1]) - 1
     parts = [harmonics[:, :, l * l : (l + 1) ** 2] @ density[:, l * l : (l + 1) ** 2] for l in range(l_max + 1)]
     return torch.stack(parts, dim=2)
 
 
 class NeighborSlots:
-    """The pairs of every center side by side, behind them zeros."""
+    """The pairs of every center side by side, padded with zeros."""
 
     def __init__(self, graph: AtomicGraph) -> None:
         counts = torch.bincount(graph.pair_i, minlength=graph.n_centers)
@@ -240,7 +243,7 @@ class NeighborSlots:
         self.place = graph.pair_i * self.shape[1] + rank
 
     def padded(self, values: Tensor) -> Tensor:
-        """Rows of pairs [n_pairs, …] as [n_centers, slots, …]."""
+        """Arrange rows of pairs [n_pairs, …] as [n_centers, slots, …]."""
         flat = values.new_zeros(self.shape[0] * self.shape[1], *values.shape[1:])
         return flat.index_copy(0, self.place, values).unflatten(0, self.shape)
 
@@ -254,11 +257,11 @@ class PairKinds:
         self.counts = torch.bincount(kind, minlength=n_kinds).tolist()
 
     def of(self, table: Tensor) -> Tensor:
-        """table[z_i, z_j] [n_pairs, …]."""
+        """Return table[z_i, z_j] [n_pairs, …]."""
         return table.flatten(0, 1)[self.kind]
 
     def times(self, radial: Tensor, table: Tensor) -> Tensor:
-        """Σ_n R_n(p) table[z_i, z_j, n, …] [n_pairs, …]."""
+        """Return Σ_n R_n(p) table[z_i, z_j, n, …] [n_pairs, …]."""
         tables = table.flatten(0, 1)
         if len(tables) == 1:
             return torch.tensordot(radial, tables[0], dims=1)

@@ -1,10 +1,10 @@
-"""What the site energies of a model are linear in, and its gradient products.
+"""Features: the quantities that site energies are linear in, and their gradient products.
 
     e_i = rest_i + Σ_k f_ik c_k          the rest does not depend on c
 
-Of a linear model f_i is the ACE basis vector B_i, of a network its last hidden layer. What follows from such features
-alone, or from how those of a new structure compare with those of the training data, needs no other knowledge of the
-model: extrapolation grades, the leverage of a site, committees of coefficients.
+In a linear model f_i is the ACE basis vector B_i, in a network its last hidden layer. Quantities that follow from these
+features alone, or from comparing them with those of the training data, need nothing else from the model: extrapolation
+grades, the leverage of a site, committees of coefficients.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class SiteFeatures:
     """Features of the centers of a graph.
 
     Attributes:
-        graph: whose.
+        graph: the graph they belong to.
         values: f_ik [n_centers, n_features] in the dtype of the graph; 0 in the columns of other elements.
         coefficients: c_k of the model in eV [n_features], float64.
-        columns: for each of the model's elements the columns of its sites, ascending; elements may share some.
-        vjp: w [n_centers, n_features] to Σ_k w_ik ∂f_ik/∂r_ij [n_pairs, 3]; `weighted` is the checked form.
+        columns: the columns of the sites of each element, ascending; elements may share some.
+        vjp: maps w [n_centers, n_features] to Σ_k w_ik ∂f_ik/∂r_ij [n_pairs, 3]; `weighted` checks its argument.
     """
 
     graph: AtomicGraph
@@ -40,6 +40,7 @@ class SiteFeatures:
 
     @property
     def n_features(self) -> int:
+        """Number of features."""
         return int(self.values.shape[1])
 
     def weighted(self, weights: Tensor) -> PairGradients:
@@ -58,7 +59,7 @@ class SiteFeatures:
         """
         if weights.shape not in (self.values.shape, self.values.shape[1:]):
             raise ValueError(
-                f"weights are {len(self.values)} rows of {self.n_features}, or one, not {tuple(weights.shape)}"
+                f"weights must be {len(self.values)} rows of {self.n_features}, or one, not {tuple(weights.shape)}"
             )
         weights = weights.detach().to(self.values.device).expand(self.values.shape)
         energies = (weights.double() * self.values.double()).sum(dim=1)
@@ -68,7 +69,7 @@ class SiteFeatures:
 def features_by_torch(
     graph: AtomicGraph, function: Callable[[AtomicGraph], Tensor], coefficients: Tensor, columns: Sequence[Tensor]
 ) -> SiteFeatures:
-    """Features that a function makes of a graph [n_centers, n_features], differentiated by torch, in chunks of centers.
+    """Evaluate features, a function of a graph [n_centers, n_features], with torch, in chunks of centers.
 
     Args:
         function: differentiable with respect to the vectors of its graph.
@@ -90,7 +91,7 @@ def features_by_torch(
 
 
 def columns_by_element(basis: ACEBasis) -> tuple[Tensor, ...]:
-    """The columns of a basis that sites of each element have: its many-body functions, and those of its pairs."""
+    """Return the columns of a basis for sites of each element: its many-body functions, and those of its pairs."""
     pairs = basis.pair_columns.items()
     slices = [[block.columns, *(c for pair, c in pairs if z in pair)] for z, block in enumerate(basis.by_element)]
     numbers = torch.arange(basis.n_functions, device=basis.numbers.device)
@@ -108,7 +109,7 @@ def _gradients(function: Callable[[AtomicGraph], Tensor], graph: AtomicGraph, we
 
 
 def side_by_side(parts: Sequence[SiteFeatures]) -> SiteFeatures:
-    """Features of several models of the same elements, whose energies add up."""
+    """Concatenate the features of several models of the same elements, whose energies add up."""
     sizes = [part.n_features for part in parts]
     starts = [sum(sizes[:k]) for k in range(len(parts))]
     columns = zip(*([c + start for c in part.columns] for part, start in zip(parts, starts, strict=True)), strict=True)

@@ -1,4 +1,4 @@
-"""Terms a fit leaves fixed: the energies E0 of isolated atoms, and ZBL repulsion."""
+"""Terms that a fit does not change: the energies E0 of isolated atoms, and ZBL repulsion."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class ReferenceEnergies(nn.Module):
         if missing:
             raise ValueError(f"no E0 for {', '.join(missing)}: give one in eV for every element")
         if list(elements) != sorted(elements, key=lambda element: atomic_numbers[element]):
-            raise ValueError(f"elements are named by ascending atomic number, not {', '.join(elements)}")
+            raise ValueError(f"elements must be in order of atomic number, not {', '.join(elements)}")
         self.energies = {e: float(energies[e]) for e in elements}
         self.register_buffer("numbers", torch.tensor([atomic_numbers[e] for e in elements]), persistent=False)
         values = torch.tensor([self.energies[e] for e in elements], dtype=torch.float64)
         self.register_buffer("values", values, persistent=False)
 
     def forward(self, graph: AtomicGraph) -> Tensor:
-        """E0 of every center [n_centers], float64; elements must be known."""
+        """Return E0 of every center [n_centers], float64; elements must be known."""
         index = torch.searchsorted(self.numbers, graph.species[: graph.n_centers])
         return self.values[index].double()
 
@@ -54,7 +54,7 @@ class ZBL(nn.Module):
         self.register_buffer("radii", torch.as_tensor(covalent_radii).clone(), persistent=False)
 
     def forward(self, graph: AtomicGraph) -> Tensor:
-        """Site energies in eV [n_centers]."""
+        """Return site energies in eV [n_centers]."""
         r = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         number_i, number_j = graph.species[graph.pair_i], graph.species[graph.pair_j]
         z_i, z_j = number_i.to(r.dtype), number_j.to(r.dtype)
@@ -64,12 +64,12 @@ class ZBL(nn.Module):
 
 
 def zbl_reach(elements: Sequence[str]) -> float:
-    """Distance in Å from which on ZBL vanishes for all pairs of these elements."""
+    """Return the distance in Å beyond which ZBL vanishes for all pairs of these elements."""
     return 2 * max(float(covalent_radii[atomic_numbers[e]]) for e in elements)
 
 
 def zbl_energy(r: Tensor, z_i: Tensor, z_j: Tensor) -> Tensor:
-    """Unswitched ZBL energy (eV) of pairs at distances r (Å)."""
+    """Return the unswitched ZBL energy (eV) of pairs at distances r (Å)."""
     length = 0.46850 / (z_i**0.23 + z_j**0.23)
     x = r / length
     screening = sum(a * torch.exp(-b * x) for a, b in zip(ZBL_AMPLITUDES, ZBL_EXPONENTS, strict=True))
@@ -77,6 +77,6 @@ def zbl_energy(r: Tensor, z_i: Tensor, z_j: Tensor) -> Tensor:
 
 
 def switch(x: Tensor) -> Tensor:
-    """1 at x = 0, 0 from x = 1 on, with two continuous derivatives."""
+    """Return a switch from 1 at x = 0 to 0 for x ≥ 1, with two continuous derivatives."""
     inside = x.clamp(max=1.0)
     return 1 - inside**3 * (10 - 15 * inside + 6 * inside**2)

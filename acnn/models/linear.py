@@ -36,13 +36,13 @@ class LinearACE(Model):
 
     Args:
         basis: the basis, or its specification.
-        coefficients: c in eV [n_functions]; zeros if left out.
+        coefficients: c in eV [n_functions]; zeros by default.
         reference_energies: E0 in eV for every element.
         zbl: add screened nuclear repulsion at short range.
         committee: samples of the coefficients in eV [n_members, n_functions], see `acnn.uncertainty`.
 
     Attributes:
-        noise: what the fit assumed of its labels, None where that is not known.
+        noise: the noise that the fit assumed in the labels, None if unknown.
     """
 
     model_type = "linear"
@@ -83,52 +83,52 @@ class LinearACE(Model):
 
     @property
     def has_committee(self) -> bool:
-        """Whether the fit left one."""
+        """Whether the fit produced a committee."""
         return self.committee is not None
 
     def set_committee(self, committee: Tensor | None) -> None:
-        """Take samples of the coefficients in eV [n_members, n_functions]; None takes them away."""
+        """Set samples of the coefficients in eV [n_members, n_functions]; None removes them."""
         n = self.basis.n_functions
         if committee is not None and (committee.ndim != 2 or len(committee) == 0 or committee.shape[1] != n):
-            raise ValueError(f"a committee is one row or more of {n} coefficients, not {tuple(committee.shape)}")
+            raise ValueError(f"a committee must be rows of {n} coefficients, not {tuple(committee.shape)}")
         self.committee = None if committee is None else committee.detach().clone().to(self.coefficients)
 
     @property
     def kept(self) -> BoolArray:
-        """Which functions have a coefficient other than 0, also in a member of the committee [n_functions]."""
+        """Which functions have a nonzero coefficient in the model or a member of the committee [n_functions]."""
         used = self.coefficients.detach() != 0
         used = used if self.committee is None else used | (self.committee != 0).any(dim=0)
         return used.cpu().numpy()
 
     def member(self, index: int) -> LinearACE:
-        """The model with the coefficients of one member of the committee."""
+        """Return the model with the coefficients of one member of the committee."""
         if self.committee is None:
             raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
         one = LinearACE(self.basis, self.e0.energies, self.committee[index], self.zbl is not None)
         return one.to(self.coefficients.device)
 
     def deviations(self) -> Tensor:
-        """Coefficients of the members less those of the model, δc in eV [n_members, n_functions]."""
+        """Return the members' coefficients minus those of the model, δc in eV [n_members, n_functions]."""
         if self.committee is None:
             raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
         return self.committee - self.coefficients.detach()
 
     def deviations_kernel(self) -> MembersKernel:
-        """The deviations as a compiled program, compiled again whenever they have changed."""
+        """Return the kernel of the deviations, compiled again whenever they have changed."""
         found = self.deviations().cpu().double()
         if self._compiled_deviations is None or not torch.equal(self._compiled_deviations[0], found):
             self._compiled_deviations = (found, MembersKernel(compile_members(self.basis, found.numpy())))
         return self._compiled_deviations[1]
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
-        """By the program of all members, or by torch: their deviations as such, to which E0 costs no digits."""
+        """Evaluate the deviations directly, so that E0 costs no precision, with the compiled kernel or torch."""
         if runs_compiled(graph, kernel):
             members = self.deviations_kernel()
             return members.sums(graph) if forces else (members.energies(graph),)
         return self._committee_by_torch(graph) if forces else (self._committee_energies_by_torch(graph),)
 
     def _committee_energies_by_torch(self, graph: AtomicGraph) -> Tensor:
-        """δc·B, the basis once for all members."""
+        """Return δc·B, evaluating the basis once for all members."""
         deviations = self.deviations()
         energies = graph.pair_vectors.new_zeros(len(deviations), graph.n_centers, dtype=torch.float64)
         for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):
@@ -136,7 +136,7 @@ class LinearACE(Model):
         return energies
 
     def _committee_by_torch(self, graph: AtomicGraph) -> tuple[Tensor, Tensor, Tensor]:
-        """One model after the other: what the kernel is compared with, and what runs on other devices."""
+        """Evaluate one model after the other: the reference for the kernel, and the path on other devices."""
         nothing = dict.fromkeys(self.elements, 0.0)
         models = [LinearACE(self.basis, nothing, deviation).to(deviation.device) for deviation in self.deviations()]
         found = [one.pair_gradients(graph, "torch") for one in models]
@@ -145,7 +145,7 @@ class LinearACE(Model):
         return energies, forces, virials
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """e_i in eV [n_centers], float64."""
+        """Return e_i in eV [n_centers], float64."""
         energies = self.fixed_energies(graph)
         if graph.n_pairs == 0:
             return energies
@@ -158,7 +158,7 @@ class LinearACE(Model):
         return energies + self._pair_energies(graph)
 
     def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
-        """The basis functions of every center, B_i; the rest is E0, and ZBL if there is any."""
+        """Return the basis functions of every center, B_i; the rest is E0, and ZBL if the model has it."""
         coefficients, columns = self.coefficients.detach().double(), columns_by_element(self.basis)
         if not runs_compiled(graph, kernel):
             return features_by_torch(graph, lambda part: self.basis(part).T, coefficients, columns)
@@ -166,26 +166,26 @@ class LinearACE(Model):
         return SiteFeatures(graph, compiled.values(graph), coefficients, columns, partial(compiled.vjp, graph))
 
     def basis_kernel(self) -> BasisKernel:
-        """The compiled basis functions, which know no coefficients."""
+        """Return the compiled basis functions, which have no coefficients."""
         if self._compiled_basis is None:
             self._compiled_basis = BasisKernel(compile_basis(self.basis))
         return self._compiled_basis
 
     def energy_kernel(self) -> EnergyKernel:
-        """The compiled model, compiled again whenever coefficients or E0 have changed."""
+        """Return the compiled model, compiled again whenever coefficients or E0 have changed."""
         parameters = torch.cat([self.coefficients.detach().cpu().double(), self.e0.values.cpu()]).numpy()
         if self._compiled is None or not np.array_equal(self._compiled[0], parameters):
             self._compiled = (parameters, EnergyKernel(self.program()))
         return self._compiled[1]
 
     def program(self) -> Program:
-        """The energy program of the model: what the kernel executes, and what can be stored for it."""
+        """Return the energy program of the model, which the kernel executes and which can be stored for it."""
         energies = dict(zip(self.elements, self.e0.values.tolist(), strict=True))
         coefficients = self.coefficients.detach().cpu().double().numpy()
         return compile_energy(self.basis, coefficients, energies, zbl_reach(self.elements) if self.zbl else None)
 
     def to_parts(self) -> tuple[Header, Tensors]:
-        """Specification, E0 and noise; coefficients and committee."""
+        """Return specification, E0 and noise; coefficients and committee."""
         header: Header = {
             "specification": self.basis.specification.model_dump(mode="json"),
             "reference_energies": self.e0.energies,
@@ -198,7 +198,7 @@ class LinearACE(Model):
 
     @classmethod
     def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> LinearACE:
-        """The model of a header and tensors."""
+        """Make the model from a header and tensors."""
         specification = BasisSpecification.model_validate(header["specification"])
         parts = (tensors["coefficients"], header["zbl"], tensors.get("committee"))
         model = cls(specification, header["reference_energies"], *parts)
@@ -206,12 +206,12 @@ class LinearACE(Model):
         return model
 
     def summary(self) -> dict[str, str]:
-        """How many functions there are, and how many of them a fit kept."""
+        """Return the number of functions, and how many of them a fit kept."""
         n_kept, n_functions = int(self.kept.sum()), self.basis.n_functions
         return {"basis functions": _kept_of(n_kept, n_functions) if n_kept else str(n_functions)}
 
     def describe(self) -> list[Description]:
-        """Basis, E0, functions by center and order, committee."""
+        """Describe basis, E0, functions by center and order, and committee."""
         specification = self.basis.specification
         rows = [
             ("elements", ", ".join(self.elements)),
@@ -234,7 +234,7 @@ class LinearACE(Model):
         return [Description("linear ACE", rows)]
 
     def describe_program(self) -> list[tuple[str, str]]:
-        """Products of densities, and terms of the quadratic form, for each element."""
+        """Describe the products of densities and terms of the quadratic form for each element."""
         rows, arrays = [], self.program().arrays
         for z, element in enumerate(self.elements):
             terms = sum(np.count_nonzero(arrays[f"{z}.{form}.coefficients"]) for form in ("complex", "real"))
@@ -245,15 +245,15 @@ class LinearACE(Model):
         labels = [(function.kind, function.order) for function in self.basis.specification.functions()]
         counts, kept = Counter(labels), Counter(itertools.compress(labels, self.kept))
         for (kind, order), count in sorted(counts.items()):
-            told = _kept_of(kept[kind, order], count) if any(self.kept) else str(count)
-            yield "  pairs" if kind == "pair" else f"  centered on {kind}", f"{told} of order {order}"
+            text = _kept_of(kept[kind, order], count) if any(self.kept) else str(count)
+            yield "  pairs" if kind == "pair" else f"  centered on {kind}", f"{text} of order {order}"
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
         return self.__dict__ | {"_compiled": None, "_compiled_basis": None, "_compiled_deviations": None}
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
-        """The part a fit leaves as it is: E0, and ZBL if there is any [n_centers]."""
+        """Return the part that a fit does not change: E0, and ZBL if the model has it [n_centers]."""
         self.basis.element_index(graph.species)
         energies = self.e0(graph)
         return energies + self.zbl(graph) if self.zbl is not None and graph.n_pairs else energies
@@ -268,13 +268,13 @@ class LinearACE(Model):
 
 
 def require_linear(model: Potential, name: str, otherwise: str) -> LinearACE:
-    """A model that is linear.
+    """Return a model that is linear.
 
     Raises:
-        ValueError: it is not; the arguments name it and say what to do.
+        ValueError: it is not; ``name`` and ``otherwise`` are used in the message.
     """
     if not isinstance(model, LinearACE):
-        raise ValueError(f"{name} is a model of the type {model.model_type}, not a linear one: {otherwise}")
+        raise ValueError(f"{name} is a model of type {model.model_type}, not a linear one: {otherwise}")
     return model
 
 
@@ -283,7 +283,7 @@ def _kept_of(kept: int, count: int) -> str:
 
 
 class FixedTerms(Potential):
-    """Only the terms of a model that a fit leaves as they are."""
+    """Only the terms of a model that a fit does not change."""
 
     def __init__(self, model: LinearACE) -> None:
         super().__init__()
@@ -291,4 +291,5 @@ class FixedTerms(Potential):
         self.elements, self.cutoff = model.elements, model.cutoff
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
+        """Return the fixed terms in eV [n_centers], float64."""
         return self.model.fixed_energies(graph)

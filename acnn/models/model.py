@@ -1,11 +1,11 @@
-"""What a model is: a potential with a compiled form, a file, and a description.
+"""The interface of models: potentials with a compiled form, a file, and a description.
 
 A new type of model is one module of this package with one class, which is registered under its names:
 
     @register("linear")
     class LinearACE(Model): ...
 
-Nothing outside this package asks of which class a model is.
+Nothing outside this package depends on the class of a model.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Model(CompiledPotential):
     """A potential that can be stored, compiled and described.
 
     Subclasses implement `site_energies` and `energy_kernel` (see `Potential` and `CompiledPotential`), `to_parts` and
-    `from_parts` for their files, and `describe`; `features` where their energies are linear in some. Those with a
-    committee say so by `has_committee`, and implement `committee_of`.
+    `from_parts` for their files, and `describe`; also `features`, if their energies are linear in some. Those with a
+    committee override `has_committee` and `committee_of`.
 
     Attributes:
         model_type: the name of its type, as in its file.
-        noise: what the fit assumed of its labels, None where that is not known.
+        noise: the noise that the fit assumed in the labels, None if unknown.
     """
 
     header_keys: ClassVar[tuple[str, ...]] = ()
@@ -50,7 +50,7 @@ class Model(CompiledPotential):
     @property
     def e0(self) -> ReferenceEnergies:
         """The energies of isolated atoms."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what its E0 are")
+        raise NotImplementedError(f"{type(self).__name__} does not implement e0")
 
     @property
     def reference_energies(self) -> dict[str, float]:
@@ -58,37 +58,37 @@ class Model(CompiledPotential):
         return self.e0.energies
 
     def to_parts(self) -> tuple[Header, Tensors]:
-        """Entries of the header of its file, which JSON can hold, and tensors."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is stored")
+        """Return entries of the header of its file, in a form for JSON, and tensors."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement to_parts")
 
     @classmethod
     def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> Model:
-        """The model of a header and tensors.
+        """Make the model from a header and tensors.
 
         Raises:
-            KeyError, TypeError, ValueError: they do not make a model.
+            KeyError, TypeError, ValueError: they do not form a model.
         """
-        raise NotImplementedError(f"{cls.__name__} does not say how it is stored")
+        raise NotImplementedError(f"{cls.__name__} does not implement from_parts")
 
     def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
-        """What its site energies are linear in, and its gradient products.
+        """Return the quantities that its site energies are linear in, with gradient products.
 
         Args:
             kernel: as in `Potential.pair_gradients`.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what its site energies are linear in")
+        raise NotImplementedError(f"{type(self).__name__} does not implement features")
 
-    def without_floor(self) -> Model:
-        """The same model whose energies do not level off where there are no data; others are as they are."""
+    def without_bounds(self) -> Model:
+        """Return the model without lower bounds of network energies; models without a network return themselves."""
         return self
 
     def describe_program(self) -> list[tuple[str, str]]:
-        """Facts of its compiled form, as `describe` has them of the model."""
+        """Return facts about its compiled form, like those of `describe`."""
         return []
 
 
 def register(*names: str) -> Callable[[type[M]], type[M]]:
-    """A decorator of classes: they are the types of models of these names."""
+    """Register a class as the model type of these names; a decorator."""
 
     def registered(model_class: type[M]) -> type[M]:
         MODEL_TYPES.update(dict.fromkeys(names, model_class))
@@ -98,26 +98,26 @@ def register(*names: str) -> Callable[[type[M]], type[M]]:
 
 
 def stored_parts(model: Model) -> tuple[Header, Tensors]:
-    """As `Model.to_parts`, with tensors on the CPU, numbers in float64."""
+    """Return `Model.to_parts` with tensors on the CPU and numbers in float64."""
     header, tensors = model.to_parts()
     return {"model_type": model.model_type, **header}, {name: _stored(value) for name, value in tensors.items()}
 
 
 def model_of(header: Mapping[str, Any], tensors: Tensors) -> Model:
-    """The model of `stored_parts`.
+    """Make the model from its `stored_parts`.
 
     Raises:
-        KeyError, TypeError, ValueError: they do not make a model.
+        KeyError, TypeError, ValueError: they do not form a model.
     """
     name = header["model_type"]
     model = MODEL_TYPES[name].from_parts(header, tensors)
     if model.model_type != name:
-        raise ValueError(f"its header says {name!r}, and what it describes is of the type {model.model_type!r}")
+        raise ValueError(f"its header says {name!r}, but describes a model of type {model.model_type!r}")
     return model
 
 
 def is_stored_like(model: Model) -> bool:
-    """Whether all its tensors are on the CPU, and numbers in float64."""
+    """Return whether all its tensors are on the CPU, and numbers in float64."""
     every = [*model.parameters(), *model.buffers()]
     return all(t.device.type == "cpu" and (t.dtype == torch.float64 or not t.is_floating_point()) for t in every)
 

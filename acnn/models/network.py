@@ -1,6 +1,6 @@
 """Network and attention models: e_i = linear ACE + f_θ(invariants of learnable densities).
 
-The linear part (E0, pair part, ZBL, c·B) is fixed: the network learns the rest. `acnn.models.embedding` and
+The linear part (E0, pair part, ZBL, c·B) is fixed, and the network learns the rest. `acnn.models.embedding` and
 `acnn.models.readout` define the two halves of f_θ.
 """
 
@@ -28,7 +28,7 @@ from acnn.models.linear import LinearACE
 from acnn.models.model import Header, Model, Tensors, register
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
-from acnn.models.readout import FittingNetwork, unbounded
+from acnn.models.readout import Readout, unbounded
 from acnn.potential import Description, Potential
 
 
@@ -37,9 +37,9 @@ class NetworkACE(Model):
     """A linear ACE with a network on top.
 
     Args:
-        specification: of the network.
-        linear: the fixed part, of the same elements.
-        seed: of the initial weights.
+        specification: that of the network.
+        linear: the fixed part, for the same elements.
+        seed: random seed of the initial weights.
     """
 
     header_keys = (*LinearACE.header_keys, "network")
@@ -49,7 +49,7 @@ class NetworkACE(Model):
         super().__init__()
         if specification.elements != linear.elements:
             raise ValueError(
-                "the network and its linear part are for the same elements, not for "
+                "the network and its linear part must be for the same elements, not for "
                 f"{', '.join(specification.elements)} and {', '.join(linear.elements)}"
             )
         self.specification, self.linear = specification, linear
@@ -58,31 +58,31 @@ class NetworkACE(Model):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embedding = Embedding(specification)
-            self.fitting = FittingNetwork(specification, self.embedding.n_invariants)
+            self.fitting = Readout(specification, self.embedding.n_invariants)
         self._compiled: EmbeddingKernel | None = None
         self._deployed: tuple[list[Tensor], NetworkKernel] | None = None
         self._free: tuple[list[Tensor], NetworkACE] | None = None
 
     @property
     def model_type(self) -> str:
-        """ "attention" with attention layers, else "network"."""
+        """The model type: "attention" with attention layers, otherwise "network"."""
         return "attention" if self.specification.layers else "network"
 
     @property
     def e0(self) -> ReferenceEnergies:
-        """Of the linear part; the network gives atoms without neighbors exactly 0."""
+        """E0 of the linear part; the energy of the network is exactly 0 for atoms without neighbors."""
         return self.linear.e0
 
     def weights(self) -> dict[str, Tensor]:
-        """All that training determines, by its name in the module: parameters, standardization, scale; not copied."""
+        """Return everything that training determines, by name: parameters, standardization, scale; not copied."""
         parts = {"embedding": self.embedding, "fitting": self.fitting}
         return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Take what `weights` gave, all of it.
+        """Set everything that `weights` returns.
 
         Raises:
-            ValueError: names or shapes are others.
+            ValueError: names or shapes differ.
         """
         own = self.weights()
         if shapes(own) != shapes(weights):
@@ -93,20 +93,20 @@ class NetworkACE(Model):
                 own[name].copy_(value)
 
     def to_parts(self) -> tuple[Header, Tensors]:
-        """Those of the linear part, the specification of the network, and weights by their names in the module."""
+        """Return the parts of the linear model, the specification of the network, and weights by name."""
         header, tensors = self.linear.to_parts()
         return header | {"network": self.specification.model_dump(mode="json")}, tensors | self.weights()
 
     @classmethod
     def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> NetworkACE:
-        """The model of a header and tensors."""
+        """Make the model from a header and tensors."""
         specification = NetworkSpecification.model_validate(header["network"])
         model = cls(specification, LinearACE.from_parts(header, tensors))
         model.set_weights({name: value for name, value in tensors.items() if "." in name})
         return model
 
     def summary(self) -> dict[str, str]:
-        """Type and number of parameters."""
+        """Return model type and number of parameters."""
         n_linear = self.linear.summary()["basis functions"]
         return {
             "model type": self.model_type,
@@ -114,9 +114,11 @@ class NetworkACE(Model):
         }
 
     def describe(self) -> list[Description]:
-        """The network, and its linear part."""
-        s, parts = self.specification, {"embedding": self.embedding, "fitting network": self.fitting}
-        elements = "each pair of its own" if s.mixed_elements is None else f"{s.mixed_elements} channels shared by all"
+        """Describe the network and its linear part."""
+        s, parts = self.specification, {"embedding": self.embedding, "readout": self.fitting}
+        elements = (
+            "separate for each pair" if s.mixed_elements is None else f"{s.mixed_elements} channels shared by all"
+        )
         layers = f"{s.layers} of {s.heads} heads{' that see products' * s.products}" if s.layers else "none"
         rows = [
             ("model type", self.model_type),
@@ -127,36 +129,36 @@ class NetworkACE(Model):
             ("radial polynomials", f"{s.radial_functions}, smoothness {s.smoothness:g}"),
             ("radial functions of elements", elements),
             ("invariants", f"{self.embedding.n_invariants}, of order 1 … {s.order}"),
-            ("fitting network", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
+            ("readout", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
             ("inner cutoffs (Å)", ", ".join(f"{pair} {r:.3g}" for pair, r in s.inner_cutoffs.items()) or "none"),
-            ("energies level off below (eV)", self._floor()),
+            ("lower bounds of the network's energies (eV)", self._lower_bounds()),
             ("parameters", str(n_parameters(*parts.values()))),
             *((f"  {name}", str(n_parameters(part))) for name, part in parts.items()),
         ]
         (linear,) = self.linear.describe()
         return [Description(f"{self.model_type} on linear ACE", rows), Description("linear part", linear.rows)]
 
-    def _floor(self) -> str:
+    def _lower_bounds(self) -> str:
         low = zip(self.elements, self.fitting.bounds[:, 0].tolist(), strict=True)
-        return ", ".join(f"{element} {energy:.3g}" for element, energy in low if math.isfinite(energy)) or "nowhere"
+        return ", ".join(f"{element} {energy:.3g}" for element, energy in low if math.isfinite(energy)) or "none"
 
     def network_part(self) -> NetworkPart:
-        """What the network adds to the linear part."""
+        """Return what the network adds to the linear part."""
         return NetworkPart(self)
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """e_i in eV [n_centers], float64."""
-        return self.linear.site_energies(graph) + self.levelled_energies(graph)
+        """Return e_i in eV [n_centers], float64."""
+        return self.linear.site_energies(graph) + self.bounded_energies(graph)
 
-    def levelled_energies(self, graph: AtomicGraph) -> Tensor:
-        """What the network adds to the linear part [n_centers], float64."""
+    def bounded_energies(self, graph: AtomicGraph) -> Tensor:
+        """Return what the network adds to the linear part [n_centers], float64."""
         element = self.element_index(graph.species)[: graph.n_centers]
-        return self.fitting.levelled(self.network_energies(graph, "torch").double(), element)
+        return self.fitting.bounded(self.network_energies(graph, "torch").double(), element)
 
     def network_energies(self, graph: AtomicGraph, kernel: str | None = None) -> Tensor:
-        """The part that is trained, before it levels off, in the dtype of the graph [n_centers].
+        """Return the trained part, without lower bounds, in the dtype of the graph [n_centers].
 
-        In the compiled kernel it is differentiable as training on forces needs it: see `acnn.kernels.embedding`.
+        In the compiled kernel it is differentiable as far as training on forces requires: see `acnn.kernels.embedding`.
 
         Args:
             kernel: as in `Potential.pair_gradients`.
@@ -165,8 +167,10 @@ class NetworkACE(Model):
         return self.fitting(self._invariants(graph, element, kernel), element[: graph.n_centers])
 
     def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
-        """The last hidden layer of the readout, in columns of its own for every element, less what it is without
-        neighbors; the rest is the linear part and the skip connection. Energies are those before they level off."""
+        """Return the last hidden layer of the readout minus its value without neighbors, in columns by element.
+
+        The rest is the linear part and the skip connection. Energies are those without lower bounds.
+        """
         n = self.fitting.out.shape[1]
         columns = torch.arange(len(self.elements) * n, device=self.fitting.out.device).split(n)
         coefficients = (self.fitting.scale * self.fitting.out).detach().double().flatten()
@@ -181,10 +185,10 @@ class NetworkACE(Model):
             return self.embedding_kernel()(graph, self.embedding.theta())
         return self.embedding(graph, element)
 
-    def without_floor(self) -> NetworkACE:
-        """The same model whose energies do not level off, made again whenever weights have changed.
+    def without_bounds(self) -> NetworkACE:
+        """Return the model without lower bounds of energies, made again whenever weights have changed.
 
-        Where there are no data, members of an ensemble tell how uncertain they are only before they level off.
+        Far from the data, the spread of an ensemble reflects its uncertainty only without the bounds.
         """
         if not self.fitting.bounds.isfinite().any():
             return self
@@ -198,11 +202,11 @@ class NetworkACE(Model):
         return self._free[1]
 
     def energy_kernel(self) -> SumKernel:
-        """The compiled model, as its weights and coefficients are now."""
+        """Return the compiled model with its present weights and coefficients."""
         return SumKernel(self.linear.energy_kernel(), self.network_kernel())
 
     def network_kernel(self) -> NetworkKernel:
-        """The compiled network, compiled again whenever weights have changed."""
+        """Return the compiled network, compiled again whenever weights have changed."""
         weights = list(self.weights().values())
         if self._deployed is None or not all(map(_same, self._deployed[0], weights)):
             fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
@@ -212,7 +216,7 @@ class NetworkACE(Model):
         return self._deployed[1]
 
     def embedding_kernel(self) -> EmbeddingKernel:
-        """The compiled embedding, which takes its tables as an argument."""
+        """Return the compiled embedding, which takes its tables as an argument."""
         if self._compiled is None:
             self._compiled = EmbeddingKernel(embedding_program(self.embedding))
         return self._compiled
@@ -222,7 +226,7 @@ class NetworkACE(Model):
         return self.__dict__ | {"_compiled": None, "_deployed": None, "_free": None}
 
     def element_index(self, species: Tensor) -> Tensor:
-        """Index into ``elements`` of atomic numbers."""
+        """Return the index into ``elements`` of each atomic number."""
         return self.linear.basis.element_index(species)
 
 
@@ -237,14 +241,16 @@ class NetworkPart(CompiledPotential):
         self.elements, self.cutoff = model.elements, model.specification.cutoff
 
     def site_energies(self, graph: AtomicGraph) -> Tensor:
-        return self.model.levelled_energies(graph)
+        """Return the network's energies in eV [n_centers], float64."""
+        return self.model.bounded_energies(graph)
 
     def energy_kernel(self) -> NetworkKernel:
+        """Return the compiled network."""
         return self.model.network_kernel()
 
 
 def embedding_program(embedding: Embedding) -> Program:
-    """The program of an embedding, without its tables."""
+    """Compile the program of an embedding, without its tables."""
     s = embedding.specification
     return compile_embedding(
         s.elements,
@@ -265,18 +271,18 @@ def embedding_program(embedding: Embedding) -> Program:
 
 
 def require_network(model: Potential, name: str, otherwise: str = "give one of acnn train") -> NetworkACE:
-    """A model that has a network.
+    """Return a model that has a network.
 
     Raises:
-        ValueError: it has none; the arguments name it and say what to do.
+        ValueError: it has none; ``name`` and ``otherwise`` are used in the message.
     """
     if not isinstance(model, NetworkACE):
-        raise ValueError(f"{name} is a model of the type {model.model_type}, not a network or attention: {otherwise}")
+        raise ValueError(f"{name} is a model of type {model.model_type}, not a network or attention: {otherwise}")
     return model
 
 
 def n_parameters(*parts: nn.Module) -> int:
-    """That training determines."""
+    """Return the number of parameters that training determines."""
     return sum(parameter.numel() for part in parts for parameter in part.parameters())
 
 
@@ -285,5 +291,5 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 
 def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
-    """Names with shapes."""
+    """Return names with shapes."""
     return {(name, tuple(value.shape)) for name, value in weights.items()}

@@ -1,4 +1,4 @@
-"""What a network or attention model is made of."""
+"""The specification of network and attention models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from acnn.basis.specification import BondLength, Cutoff, Elements
 from acnn.strict import Strict, shown
 
 INDEPENDENT_ELEMENTS = 4
-"""Up to so many elements every pair of them has radial functions of its own, and every element its fitting network,
-unless `NetworkSpecification.element_channels` says otherwise."""
+"""Up to this many elements, every pair of them has its own radial functions and every element its own readout, unless
+`NetworkSpecification.element_channels` is set."""
 
 
 class NetworkSpecification(Strict):
@@ -30,8 +30,8 @@ class NetworkSpecification(Strict):
         1.0,
         ge=0,
         le=4,
-        description="Exponent of the prior of radial functions: the larger, the more slowly is learned what varies "
-        "fast with distance or direction; 0: all at one pace.",
+        description="Exponent of the prior of radial functions: the larger it is, the more slowly functions are "
+        "learned that vary quickly with distance or direction; 0: all at the same pace.",
     )
     order: int = Field(
         3, ge=2, le=3, description="Order of the invariants, 2 or 3 (products of a channel with itself)."
@@ -40,23 +40,23 @@ class NetworkSpecification(Strict):
     heads: int = Field(16, ge=1, le=64, description="Attention weights per neighbor and attention layer, H.")
     products: bool = Field(
         True,
-        description="Whether attention sees products of two densities in the direction of a neighbor, besides the "
-        "density.",
+        description="Whether attention sees products of two densities in the direction of a neighbor, in addition to "
+        "the density.",
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, max_length=8, description="Widths of the fitting network."
+        (64, 64), min_length=1, max_length=8, description="Widths of the hidden layers of the readout."
     )
     element_channels: int | None = Field(
         None,
         ge=0,
         le=118,
-        description="Radial functions of neighbor elements are mixtures of so many, and one fitting network serves all "
-        "elements; 0: every pair of elements has radial functions of its own.",
+        description="Number of channels that radial functions of neighbor elements are mixtures of, with one readout "
+        "for all elements; 0: every pair of elements has its own radial functions.",
         json_schema_extra=shown("0 for up to four elements, and 4 beyond"),
     )
     inner_cutoffs: dict[str, Annotated[float, Field(gt=0, le=50)]] = Field(
         {},
-        description="r_in in Å by pair of elements, {H-O: 0.8}: the network sees closer pairs as if they were there; "
+        description="r_in in Å by pair of elements, {H-O: 0.8}: the network sees closer pairs as if they were at r_in; "
         "{}: none.",
         json_schema_extra=shown("the shortest distances of the training data"),
     )
@@ -70,7 +70,7 @@ class NetworkSpecification(Strict):
     def _bond_lengths_of_elements(self) -> NetworkSpecification:
         for element, length in self.bond_lengths.items():
             if element not in (self.elements or atomic_numbers):
-                raise ValueError(f"bond_lengths {element!r}: {length}: an element of the model")
+                raise ValueError(f"bond_lengths {element!r}: {length}: the key must be an element of the model")
         return self
 
     @model_validator(mode="after")
@@ -83,24 +83,24 @@ class NetworkSpecification(Strict):
                 or not 0 < length < self.cutoff
             ):
                 raise ValueError(
-                    f"inner_cutoffs {name!r}: {length}: a pair such as 'H-O', above 0 Å and below the cutoff"
+                    f"inner_cutoffs {name!r}: {length}: give a pair such as 'H-O', above 0 Å and below the cutoff"
                 )
         return self
 
     @property
     def mixed_elements(self) -> int | None:
-        """How many element channels there are; None where every pair of elements has its own functions."""
+        """Number of element channels; None if every pair of elements has its own functions."""
         if self.element_channels is None and len(self.elements) > INDEPENDENT_ELEMENTS:
             return INDEPENDENT_ELEMENTS
         return self.element_channels or None
 
     @property
     def shares_fitting(self) -> bool:
-        """Whether one fitting network with an embedding of the center's element serves all elements."""
+        """Whether one readout with an embedding of the center's element serves all elements."""
         return self.mixed_elements is not None
 
     def inner_cutoff_matrix(self) -> list[list[float]]:
-        """r_in in Å [n_elements, n_elements], 0 where there is none."""
+        """Return r_in in Å [n_elements, n_elements], 0 where there is none."""
 
         def of(a: str, b: str) -> float:
             return self.inner_cutoffs.get(f"{a}-{b}", self.inner_cutoffs.get(f"{b}-{a}", 0.0))
@@ -108,6 +108,6 @@ class NetworkSpecification(Strict):
         return [[of(a, b) for b in self.elements] for a in self.elements]
 
     def bond_length_matrix(self) -> list[list[float]]:
-        """r0 in Å [n_elements, n_elements]; that of a mixed pair is the mean."""
+        """Return r0 in Å [n_elements, n_elements]; that of a mixed pair is the mean."""
         own = [self.bond_lengths.get(e, bond_length(e)) for e in self.elements]
         return [[(a + b) / 2 for b in own] for a in own]

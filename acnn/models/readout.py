@@ -1,12 +1,12 @@
-"""Fitting network: from standardized invariants to an energy that vanishes where there are no neighbors.
+"""Readout: a network from standardized invariants to an energy that vanishes without neighbors.
 
 x     = (D - mean_z) / deviation_z
 f_z   = scale · [skip_z · x + out_z · h] ,   h = g(W2 g(W1 x + b1) + b2) … ,   g(t) = ½ t (1 + t / √(1 + t²))
 e_i   = f_z(D_i) - f_z(0)
 
-Nothing tells a network what to say where there are no data, and energies of some atoms fall by tens of eV there. What
-a trained network said of its training data, low … high for each element, therefore is a floor: below low its energies
-level off (`levelled`), and the linear part, which is restrained there, decides.
+A network is arbitrary where there are no data, and energies of some atoms fall by tens of eV there. The range of its
+energies in the training data, low … high for each element, therefore gives a lower bound: below low its energies level
+off (`bounded`), and the linear part, which is restrained there, dominates.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from acnn.models.embedding import algebraic_sigmoid
 from acnn.models.network_specification import NetworkSpecification
 
 FEWEST_CENTERS = 10
-"""Of an element, to know the mean and deviation of its invariants."""
+"""Centers of an element needed to determine the mean and deviation of its invariants."""
 
 
 def gated(t: Tensor) -> Tensor:
-    """g(t) = ½ t (1 + σ(t)): 0 far below zero, t far above, smooth."""
+    """Return g(t) = ½ t (1 + σ(t)): 0 far below zero, t far above, smooth."""
     return 0.5 * t * (1 + algebraic_sigmoid(t))
 
 
-class FittingNetwork(nn.Module):
-    """Energies of invariants; one network for each element, or one for all with biases and outputs of its own for each.
+class Readout(nn.Module):
+    """Energies from invariants, by one network per element, or one for all with separate biases and outputs for each.
 
     Attributes:
         bounds: low and high of each element, eV [n_elements, 2]; infinite until they are known.
         mean, inverse_deviation: standardization [n_elements, n_invariants], see `standardize`.
-        scale: what one unit of output is, eV.
+        scale: one unit of output, eV.
     """
 
     mean: Tensor
@@ -61,10 +61,10 @@ class FittingNetwork(nn.Module):
         self.register_buffer("bounds", unbounded(self.n_elements))
 
     def standardize(self, invariants: Tensor, element: Tensor, scale: float) -> None:
-        """Take mean and deviation from invariants [n_centers, n_invariants] of centers of these elements.
+        """Set mean and deviation from invariants [n_centers, n_invariants] of centers of these elements.
 
-        All centers serve an element with few of its own. The deviation of an invariant is taken to be at least
-        1 % of its mean, so that where the data hardly vary a new environment does not become an extreme number.
+        An element with few centers uses all centers. The deviation of an invariant is taken to be at least 1 % of its
+        mean, so that a new environment does not give extreme numbers where the data hardly vary.
         """
         for z in range(self.n_elements):
             own = invariants[element == z]
@@ -76,7 +76,7 @@ class FittingNetwork(nn.Module):
         self.scale.fill_(scale)
 
     def forward(self, invariants: Tensor, element: Tensor) -> Tensor:
-        """e [n_centers] in eV, in the dtype of the invariants.
+        """Return e [n_centers] in eV, in the dtype of the invariants.
 
         Args:
             element: element index of every center [n_centers].
@@ -91,16 +91,21 @@ class FittingNetwork(nn.Module):
             energies = values if centers is None else energies.index_add(0, centers, values)
         return energies
 
-    def levelled(self, energies: Tensor, element: Tensor) -> Tensor:
-        """Energies [n_centers] as they are above low, and low - d / √(1 + d²/w²) with d = low - e below, which is C²;
-        w = ½ (high - low) is how far they go at most."""
+    def bounded(self, energies: Tensor, element: Tensor) -> Tensor:
+        """Apply the lower bounds to energies [n_centers].
+
+        Energies above low are unchanged; below, they become low - d / √(1 + d²/w²) with d = low - e, which is C² and
+        falls by at most w = ½ (high - low).
+        """
         low, high = self.bounds[element].to(energies.dtype).T
         below = (low - energies).clamp(min=0)
         return energies + below - below / torch.sqrt(1 + (2 * below / (high - low)) ** 2)
 
     def layers(self, z: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor, Tensor]:
-        """Weights and biases of every hidden layer, the output's weights, and those of the skip connection, for element
-        z: standardization and scale are in them, f_z(D) = skip · D + out · h + a constant."""
+        """Return, for element z, weights and biases of the hidden layers, output weights, and skip weights.
+
+        They include standardization and scale: f_z(D) = skip · D + out · h + a constant.
+        """
         matrix = 0 if self.shared else z
         scaled = self.inverse_deviation[z].to(self.skip.dtype)
         first = scaled[:, None] * self.weights[0][matrix]
@@ -110,7 +115,7 @@ class FittingNetwork(nn.Module):
         return [(first, bias), *rest], scale * self.out[z], scale * scaled * self.skip[matrix]
 
     def last_layers(self, invariants: Tensor, element: Tensor) -> Tensor:
-        """What is multiplied by `out`: that of element z in n columns from z n, 0 in others [n_centers, n_elements n].
+        """Return the factors of `out`: those of element z in n columns from z n, 0 in others [n_centers, n_elements n].
 
         f_z(D) - f_z(0) = skip · D + out · (h(D) - h(0)), and this is the difference of h.
         """
@@ -125,14 +130,14 @@ class FittingNetwork(nn.Module):
         return values
 
     def _energies(self, invariants: Tensor, z: int) -> Tensor:
-        """f_z(D) - f_z(0)."""
+        """Return f_z(D) - f_z(0)."""
         dtype = invariants.dtype
         hidden, out, skip = self.layers(z)
         return invariants @ skip.to(dtype) + last_layer(invariants, hidden) @ out.to(dtype)
 
 
 def last_layer(invariants: Tensor, hidden: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """h [n_centers, n] of the last of the hidden layers, less what it is for invariants 0."""
+    """Return h [n_centers, n] of the last hidden layer, minus its value for invariants 0."""
     dtype = invariants.dtype
     (weight, bias), rest = hidden[0], hidden[1:]
     h, at_zero = torch.addmm(bias.to(dtype), invariants, weight.to(dtype)), bias.to(dtype)[None]
@@ -142,7 +147,7 @@ def last_layer(invariants: Tensor, hidden: list[tuple[Tensor, Tensor]]) -> Tenso
 
 
 def unbounded(n_elements: int) -> Tensor:
-    """Bounds that are none [n_elements, 2]."""
+    """Return infinite bounds [n_elements, 2]."""
     return torch.tensor([[-math.inf, math.inf]], dtype=torch.float64).repeat(n_elements, 1)
 
 

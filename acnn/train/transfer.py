@@ -128,7 +128,7 @@ def new_reference_energies(
     if not labeled:
         raise SettingsError(f"the training data contain no energy to find E0 of {', '.join(new)}: give data.e0")
     counts = np.array([[np.sum(s.atoms.symbols == e) for e in new] for s in labeled], dtype=float)
-    free = extended.without_floor()
+    free = extended.without_bounds()
     found = [float(free.pair_gradients(atomic_graph(s.atoms, extended.cutoff)).energies[0]) for s in labeled]
     left = np.array([s.energy for s in labeled]) - np.array(found)
     return dict(zip(new, np.linalg.lstsq(counts, left, rcond=None)[0].tolist(), strict=True))
@@ -204,7 +204,7 @@ def fit_new_functions(
 
 def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:
     """Subtract the network's contributions from the labels of a structure."""
-    found = NetworkPart(model.without_floor()).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
+    found = NetworkPart(model.without_bounds()).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
     energy, forces, virial = structure.energy, structure.forces, structure.virial
     return replace(
         structure,

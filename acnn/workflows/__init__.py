@@ -1,4 +1,4 @@
-"""What one does with a finished potential."""
+"""Workflows with a finished potential: checks, labels and predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is this potential fit for use? Derivatives, symmetries, smoothness, short range, precision, compiled kernel."""
+"""Checks of a potential: derivatives, symmetries, smoothness, short range, precision, compiled kernel."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ENERGY_JUMP_LIMIT = 1e-6
 FORCE_JUMP_LIMIT = 1e-5
 """eV/Å, when an atom crosses the cutoff."""
 CURVATURE_JUMP_LIMIT = 1e-3
-"""eV/Å², when an atom crosses the cutoff of a network; that of a linear model is once differentiable."""
+"""eV/Å², when an atom crosses the cutoff of a network; linear models are only once differentiable there."""
 CUTOFF_STEP = 1e-4
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
 REPULSIVE_RANGE = (0.3, 0.65)
-"""In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inward."""
+"""In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inwards."""
 FLOAT32_LIMIT = 1e-3
-"""Relative; fitted coefficients are large and cancel, which amplifies rounding: still far below the errors of a fit."""
+"""Relative; large fitted coefficients cancel and amplify rounding, but this is still far below the errors of a fit."""
 KERNEL_LIMIT = 1e-10
 """Relative."""
 DIFFERENTIATED_ATOMS = 4
@@ -49,8 +49,8 @@ class CheckResult:
     Attributes:
         name: what was checked.
         figure: the worst value found, in ``unit`` ("" for relative deviations).
-        limit: the figure must not be above it; for dimers it must be above it.
-        note: where the figure was found, and what else was seen.
+        limit: the figure must not exceed it; for dimers it must exceed it.
+        note: where the figure was found, and further observations.
     """
 
     name: str
@@ -62,15 +62,15 @@ class CheckResult:
 
 
 def check_model(potential: Potential, structures: Sequence[ase.Atoms] | None = None) -> list[CheckResult]:
-    """All checks of a potential, which is on the CPU in float64.
+    """Run all checks of a potential, which must be on the CPU in float64.
 
     Args:
-        structures: what derivatives, symmetries and precision are tried on; left out: a random crystal, slab and
-            cluster of the potential's elements at their bond lengths.
+        structures: used for derivatives, symmetries and precision; by default a random crystal, slab and cluster of the
+            potential's elements at their bond lengths.
     """
     chosen = default_structures(potential) if structures is None else list(structures)
     if not chosen:
-        raise ValueError("check_model() needs at least 1 structure, got 0")
+        raise ValueError("check_model() needs at least one structure")
     return [
         *_derivatives(potential, chosen),
         *_symmetries(potential, chosen),
@@ -84,7 +84,7 @@ def check_model(potential: Potential, structures: Sequence[ase.Atoms] | None = N
 
 
 def default_structures(potential: Potential) -> list[ase.Atoms]:
-    """A random crystal of all elements, a slab and a cluster cut from it."""
+    """Return a random crystal of all elements, and a slab and a cluster cut from it."""
     crystal = random_crystal(potential.elements)
     slab = crystal.copy()
     slab.center(vacuum=potential.cutoff, axis=2)
@@ -126,7 +126,7 @@ def _net_force(potential: Potential, structures: list[ase.Atoms]) -> CheckResult
 
 
 def _isolated_atoms(potential: Potential) -> Iterator[CheckResult]:
-    """Compares with E0 where the potential states one."""
+    """Compare with E0 if the potential has one."""
     reference = getattr(potential, "e0", None)
     if isinstance(reference, ReferenceEnergies):
         atoms = [ase.Atoms(element) for element in potential.elements]
@@ -139,7 +139,7 @@ def _isolated_atoms(potential: Potential) -> Iterator[CheckResult]:
 
 
 def _smoothness(potential: Potential) -> list[CheckResult]:
-    """Jumps of energy, force and second derivative when an atom enters the neighborhood of a small cluster."""
+    """Measure jumps of energy, force and second derivative when an atom comes within the cutoff of a small cluster."""
     jumps = {f"{b} reaches {a}": _jumps(potential, a, b) for a, b in itertools.product(potential.elements, repeat=2)}
     curvature = max(jump[2] for jump in jumps.values())
     energy = _largest("energy at the cutoff", ((j[0], w) for w, j in jumps.items()), "eV", ENERGY_JUMP_LIMIT)
@@ -149,7 +149,7 @@ def _smoothness(potential: Potential) -> list[CheckResult]:
 
 
 def _network_smoothness(potential: Potential) -> list[CheckResult]:
-    """The network of a model, or those of an ensemble, alone, each at its own cutoff."""
+    """Check the network of a model, or those of an ensemble, separately, each at its own cutoff."""
     members = potential.members()
     networks = {k: part for k, member in enumerate(members, 1) if (part := member.network_part()) is not None}
     if not networks:
@@ -168,7 +168,7 @@ def _network_smoothness(potential: Potential) -> list[CheckResult]:
 
 
 def _jumps(potential: Potential, center: str, mover: str) -> tuple[float, float, float]:
-    """|ΔE| (eV), |ΔF| (eV/Å) and |Δd²E/dr²| (eV/Å²) at the cutoff, extrapolated from both sides."""
+    """Return |ΔE| (eV), |ΔF| (eV/Å) and |Δd²E/dr²| (eV/Å²) at the cutoff, extrapolated from both sides."""
     steps = CUTOFF_STEP * np.array([-1, -2, -3, 1, 2, 3])
     found = evaluate(potential, [_approach(potential, center, mover, potential.cutoff + h) for h in steps])
     energy = found.energies.numpy().reshape(2, 3)
@@ -184,7 +184,7 @@ def _jumps(potential: Potential, center: str, mover: str) -> tuple[float, float,
 
 
 def _approach(potential: Potential, center: str, mover: str, distance: float) -> ase.Atoms:
-    """A center with three neighbors, and on their far side another atom at a distance (Å) from the center."""
+    """Make a center with three neighbors, and another atom opposite them at a distance (Å) from the center."""
     others = [potential.elements[k % len(potential.elements)] for k in range(3)]
     directions = np.array([[0.6, 0.8, 0.0], [0.3, -0.4, 0.866], [0.8, -0.3, -0.52]])
     lengths = [0.9 * min(pair_bond_length(center, other), potential.cutoff) for other in others]
@@ -193,7 +193,7 @@ def _approach(potential: Potential, center: str, mover: str, distance: float) ->
 
 
 def _dimers(potential: Potential) -> Iterator[CheckResult]:
-    """-dE/dr of every pair of elements where cores overlap."""
+    """Check that -dE/dr of every pair of elements is positive where cores overlap."""
     for a, b in itertools.combinations_with_replacement(potential.elements, 2):
         distances = pair_bond_length(a, b) * np.linspace(*REPULSIVE_RANGE, 61)
         found = evaluate(potential, [ase.Atoms([a, b], [[0, 0, 0], [r, 0, 0]]) for r in distances])
@@ -221,7 +221,7 @@ def _single_precision(potential: Potential, structures: list[ase.Atoms]) -> list
 
 
 def _compiled_kernel(potential: Potential, structures: list[ase.Atoms]) -> Iterator[CheckResult]:
-    """The compiled kernel against torch, where the potential runs in it."""
+    """Compare the compiled kernel with torch, if the potential runs in it."""
     figures = []
     for atoms in structures:
         graph = atomic_graph(atoms, potential.cutoff)
@@ -238,7 +238,7 @@ def _compiled_kernel(potential: Potential, structures: list[ase.Atoms]) -> Itera
 
 
 def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: float, note: str = "") -> CheckResult:
-    """The result for the largest of the figures; NaN counts as the largest and fails."""
+    """Return the result for the largest of the figures; NaN counts as the largest and fails."""
     values, places = zip(*figures, strict=True)
     worst = int(np.argmax(values))
     seen = "; ".join(filter(None, [f"largest for {places[worst]}", note]))

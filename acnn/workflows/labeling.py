@@ -1,4 +1,4 @@
-"""Label structures by an ASE calculator, and keep what is done of an interrupted run."""
+"""Label structures with an ASE calculator, and keep the progress of an interrupted run."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ RATTLE, STRAIN = 0.1, 0.01
 
 @dataclass(frozen=True)
 class Labeling:
-    """What is labeled, and how.
+    """What to label, and how.
 
     Attributes:
         structures: a file that ASE reads, with or without labels.
         calculator: ASE calculator, ``module:Class``.
-        arguments: of the calculator, by name.
+        arguments: those of the calculator, by name.
         copies: label this many displaced copies of every structure instead of itself.
         rattle: largest standard deviation of their displacements, Å; None is 0.1.
         strain: standard deviation of the strain of crystals; None is 0.01.
-        seed: of the displacements; None is 0.
-        reference: structures with energies, to whose level those of the calculator are shifted, by element.
+        seed: random seed of the displacements; None is 0.
+        reference: structures with energies, to which those of the calculator are shifted, by element.
         difference: write the structures' own labels minus the calculator's.
         correction: file of a model of such differences, which are added.
-        keys: of the labels that there are, by kind: energy, forces, virial, stress.
-        max_force: structures with a larger label of force are left out, eV/Å.
+        keys: those of existing labels, by kind: energy, forces, virial, stress.
+        max_force: structures with a larger force label are left out, eV/Å.
     """
 
     structures: Path
@@ -64,7 +64,7 @@ class Labeling:
 
     @property
     def all_keys(self) -> dict[str, str | None]:
-        """The key of every kind of label, None where it is not given."""
+        """The key of every kind of label, None if it is not given."""
         return {kind: self.keys.get(kind) for kind in KINDS}
 
     def fingerprint(self) -> dict[str, Any]:
@@ -101,9 +101,10 @@ class Labeling:
         return rattle, STRAIN if self.strain is None else self.strain, self.seed or 0
 
     def require_sense(self) -> None:
-        """
+        """Require that the options make sense together.
+
         Raises:
-            ValueError: an option is given that does nothing beside the others.
+            ValueError: an option has no effect with the others.
         """
         of_copies = {"rattle": self.rattle, "strain": self.strain, "seed": self.seed}
         given = [name for name, value in of_copies.items() if value is not None]
@@ -115,7 +116,7 @@ class Labeling:
                 "--correction"
             )
         if self.reference and self.correction:
-            raise ValueError("--correction also shifts energies to the level of the reference data: drop --reference")
+            raise ValueError("--correction also shifts energies to those of the reference data: drop --reference")
         keyed = [kind for kind, key in self.all_keys.items() if key is not None]
         idle = [kind for kind in keyed if not (self.difference or (self.reference and kind == "energy"))]
         if idle:
@@ -125,7 +126,7 @@ class Labeling:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told while structures are labeled.
+    """Callbacks while structures are labeled.
 
     Attributes:
         stage: announces a stage of the work and its number of structures.
@@ -140,12 +141,12 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Labeled:
-    """What came of it.
+    """The result of labeling.
 
     Attributes:
         written: number of structures in the file.
-        reasons: why others were left out, one for each.
-        offsets: by which energies were shifted.
+        reasons: the reasons why others were left out, one for each.
+        offsets: those by which energies were shifted.
     """
 
     written: int
@@ -157,12 +158,12 @@ NOBODY = Watcher()
 
 
 def label_structures(labeling: Labeling, output: Path, overwrite: bool = False, watcher: Watcher = NOBODY) -> Labeled:
-    """Write labeled structures; an interrupted run is continued when it is called with the same arguments.
+    """Write labeled structures; an interrupted run continues when called with the same arguments.
 
-    What is done stands in ``output`` with the ending ``.part.xyz``, until all is.
+    Until it is complete, the output has the ending ``.part.xyz``.
 
     Raises:
-        ValueError: no structure could be labeled, the labeling makes no sense, or calculator, data or model are unfit.
+        ValueError: no structure could be labeled, or options, calculator, data or model cannot be used.
         FileExistsError: the file exists, and ``overwrite`` is not set.
     """
     target = destination(output)
@@ -204,7 +205,7 @@ def _label(labeling: Labeling, target: Path, part: Path, watcher: Watcher) -> La
 def _labeler(
     calculator: Calculator, own: dict[int, Labels] | None, offsets: EnergyOffsets | None, correction: Potential | None
 ) -> Labeler:
-    """The calculator's labels, or own labels minus these; shifted and corrected."""
+    """Return the function that labels: the calculator's labels, or own labels minus these, shifted and corrected."""
 
     def labels(atoms: Atoms) -> Labels:
         if own is not None:
@@ -218,7 +219,7 @@ def _labeler(
 
 
 def _own_labels(frames: list[Frame], labeling: Labeling, watcher: Watcher) -> dict[int, Labels]:
-    """What the structures are labeled with themselves, by their id."""
+    """Return the structures' own labels, by their id."""
     source = labeling.structures.name
     chosen = _chosen_keys([frame.atoms for frame in frames], labeling.all_keys, source, watcher)
     found = {}
@@ -240,12 +241,12 @@ def _correction(path: Path, structures: list[Atoms]) -> Potential:
     model = load_model(path)
     unknown = {symbol for atoms in structures for symbol in atoms.symbols} - set(model.elements)
     if unknown:
-        raise ValueError(f"{path} is no correction for {', '.join(sorted(unknown))}: it was not trained on these")
+        raise ValueError(f"{path} cannot correct {', '.join(sorted(unknown))}: it was trained without these elements")
     return model
 
 
 def _offsets(labeling: Labeling, todo: list[Atoms], calculator: Calculator, watcher: Watcher) -> EnergyOffsets:
-    """Those of the reference structures, known for all that is to be labeled."""
+    """Return the offsets from the reference structures, and require that they suffice for all structures to label."""
     chosen = chosen_references(_references(labeling, watcher))
     offsets = energy_offsets(chosen, calculator, watcher.stage("reference energies", len(chosen)))
     for atoms in todo:
@@ -262,7 +263,7 @@ def _references(labeling: Labeling, watcher: Watcher) -> list[Reference]:
     energies = [chosen.energy_of(atoms, f"{path.name} #{place}") if chosen else None for place, atoms in frames]
     found = [(frame.atoms, e) for frame, e in zip(frames, energies, strict=True) if e is not None and np.isfinite(e)]
     if not found:
-        raise ValueError(f"{path} holds no energies of structures of several atoms to shift to")
+        raise ValueError(f"{path} contains no energies of structures with several atoms to shift to")
     return found
 
 
@@ -271,5 +272,5 @@ def _hash(path: Path | None) -> str | None:
 
 
 def _hash_of_named(value: Any) -> str | None:
-    """Of the file that an argument of the calculator names, such as a model."""
+    """Hash the file that an argument of the calculator names, such as a model."""
     return sha256_of(Path(value)) if isinstance(value, str) and Path(value).is_file() else None

@@ -1,4 +1,4 @@
-"""Structures with what a model says of them, as extended XYZ keeps it."""
+"""Structures with the predictions of a model, as extended XYZ stores them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from acnn.properties import PROPERTIES
 
 
 def chosen_properties(potential: Potential, names: Iterable[str]) -> list[Property]:
-    """Properties by their names.
+    """Return properties by their names.
 
     Raises:
-        ValueError: there is none of this name, a file of structures cannot hold it, or this potential does not have it.
+        ValueError: there is none of this name, a file of structures cannot store it, or the potential lacks it.
     """
     usable = {name: of for name, of in PROPERTIES.items() if "members" not in of.axes and of.exists(potential)}
     chosen = []
@@ -37,9 +37,9 @@ def predictions(
     advance: Callable[[], None] = lambda: None,
     kernel: str | None = None,
 ) -> list[Atoms]:
-    """The structures with labels and properties: "acnn_energy" in ``info``, "acnn_forces" in ``arrays``, and so on.
+    """Return the structures with labels and properties: "acnn_energy" in ``info``, "acnn_forces" in ``arrays`` etc.
 
-    Those that need a volume are left out of structures whose cell has none.
+    Properties that need a volume are left out of structures whose cell has none.
     """
     frames = []
     for structure in structures:

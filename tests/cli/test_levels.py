@@ -138,7 +138,7 @@ def test_export_to_mliap(folder, tmp_path, level, dtype):
 def test_export_to_yace_is_refused(folder, tmp_path, level):
     done = run("export", folder / f"{level}.acnn", "--to", "yace", "-o", tmp_path / "m.yace")
     assert done.exit_code == 2
-    assert f"of the type {level}, not a linear one: use --to mliap" in done.output
+    assert f"of type {level}, not a linear one: use --to mliap" in done.output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,7 +166,7 @@ def test_an_ensemble_remembers_its_members(folder):
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        (["attention"], "two members or more, not 1"),
+        (["attention"], "at least two members, not 1"),
         (["attention", "ensemble"], "ensemble.acnn is an ensemble already"),
         (["attention", "absent"], "no such model file"),
         (["attention", "network", "attention"], "one of these files is there twice"),

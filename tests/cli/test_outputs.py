@@ -221,7 +221,7 @@ def test_pictures_of_other_endings_are_told_before_the_work(folder):
     for command in ("evaluate linear.acnn train.xyz --plot new.docx", "train picture.yaml"):
         done = run(*command.split())
         assert done.exit_code == 2
-        assert "new.docx is to be a picture, which ends in ." in done.output
+        assert "new.docx must be a picture, with one of the extensions ." in done.output
         assert "structures" not in done.output
 
 

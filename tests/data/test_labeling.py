@@ -389,14 +389,14 @@ def test_two_runs_at_once_do_not_label_into_one_file(
         ),
         (("--difference", "--copies", 2), "--difference compares existing labels"),
         (("--reference", "in.xyz", "--correction", "gold.acnn"), "drop --reference"),
-        (("--correction", "gold.acnn"), "gold.acnn is no correction for"),
+        (("--correction", "gold.acnn"), "gold.acnn cannot correct"),
         (("--correction", "none.acnn"), "none.acnn"),
         (("--difference", "--energy-key", "E"), "has the energy key 'E'"),
         (("-o", "out.xyz.gz"), "would be extended XYZ"),
         (("--set", "scale"), "--set takes NAME=VALUE"),
         (("--set", "scale=[1"), "is not a value in YAML"),
         (("--set", "size=1"), "cannot be created with {'size': 1}: TypeError"),
-        (("--reference", "in.xyz"), "no energies of structures of several atoms"),
+        (("--reference", "in.xyz"), "no energies of structures with several atoms"),
     ],
 )
 def test_options_without_sense_are_told(

@@ -153,7 +153,7 @@ def test_changed_weights_are_noticed(saved):
         (lambda header: header.pop("network"), "its header has no network"),
         (lambda header: header["network"].update(depth=3), "its specification is invalid: depth"),
         (lambda header: header["network"].update(layers=2), "a 'attention' model|weights of another network"),
-        (lambda header: header.update(model_type="network"), "describes is of the type 'attention'"),
+        (lambda header: header.update(model_type="network"), "describes a model of type 'attention'"),
         (
             lambda header: header.update(model_type="transformer"),
             "a model of type 'transformer'",

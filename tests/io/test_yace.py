@@ -279,7 +279,7 @@ def test_a_model_that_is_not_linear_is_refused(tmp_path: Path) -> None:
     class Other(Potential):
         pass
 
-    with pytest.raises(ValueError, match="of the type Other, not a linear one: use --to mliap"):
+    with pytest.raises(ValueError, match="of type Other, not a linear one: use --to mliap"):
         save_yace(Other(), tmp_path / "m.yace")  # type: ignore[arg-type]
 
 

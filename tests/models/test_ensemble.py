@@ -71,7 +71,7 @@ def other_e0(model: LinearACE) -> LinearACE:
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
-        (lambda m: m[:1], "two members or more, not 1"),
+        (lambda m: m[:1], "at least two members, not 1"),
         (lambda m: [m[0], random_model(["Si"])], "the same elements, not C, Si and Si"),
         (lambda m: [m[0], Ensemble(m)], "Ensemble cannot be a member"),
     ],

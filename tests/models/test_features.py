@@ -171,7 +171,7 @@ def test_features_do_not_know_the_floor() -> None:
     graph = atomic_graph(STRUCTURES["alloy"], model.cutoff)
     before = model.features(graph)
     model.fitting.bounds.copy_(torch.tensor([[5.0, 6.0], [5.0, 6.0]]))
-    assert largest(model.site_energies(graph) - model.without_floor().site_energies(graph)) > 0.1
+    assert largest(model.site_energies(graph) - model.without_bounds().site_energies(graph)) > 0.1
     assert torch.equal(model.features(graph).values, before.values)
 
 
@@ -179,7 +179,7 @@ def test_what_has_none_says_so() -> None:
     class Other(Model):
         pass
 
-    with pytest.raises(NotImplementedError, match="Other does not say what its site energies are linear in"):
+    with pytest.raises(NotImplementedError, match="Other does not implement features"):
         Other().features(atomic_graph(STRUCTURES["bulk"], 3.0))
 
 

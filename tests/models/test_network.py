@@ -273,7 +273,7 @@ def test_energies_level_off_below_the_floor():
     first = torch.zeros(1, dtype=torch.int64)
 
     def of(energy: torch.Tensor) -> torch.Tensor:
-        return fitting.levelled(energy[None], first)[0]
+        return fitting.bounded(energy[None], first)[0]
 
     near = [torch.tensor(-2.0 + step, dtype=torch.float64) for step in (-1e-6, 0.0, 1e-6)]
     values, slopes = zip(*(torch.autograd.functional.jvp(of, e, torch.ones_like(e)) for e in near), strict=True)
@@ -284,9 +284,9 @@ def test_energies_level_off_below_the_floor():
     assert float(of(torch.tensor(-3.5, dtype=torch.float64))) == pytest.approx(-2 - 1.5 / np.sqrt(1 + 0.25))
     assert float(of(torch.tensor(-1e6, dtype=torch.float64))) == pytest.approx(-5.0)
     above = torch.tensor([-1.9, 0.0, 4.0, 80.0], dtype=torch.float64)
-    assert torch.equal(fitting.levelled(above, first.expand(4)), above)
+    assert torch.equal(fitting.bounded(above, first.expand(4)), above)
     everything = torch.tensor([-1e6, 0.0, 1e6], dtype=torch.float64)
-    assert torch.equal(fitting.levelled(everything, 1 + first.expand(3)), everything)
+    assert torch.equal(fitting.bounded(everything, 1 + first.expand(3)), everything)
 
 
 def test_many_energies_are_below_the_floor_in_these_tests():
@@ -300,12 +300,12 @@ def test_many_energies_are_below_the_floor_in_these_tests():
 
 def test_what_holds_beyond_the_data_is_told():
     free = dict(random_network(["Si", "C"]).describe()[0].rows)
-    assert (free["inner cutoffs (Å)"], free["energies level off below (eV)"]) == ("none", "nowhere")
+    assert (free["inner cutoffs (Å)"], free["lower bounds of the network's energies (eV)"]) == ("none", "none")
     network = random_network(["Si", "C"], inner_cutoffs={"Si-C": 1.5})
     network.fitting.bounds.copy_(torch.tensor(BOUNDS))
     told = dict(network.describe()[0].rows)
     assert told["inner cutoffs (Å)"] == "Si-C 1.5"
-    assert told["energies level off below (eV)"] == "C -0.01, Si -0.05"
+    assert told["lower bounds of the network's energies (eV)"] == "C -0.01, Si -0.05"
 
 
 # --- elements and weights ---------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_the_best_model_is_saved(make_settings: MakeSettings) -> None:
     settings = make_settings(training={"epochs": 6, "learning_rate": 0.05})
     report = run_training(settings)
     best = lines(settings.output.log_file)[report.course.best_epoch - 1]
-    free = load_model(settings.output.model).without_floor()
+    free = load_model(settings.output.model).without_bounds()
     found = evaluate(free, report.datasets["validation"].structures).as_dict()["total"]
     assert found["forces_rmse"] is not None
     assert 1000 * found["forces_rmse"] == pytest.approx(float(best["validation forces RMSE (meV/Å)"]), rel=1e-3)

@@ -69,11 +69,11 @@ def test_another_shape_than_the_trained_one_is_refused(make_settings: MakeSettin
 
 def test_other_kinds_are_not_trained_further(make_settings: MakeSettings, tmp_path: Path) -> None:
     save_model(random_model(("Cu",)), tmp_path / "linear.acnn")
-    with pytest.raises(ValueError, match=r"is a model of the type linear, .*: give a linear model as 'linear'"):
+    with pytest.raises(ValueError, match=r"is a model of type linear, .*: give a linear model as 'linear'"):
         run_training(further(make_settings, tmp_path / "linear.acnn"))
     for make in (random_model, random_network):
         save_model(Ensemble([make(("Cu",), seed) for seed in range(2)]), tmp_path / "ensemble.acnn")
-        with pytest.raises(ValueError, match=r"is a model of the type ensemble, .*of an ensemble, give one member"):
+        with pytest.raises(ValueError, match=r"is a model of type ensemble, .*of an ensemble, give one member"):
             run_training(further(make_settings, tmp_path / "ensemble.acnn"))
 
 

@@ -188,7 +188,7 @@ def test_a_damaged_committee_is_told(model, tmp_path):
     header, tensors = unsealed(load, model_to_bytes(model), "acnn")
     parts = sealed(save, tensors | {"committee": torch.zeros(2, 3)}, "acnn", header)
     (tmp_path / "bad.acnn").write_bytes(b"".join(parts))
-    with pytest.raises(ModelFileError, match="a committee is one row or more"):
+    with pytest.raises(ModelFileError, match="a committee must be rows"):
         load_model(tmp_path / "bad.acnn")
 
 

@@ -233,7 +233,7 @@ def test_figures_have_their_size():
 
 
 def test_no_structures_are_an_error(linear):
-    with pytest.raises(ValueError, match="at least 1 structure"):
+    with pytest.raises(ValueError, match="at least one structure"):
         check_model(linear, [])
 
 
