@@ -204,7 +204,8 @@ def fit_new_functions(
 
 def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:
     """Subtract the network's contributions from the labels of a structure."""
-    found = NetworkPart(model.without_bounds()).pair_gradients(atomic_graph(structure.atoms, model.specification.cutoff))
+    graph = atomic_graph(structure.atoms, model.specification.cutoff)
+    found = NetworkPart(model.without_bounds()).pair_gradients(graph)
     energy, forces, virial = structure.energy, structure.forces, structure.virial
     return replace(
         structure,
