@@ -90,6 +90,7 @@ def test_output_that_cannot_be_printed_is_escaped(model):
     assert "\\udcff.acnn: there is no such model file" in done.output.replace("\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(
     ("words", "unbuffered"),
@@ -104,6 +105,7 @@ def test_a_full_disk_under_the_output_is_a_sentence(model, words, unbuffered):
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 @pytest.mark.parametrize(("words", "unbuffered"), [(["fit", "--settings"], ""), (["--help"], "1")])
 def test_who_reads_no_more_is_told_nothing(words, unbuffered):

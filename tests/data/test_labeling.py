@@ -431,6 +431,7 @@ def test_calculators_that_are_none_are_told(tmp_path: Path, calculator: str, sen
     assert not (tmp_path / "out.xyz").exists()
 
 
+@pytest.mark.slow
 def test_pretraining_on_cheap_labels_lowers_errors_where_data_are_few(tmp_path: Path, cheap: str) -> None:
     """Same number of epochs on the same few reference data, with and without: the forces of new structures. The network
     has no fitted linear part, which knows such simple crystals from four of them."""
@@ -438,6 +439,7 @@ def test_pretraining_on_cheap_labels_lowers_errors_where_data_are_few(tmp_path: 
     assert errors["fine"] < 0.9 * errors["scratch"], errors
 
 
+@pytest.mark.slow
 def test_few_reference_data_take_a_pretrained_model_from_the_cheap_method_to_the_reference(
     tmp_path: Path, cheap: str
 ) -> None:

@@ -46,9 +46,9 @@ BLOCKS = [block for path in DOCUMENTS for block in read(path, ROOT)]
 INSTALLS = "it installs packages: .ci/run does"
 NOT_RUN = {
     'pip install torch==2.13.0 ".[plot]" && acnn demo': f"{INSTALLS}, and tests/cli runs acnn demo",
-    'pip install torch==2.13.0 ".[test]" && pytest': INSTALLS,
+    'pip install torch==2.13.0 ".[test]" && pytest -n 2': INSTALLS,
     "git clone <this repository> && cd acnn": INSTALLS,
-    "python -m pytest                       # add -n 2 for two processes": ".ci/run does",
+    "python -m pytest -n 2                  # in two processes": ".ci/run does",
     "ACNN_FUZZ_CASES=10000 ACNN_FUZZ_SEED=1 python -m pytest tests/fuzz -n 2": "an hour; .ci/run tries a few",
     ".ci/test_lammps                        # in the active environment, with mpi4py and mpich in it": ".ci/run does",
     "ACNN_REQUIRE_KERNEL=1 pip install --no-deps --no-build-isolation -C build-dir=build/release -e .": INSTALLS,
