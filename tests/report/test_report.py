@@ -415,6 +415,6 @@ def test_without_matplotlib_it_says_what_to_install(folder, monkeypatch):
 
 
 def test_the_page_has_the_name_of_the_model_by_default(folder):
-    done = run(folder / "sic.acnn", folder / "test.xyz", "--kernel", "torch")
+    done = run(folder / "sic.acnn", folder / "test.xyz", "--kernel", "torch", "--overwrite")
     assert done.exit_code == 0, done.output
     assert "torch, double precision" in (folder / "sic.html").read_text(encoding="utf-8")
