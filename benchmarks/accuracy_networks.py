@@ -1,4 +1,4 @@
-"""Network and attention models on published benchmarks: what each level buys, train to test, with `acnn train`.
+"""Network and attention models on published benchmarks: what each type buys, train to test, with `acnn train`.
 
     python benchmarks/accuracy_networks.py zuo2020 DATA/zuo2020 --seeds 0 1 2        # Ni, Cu, Si
     python benchmarks/accuracy_networks.py distillation DATA/zuo2020 --seeds 0 1 2 --models MODELS --epochs 20
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+", help="some of the data sets")
-    parser.add_argument("--levels", nargs="+", default=["network", "attention"])
+    parser.add_argument("--types", nargs="+", default=["network", "attention"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -100,13 +100,13 @@ def main() -> None:
 
 def zuo_rows(arguments: argparse.Namespace) -> Any:
     for element in arguments.only or BEST_OF_PAPER:
-        for level in arguments.levels:
+        for model_type in arguments.types:
             for seed in arguments.seeds:
-                settings = zuo_settings(arguments.data, element, level)
-                found = train(arguments, settings, f"{element}_{level}_{seed}", seed)
+                settings = zuo_settings(arguments.data, element, model_type)
+                found = train(arguments, settings, f"{element}_{model_type}_{seed}", seed)
                 yield {
                     "element": element,
-                    "level": level,
+                    "model_type": model_type,
                     "seed": seed,
                     **zuo_errors(element, found["test"]["total"]),
                     "train_forces_MAE_eV_A": found["train"]["total"]["forces_mae"],
@@ -114,13 +114,13 @@ def zuo_rows(arguments: argparse.Namespace) -> Any:
                 }
 
 
-def zuo_settings(data: Path, element: str, level: str) -> dict[str, Any]:
+def zuo_settings(data: Path, element: str, model_type: str) -> dict[str, Any]:
     virial = {} if element == "Si" else {"weights": {"default": {"V": 0.0}}}
     files = {"train": str(data / f"{element}_train.xyz"), "test": str(data / f"{element}_test.xyz")}
     special = METALS if element in ("Ni", "Cu") else {"linear": ZUO_LINEAR, "loss": LOSS, "model": {}, "training": {}}
     return {
         "data": {**files, "validation": None, "e0": "lstsq", **virial},
-        "model": {"level": level, **ZUO_MODEL, **special["model"]},
+        "model": {"type": model_type, **ZUO_MODEL, **special["model"]},
         "linear": special["linear"],
         "training": {**ZUO_TRAINING, **special["training"], "loss": special["loss"]},
     }
@@ -170,19 +170,24 @@ def molecule_rows(arguments: argparse.Namespace) -> Any:
             linear = folder / f"{name}_linear.acnn"
             basis = ("--order", "4", "--degree", MOLECULE_LINEAR[len(data.elements)])
             fitted = fit_molecule(data, linear, arguments.threads, *basis)
-            row = {"data": name, "level": "linear", "seed": "", **molecule_errors(linear, data.files, data.n_atoms)}
+            row = {
+                "data": name,
+                "model_type": "linear",
+                "seed": "",
+                **molecule_errors(linear, data.files, data.n_atoms),
+            }
             yield {**row, "parameters": fitted["n_basis"], "epochs": "", "seconds_per_epoch": ""}
-            for level in arguments.levels:
+            for model_type in arguments.types:
                 for seed in arguments.seeds:
                     settings = {
                         "data": {"train": str(data.train), "validation": None},
-                        "model": {"level": level, **molecule_model(level), **data.lengths},
+                        "model": {"type": model_type, **molecule_model(model_type), **data.lengths},
                         "linear": {"order": 3, "degree": MOLECULE_PART[len(data.elements)], **data.lengths},
                         "training": {**ZUO_TRAINING, "learning_rate": MOLECULE_RATE, "batch_atoms": 5 * data.n_atoms},
                     }
-                    found = train(arguments, settings, f"{name}_{level}_{seed}", seed, folder)
-                    errors = molecule_errors(folder / f"{name}_{level}_{seed}.acnn", data.files, data.n_atoms)
-                    yield {"data": name, "level": level, "seed": seed, **errors, **cost(found)}
+                    found = train(arguments, settings, f"{name}_{model_type}_{seed}", seed, folder)
+                    errors = molecule_errors(folder / f"{name}_{model_type}_{seed}.acnn", data.files, data.n_atoms)
+                    yield {"data": name, "model_type": model_type, "seed": seed, **errors, **cost(found)}
 
 
 def molecule_errors(model: Path, files: dict[str, Path], n_atoms: int) -> dict[str, float]:
@@ -203,7 +208,7 @@ def element_rows(arguments: argparse.Namespace) -> Any:
     every = sorted({e for s in structures for e in s.symbols}, key=lambda e: atomic_numbers[e])
     settings = {
         "data": {"train": str(file), "validation": 0.1, "e0": "lstsq"},
-        "model": {"level": "attention", "cutoff": 5.0},
+        "model": {"type": "attention", "cutoff": 5.0},
         "linear": None,
         "training": ZUO_TRAINING,
     }

@@ -96,7 +96,7 @@ def main() -> None:
 
 def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str) -> Iterator[dict[str, Any]]:
     degree = MOLECULE_PART[len(data.elements)]
-    new = {"level": "attention", **molecule_model("attention"), **data.lengths}
+    new = {"type": "attention", **molecule_model("attention"), **data.lengths}
 
     def file(rest: str) -> Path:
         return arguments.models / f"{name}_{rest}"

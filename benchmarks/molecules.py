@@ -35,11 +35,10 @@ MOLECULE_R0 = 1.75
 """Å, of the distance transforms of all elements; see bond_lengths.py."""
 
 
-def molecule_model(level: str) -> dict[str, Any]:
+def molecule_model(model_type: str) -> dict[str, Any]:
     """A network has no attention layers and heads."""
-    size = {
-        key: value for key, value in MOLECULE_SIZE.items() if level == "attention" or key not in ("layers", "heads")
-    }
+    idle = () if model_type == "attention" else ("layers", "heads")
+    size = {key: value for key, value in MOLECULE_SIZE.items() if key not in idle}
     return {**MOLECULE_MODEL, **size}
 
 

@@ -70,7 +70,7 @@ def molecule_rows(arguments: argparse.Namespace, data: MoleculeData, name: str, 
         train(own, {"training": training, **settings}, f"{name}_{kind}_{seed}", seed, folder)
         return folder / f"{name}_{kind}_{seed}.acnn", time.perf_counter() - start
 
-    new = {"model": {"level": "attention", **molecule_model("attention"), **data.lengths}, "linear": str(linear)}
+    new = {"model": {"type": "attention", **molecule_model("attention"), **data.lengths}, "linear": str(linear)}
     reference = {"data": {"train": str(data.train), "validation": None}}
     members = []
     for seed in arguments.seeds:

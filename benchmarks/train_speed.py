@@ -56,7 +56,7 @@ def acnn(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     files = {"train": str(arguments.data / "Si_train.xyz"), "test": str(arguments.data / "Si_test.xyz")}
     settings: dict[str, Any] = {
         "data": {**files, "validation": 0.05, "e0": "lstsq"},
-        "model": {"level": "attention", **ZUO_MODEL},
+        "model": {"type": "attention", **ZUO_MODEL},
         "linear": ZUO_LINEAR,
         "training": {**ZUO_TRAINING, "epochs": arguments.epochs, "threads": arguments.threads},
         "output": str(folder / "si.acnn"),

@@ -69,7 +69,7 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
             ase.io.write(files[name], snapshots(arguments.data, name))
         settings = {
             "data": {"train": str(files["train"]), "validation": None, "test": str(files["val"]), "e0": "lstsq"},
-            "model": {"level": "attention", **MODEL},
+            "model": {"type": "attention", **MODEL},
             "linear": LINEAR,
             "training": TRAINING,
             "output": str(arguments.output),

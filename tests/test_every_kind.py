@@ -40,11 +40,11 @@ finally:
     sys.path.pop(0)
 
 ELEMENTS = ("Cu", "Al", "Ni", "Pd", "Ag", "Au")
-LEVELS = {
+MODEL_TYPES = {
     "linear": None,
-    "network": {"level": "network"},
-    "one layer": {"level": "attention", "layers": 1},
-    "two layers": {"level": "attention", "layers": 2},
+    "network": {"type": "network"},
+    "one layer": {"type": "attention", "layers": 1},
+    "two layers": {"type": "attention", "layers": 2},
 }
 SIZE = {"cutoff": 4.0, "channels": 2, "l_max": 1, "radial_functions": 4, "heads": 2, "hidden": [4]}
 TOLERANCES = {"float64": 1e-10, "float32": 2e-4}
@@ -57,10 +57,16 @@ class Killed(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A model to make: a key of `LEVELS`, how many of `ELEMENTS`, its precision, and element channels that were asked
-    for."""
+    """A model to make.
 
-    level: str
+    Attributes:
+        model_type: a key of `MODEL_TYPES`.
+        n_elements: how many of `ELEMENTS`.
+        precision: of the training.
+        channels: element channels that were asked for.
+    """
+
+    model_type: str
     n_elements: int
     precision: str
     channels: int | None = None
@@ -71,10 +77,10 @@ class Kind:
 
     def __str__(self) -> str:
         asked = f"-{self.channels} channels" if self.channels is not None else ""
-        return f"{self.level}-{self.n_elements}-{self.precision}{asked}"
+        return f"{self.model_type}-{self.n_elements}-{self.precision}{asked}"
 
 
-KINDS = [Kind(*of) for of in itertools.product(LEVELS, (1, 4, 5, 6), TOLERANCES)]
+KINDS = [Kind(*of) for of in itertools.product(MODEL_TYPES, (1, 4, 5, 6), TOLERANCES)]
 KINDS += [Kind("one layer", 2, "float32", 3), Kind("network", 1, "float32", 1), Kind("one layer", 5, "float32", 0)]
 
 
@@ -100,7 +106,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
 
 def trained(kind: Kind, data: Path, path: Path, interrupted: bool = False) -> None:
     """Write the model; if it is interrupted, after half of the work and once more."""
-    if kind.level == "linear":
+    if kind.model_type == "linear":
         made = _fitted(kind, data, path, path.with_suffix(".factor") if interrupted else None)
     else:
         made = _trained(kind, data, path, interrupted)
@@ -133,7 +139,7 @@ def _trained(kind: Kind, data: Path, path: Path, resume: bool) -> Callable[[bool
     settings = train_settings(
         {
             "data": {"train": data, "validation": None, "e0": "isolated"},
-            "model": {**SIZE, **(LEVELS[kind.level] or {}), "element_channels": kind.channels},
+            "model": {**SIZE, **(MODEL_TYPES[kind.model_type] or {}), "element_channels": kind.channels},
             "training": {"epochs": 2, "batch_atoms": 16, "precision": kind.precision},
             "output": path,
             **linear,
@@ -186,7 +192,7 @@ def test_an_interruption_changes_no_number(kind, data, model_file, tmp_path, mon
     whole, resumed = load_model(model_file(kind)).state_dict(), load_model(tmp_path / "m.acnn").state_dict()
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
-        if kind.level == "linear":  # the equations are added in another order
+        if kind.model_type == "linear":  # the equations are added in another order
             torch.testing.assert_close(resumed[name], value, rtol=1e-6, atol=1e-9)
         else:
             assert torch.equal(resumed[name], value), name

@@ -65,7 +65,7 @@ def train(
 
         data: {train: train.xyz, validation: 0.1, test: test.xyz}
 
-        model: {level: attention, cutoff: 5.0}
+        model: {type: attention, cutoff: 5.0}
 
         training: {epochs: 200}
 

@@ -36,7 +36,7 @@ class NetworkSpecification(Strict):
     order: int = Field(
         3, ge=2, le=3, description="Order of the invariants, 2 or 3 (products of a channel with itself)."
     )
-    layers: int = Field(1, ge=0, le=4, description="Attention layers; the plain network (level: network) has none.")
+    layers: int = Field(1, ge=0, le=4, description="Attention layers; the plain network (type: network) has none.")
     heads: int = Field(16, ge=1, le=64, description="Attention weights per neighbor and attention layer, H.")
     products: bool = Field(
         True,

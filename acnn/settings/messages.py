@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import reprlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +14,13 @@ from pydantic_core import ErrorDetails
 
 MOST_SHOWN = 60
 """Letters of a value."""
+MOST_KEYS = 20
+"""Of a section, to name all of them."""
 ALIKE = 0.6
 """Words that may be meant for each other."""
 INPUT = "Input should be "
+TYPES = {"path_type": "a path", "model_type": "a mapping of settings", "dict_type": "a mapping"}
+"""What pydantic wants, by its name of the error, where it says so in words of Python."""
 
 
 def sentences(error: ValidationError, settings: type[BaseModel], values: Any) -> str:
@@ -45,11 +48,19 @@ def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: t
     said = str(detail["msg"]).removeprefix("Value error, ")
     if not place or (isinstance(detail["input"], dict) and not _is_of_type(detail)):
         return f"{name}: {said}" if name else said
+    field = field_at(settings, place)
     if _is_of_type(detail):
-        wanted = [d["msg"].removeprefix(INPUT) for d in details if d["msg"].startswith(INPUT)]
-        said = INPUT + " or ".join(dict.fromkeys(wanted)) if wanted else said
-        said = re.sub(r"a valid dictionary or instance of \w+", "a mapping of settings", said)
-    return f"{name} = {brief(detail['input'])}: {said}{_meaning(field_at(settings, place))}"
+        said = INPUT + _wanted(details, field)
+    return f"{name} = {brief(detail['input'])}: {said}{_meaning(field)}"
+
+
+def _wanted(details: Sequence[ErrorDetails], field: FieldInfo | None) -> str:
+    """Everything that may stand in the place of a value of a wrong type."""
+    kinds = [TYPES.get(detail["type"], detail["msg"].removeprefix(INPUT)) for detail in details]
+    if field is not None and type(None) in typing.get_args(field.annotation):
+        kinds.append("null")
+    *others, last = dict.fromkeys(kinds)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _is_of_type(detail: ErrorDetails) -> bool:
@@ -84,11 +95,15 @@ def _belongs(place: Sequence[str], settings: type[BaseModel]) -> str:
         return f": {key} belongs {_places(homes)}"
     if not known:
         return ""
-    likely, everywhere = nearest(key, known), {k: s for s, keys in by_section.items() for k in keys if s != here}
-    other = difflib.get_close_matches(key, everywhere, n=1, cutoff=ALIKE)
-    if other and not difflib.get_close_matches(key, known, n=1, cutoff=ALIKE):
+    everywhere = {k: s for s, keys in by_section.items() for k in keys if s != here}
+    likely, other = (difflib.get_close_matches(key, words, n=1, cutoff=ALIKE) for words in (known, everywhere))
+    if likely:
+        return f": did you mean {likely[0]!r}?"
+    if other:
         return f": did you mean {other[0]!r}, which belongs {_places([everywhere[other[0]]])}?"
-    return f": did you mean {likely!r}?"
+    if len(known) > MOST_KEYS:
+        return f": did you mean {nearest(key, known)!r}?"
+    return f": the keys of {here or 'the file'} are {', '.join(known)}"
 
 
 def _places(sections: Sequence[str]) -> str:

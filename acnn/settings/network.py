@@ -15,7 +15,7 @@ from acnn.strict import listed, shown
 class ModelSettings(NetworkSpecification):
     """A network specification, its elements those of the data if left out."""
 
-    level: Literal["network", "attention"] = Field(
+    type: Literal["network", "attention"] = Field(
         "attention", description="network is the model without attention layers."
     )
     elements: Elements = Field((), description="Chemical symbols.", json_schema_extra=shown("those of the data"))
@@ -26,20 +26,20 @@ class ModelSettings(NetworkSpecification):
         return listed(value)
 
     @model_validator(mode="after")
-    def _level_has_layers(self) -> ModelSettings:
-        if "layers" in self.model_fields_set and (self.layers > 0) != (self.level == "attention"):
-            raise ValueError(f"a model of level {self.level!r} does not have {self.layers} attention layers")
+    def _layers_are_of_the_type(self) -> ModelSettings:
+        if "layers" in self.model_fields_set and (self.layers > 0) != (self.type == "attention"):
+            raise ValueError(f"a model of type {self.type!r} does not have {self.layers} attention layers")
         return self
 
     def specification(self, elements: tuple[str, ...]) -> NetworkSpecification:
         """Of a model of these elements."""
         lengths = transform_lengths(elements, self.cutoff) | self.bond_lengths
-        fields = self.model_dump(exclude={"level", "elements"}) | {"elements": elements, "bond_lengths": lengths}
-        return NetworkSpecification(**fields | ({"layers": 0} if self.level == "network" else {}))
+        fields = self.model_dump(exclude={"type", "elements"}) | {"elements": elements, "bond_lengths": lengths}
+        return NetworkSpecification(**fields | ({"layers": 0} if self.type == "network" else {}))
 
     def differences(self, other: NetworkSpecification) -> list[str]:
         """Keys that were given and are not those of another specification, elements aside."""
-        given = self.model_fields_set - {"level", "elements"}
+        given = self.model_fields_set - {"type", "elements"}
         names = [name for name in sorted(given) if getattr(self, name) != getattr(other, name)]
-        wrong_level = "level" in self.model_fields_set and (self.level == "attention") != (other.layers > 0)
-        return names + ["level"] * wrong_level
+        wrong_type = "type" in self.model_fields_set and (self.type == "attention") != (other.layers > 0)
+        return names + ["type"] * wrong_type

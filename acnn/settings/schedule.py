@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from acnn.strict import Strict
 
 Point = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[float, Field(ge=0, le=1e6)]]
 """When, and the value."""
+FORMS = "a schedule is a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}"
 
 
 def epoch_of(when: float, epochs: int) -> float:
@@ -34,12 +36,16 @@ class Schedule(Strict):
     @classmethod
     def _from_number(cls, value: Any) -> Any:
         """A plain number is a schedule that never changes."""
-        return {"steps": [(0.0, value)]} if isinstance(value, int | float) and not isinstance(value, bool) else value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"steps": [(0.0, value)]}
+        if not isinstance(value, Mapping | Schedule):
+            raise ValueError(FORMS)
+        return value
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Schedule:
         if (self.steps is None) == (self.ramp is None):
-            raise ValueError("a schedule is a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}")
+            raise ValueError(FORMS)
         return self
 
     def at(self, epoch: float, epochs: int) -> float:

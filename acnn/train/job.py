@@ -79,7 +79,7 @@ class TrainReport:
     def metrics(self) -> dict[str, Any]:
         """Return what ``--json`` writes: meV/atom, eV/Å, seconds."""
         return {
-            "level": self.model.model_type,
+            "model_type": self.model.model_type,
             "n_parameters": self.n_parameters,
             "n_basis": self.model.linear.basis.n_functions,
             "n_kept": int(self.model.linear.kept.sum()),

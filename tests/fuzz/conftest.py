@@ -25,7 +25,7 @@ finally:
 FIT = ["--order", "2", "--degree", "5,4", "--cutoff", "4.0"]
 TRAINING = """\
 data: {train: cu.xyz, validation: 0.25}
-model: {level: LEVEL, cutoff: 4.0, channels: 2, l_max: 1, radial_functions: 4, heads: 2, hidden: [4]}
+model: {type: TYPE, cutoff: 4.0, channels: 2, l_max: 1, radial_functions: 4, heads: 2, hidden: [4]}
 linear: {order: 1, pair_degree: 3}
 training:
   epochs: 3
@@ -37,7 +37,7 @@ training:
   optimizer: muon
   loss: {energy: {ramp: [[0.7, 10], [0.8, 100]]}, forces: 1, kind: huber, deltas: {forces: 0.5}}
   selection: {energy: 10, forces: 1, measure: mae}
-output: {model: LEVEL.acnn, json: LEVEL.json, checkpoint: LEVEL.checkpoint}
+output: {model: TYPE.acnn, json: TYPE.json, checkpoint: TYPE.checkpoint}
 """
 TUNING = """\
 data: {train: cu.xyz, validation: null}
@@ -109,8 +109,8 @@ def bases(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bases")
     ase.io.write(folder / "cu.xyz", crystals())
     (folder / "fit.yaml").write_text(FITTING)
-    for level in ("network", "attention"):
-        (folder / f"{level}.yaml").write_text(TRAINING.replace("LEVEL", level))
+    for model_type in ("network", "attention"):
+        (folder / f"{model_type}.yaml").write_text(TRAINING.replace("TYPE", model_type))
     (folder / "tune.yaml").write_text(TUNING)
     (folder / "in.lammps").write_text(DECK)
     commands = (

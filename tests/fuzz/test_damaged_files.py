@@ -230,7 +230,7 @@ WORDS_OF_SETTINGS = (
         "model",
         "linear",
         "validation",
-        "level",
+        "type",
         "channels",
         "l_max",
     ),

@@ -22,7 +22,7 @@ STRUCTURES = example_structures()
 
 @pytest.fixture(scope="module")
 def members() -> list[LinearACE | NetworkACE]:
-    """Of all levels, with other cutoffs."""
+    """Of all types, with other cutoffs."""
     short = random_network(["Si", "C"], 1, layers=0, cutoff=3.5)
     return [random_network(["Si", "C"], 0), short, random_model(["Si", "C"], 2, pair_cutoff=5.0)]
 

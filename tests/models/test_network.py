@@ -39,7 +39,7 @@ from acnn.testing import (
 )
 
 STRUCTURES = example_structures()
-LEVELS = {
+VARIANTS = {
     "network": {"layers": 0},
     "attention": {"layers": 1},
     "attention to the density alone": {"layers": 1, "products": False},
@@ -49,7 +49,7 @@ LEVELS = {
     "levelled": {"layers": 1},
 }
 FULL = "two layers, two invariants"
-CASES = [(a, b) for i, a in enumerate(LEVELS) for j, b in enumerate(STRUCTURES) if a == FULL or i % 3 == j % 3]
+CASES = [(a, b) for i, a in enumerate(VARIANTS) for j, b in enumerate(STRUCTURES) if a == FULL or i % 3 == j % 3]
 """The richest network on every structure, each of the others, which are parts of it, on every third."""
 BOUNDS = [[-0.01, 0.02], [-0.05, 0.01]]
 """eV: many energies of the random network, whose sign is changed, are below."""
@@ -57,14 +57,14 @@ KERNEL_TOLERANCE = 1e-11
 """The compiled kernel against torch, in double precision."""
 
 
-@pytest.fixture(params=LEVELS)
+@pytest.fixture(params=VARIANTS)
 def model(request) -> NetworkACE:
     return network_of(request.param)
 
 
 @functools.cache
 def network_of(level: str) -> NetworkACE:
-    return below_the_floor() if level == "levelled" else random_network(["Si", "C"], **LEVELS[level])
+    return below_the_floor() if level == "levelled" else random_network(["Si", "C"], **VARIANTS[level])
 
 
 def below_the_floor() -> NetworkACE:
@@ -373,7 +373,7 @@ def test_weights_of_another_network_are_refused(attention):
             attention.set_weights(wrong)
 
 
-def test_the_level_is_told_by_the_layers(attention):
+def test_the_model_type_is_told_by_the_layers(attention):
     assert attention.model_type == "attention"
     assert random_network(["Si"], layers=0).model_type == "network"
     assert attention.linear.model_type == "linear"

@@ -215,7 +215,7 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
         ({"degree": [[1, 2]]}, r"degree = \[\[1, 2\]\]: Input should be a valid number"),
         (
             {"e0": [1]},
-            r"e0 = \[1\]: Input should be a valid string or a valid dictionary \(energies of isolated atoms\)",
+            r"e0 = \[1\]: Input should be a valid string, a mapping or null \(energies of isolated atoms\)",
         ),
         ({"overrides": {"Cu": {"ordr": 2}}}, "unknown key 'overrides.Cu.ordr': did you mean 'order'"),
         ({"overrides": {"Cu": {"wl": 0}}}, "overrides.Cu.wl = 0: .* 0.1"),

@@ -27,11 +27,11 @@ def test_two_lines_are_enough() -> None:
     assert specification == NetworkSpecification(elements=("Si",))  # type: ignore[call-arg]
 
 
-def test_levels() -> None:
-    network = train_settings({**LEAST, "model": {"level": "network"}}).model.specification(("Si",))
+def test_model_types() -> None:
+    network = train_settings({**LEAST, "model": {"type": "network"}}).model.specification(("Si",))
     assert network.layers == 0
     with pytest.raises(SettingsError, match="'network' does not have 2 attention layers"):
-        train_settings({**LEAST, "model": {"level": "network", "layers": 2}})
+        train_settings({**LEAST, "model": {"type": "network", "layers": 2}})
     with pytest.raises(SettingsError, match="'attention' does not have 0 attention layers"):
         train_settings({**LEAST, "model": {"layers": 0}})
 
@@ -40,6 +40,10 @@ def test_levels() -> None:
     ("changes", "sentence"),
     [
         ({"modle": {}}, "unknown key 'modle': did you mean 'model'?"),
+        ({"model": {"level": "network"}}, "unknown key 'model.level': the keys of model are elements, .*, type$"),
+        ({"linear": 5}, r"linear = 5: Input should be a path, a mapping of settings or null \(the fixed part\)"),
+        ({"training": {"patience": [1]}}, "training.patience = .*: Input should be a valid integer or null"),
+        ({"training": {"loss": {"energy": "x"}}}, "training.loss.energy = 'x': a schedule is a number, {steps"),
         ({"frm": "x"}, "unknown key 'frm': did you mean 'from'?"),
         ({"patience": 20}, "unknown key 'patience': patience belongs into section training"),
         ({"loss": {"energy": 1}}, "unknown key 'loss': loss belongs into section training"),
@@ -74,7 +78,7 @@ def test_levels() -> None:
         ({"model": {"elements": ["Si"], "bond_lengths": {"Xx": 2.0}}}, "bond_lengths 'Xx': 2.0"),
         (
             {"model": {"elements": ["Si"], "inner_cutoffs": {"Si": 2.0}}},
-            "inner_cutoffs 'Si': 2.0: a pair",
+            "inner_cutoffs 'Si': 2.0: give a pair",
         ),
         ({"model": {"inner_cutoffs": {"H-O": 9.0}}}, "below the cutoff"),
         ({"training": {"plateau_wait": 4}}, "plateau_wait belongs to schedule: plateau"),

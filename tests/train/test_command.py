@@ -51,7 +51,7 @@ def test_train_evaluate_and_info(config: Path, copper: Path, tmp_path: Path) -> 
 
 
 def test_flags_and_set_change_settings(config: Path, tmp_path: Path) -> None:
-    changes = ["--set", "model.level=network", "--set", "training.loss.energy=3", "--set", "data.test=null"]
+    changes = ["--set", "model.type=network", "--set", "training.loss.energy=3", "--set", "data.test=null"]
     done = run("train", config, "-o", tmp_path / "other.acnn", "--epochs", 1, *changes)
     assert done.exit_code == 0, done.output
     assert load_model(tmp_path / "other.acnn").model_type == "network"

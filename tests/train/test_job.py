@@ -53,7 +53,7 @@ def test_it_writes_model_log_checkpoint_and_metrics(make_settings: MakeSettings,
     report = run_training(settings)
     metrics = json.loads((tmp_path / "m.json").read_text())
     header = read_header(settings.output.model)
-    assert header["model_type"] == metrics["level"] == "attention"
+    assert header["model_type"] == metrics["model_type"] == "attention"
     assert metrics["epochs"] == 4
     assert header["provenance"]["settings"]["training"]["batch_atoms"] == 12
     again = evaluate(load_model(settings.output.model), read_dataset(copper).structures).as_dict()
@@ -271,8 +271,8 @@ def test_a_fitted_linear_model_is_the_start(make_settings: MakeSettings, tmp_pat
     assert report.model.cutoff == 4.5
 
 
-def test_network_level_has_no_attention(make_settings: MakeSettings) -> None:
-    report = run_training(make_settings(model={"level": "network"}, training={"precision": "float64"}))
+def test_a_network_has_no_attention(make_settings: MakeSettings) -> None:
+    report = run_training(make_settings(model={"type": "network"}, training={"precision": "float64"}))
     assert report.model.model_type == "network"
 
 

@@ -1,6 +1,6 @@
-"""What the levels cost: µs per atom of linear, network and attention models on the same silicon crystal, one core.
+"""What models of each type cost: µs per atom on the same silicon crystal, one core.
 
-    python benchmarks/levels.py --json levels.json
+    python benchmarks/model_types.py --json model_types.json
 
 Energies and forces from a graph that is there already (no neighbor search), compiled kernel, by turns; medians of nine
 rounds. "lge" is the linear model of 1022 functions of benchmarks/accuracy_zuo2020.py; coefficients and weights are

@@ -22,7 +22,7 @@ from acnn.testing import random_crystal, random_network
 from acnn.workflows.check import check_model
 from lammps_plugin.mliap import UnifiedPotential
 
-LEVELS = ["network", "attention", "ensemble"]
+MODEL_TYPES = ["network", "attention", "ensemble"]
 
 
 def run(*arguments: str | Path) -> Result:
@@ -32,7 +32,7 @@ def run(*arguments: str | Path) -> Result:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """network.acnn, attention.acnn, seeds of it, ensemble.acnn; test.xyz, labeled by attention.acnn."""
-    folder = tmp_path_factory.mktemp("levels")
+    folder = tmp_path_factory.mktemp("model_types")
     save_model(random_network(["Si", "C"], layers=0), folder / "network.acnn")
     attention = random_network(["Si", "C"])
     for name, factor in (("attention", 1.0), ("seed1", 0.9), ("seed2", 1.5)):
@@ -63,11 +63,11 @@ def labeled(model, seed: int) -> Atoms:
 KEYS = ("--energy-key", "energy_ref", "--forces-key", "forces_ref", "--stress-key", "stress_ref")
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_info(folder, level):
-    done = run("info", folder / f"{level}.acnn")
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_info(folder, model_type):
+    done = run("info", folder / f"{model_type}.acnn")
     assert done.exit_code == 0, done.output
-    model = load_model(folder / f"{level}.acnn")
+    model = load_model(folder / f"{model_type}.acnn")
     network = model.members()[0] if isinstance(model, Ensemble) else model
     parts = [sum(p.numel() for p in part.parameters()) for part in (network.embedding, network.fitting)]
     words = [network.model_type, str(network.embedding.n_invariants), *map(str, [sum(parts), *parts]), "linear part"]
@@ -79,17 +79,17 @@ def test_info(folder, level):
         f"{network.specification.cutoff:g}",
     ]:
         assert word in done.output, word
-    assert ("ensemble of 3" in done.output) == (level == "ensemble")
+    assert ("ensemble of 3" in done.output) == (model_type == "ensemble")
 
 
 @pytest.mark.parametrize("kernel", ["auto", "torch"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_evaluate(folder, tmp_path, level, kernel):
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_evaluate(folder, tmp_path, model_type, kernel):
     out = tmp_path / "errors.json"
-    done = run("evaluate", folder / f"{level}.acnn", folder / "test.xyz", "--json", out, "--kernel", kernel, *KEYS)
+    done = run("evaluate", folder / f"{model_type}.acnn", folder / "test.xyz", "--json", out, "--kernel", kernel, *KEYS)
     assert done.exit_code == 0, done.output
     rmse = json.loads(out.read_text())[TOTAL]["forces_rmse"]
-    assert rmse < 1e-6 if level == "attention" else rmse > 1e-3
+    assert rmse < 1e-6 if model_type == "attention" else rmse > 1e-3
 
 
 def test_evaluate_uncertainty(folder, tmp_path):
@@ -108,44 +108,44 @@ def test_evaluate_uncertainty(folder, tmp_path):
     assert "use acnn ensemble" in refused.output
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_report(folder, tmp_path, level):
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_report(folder, tmp_path, model_type):
     pytest.importorskip("matplotlib")
     out = tmp_path / "page.html"
-    done = run("report", folder / f"{level}.acnn", folder / "test.xyz", "-o", out, *KEYS)
+    done = run("report", folder / f"{model_type}.acnn", folder / "test.xyz", "-o", out, *KEYS)
     assert done.exit_code == 0, done.output
     page = out.read_text(encoding="utf-8")
     assert "energies and forces" in page
-    part = "linear part of the first member" if level == "ensemble" else "linear part"
+    part = "linear part of the first member" if model_type == "ensemble" else "linear part"
     assert f"{part}: basis functions" in page
-    assert ('id="uncertainty"' in page) == (level == "ensemble")
+    assert ('id="uncertainty"' in page) == (model_type == "ensemble")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_export_to_mliap(folder, tmp_path, level, dtype):
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_export_to_mliap(folder, tmp_path, model_type, dtype):
     out = tmp_path / "m.mliap.pt"
-    done = run("export", folder / f"{level}.acnn", "--to", "mliap", "--dtype", dtype, "-o", out)
+    done = run("export", folder / f"{model_type}.acnn", "--to", "mliap", "--dtype", dtype, "-o", out)
     assert done.exit_code == 0, done.output
     assert "pair_coeff * * C Si" in done.output
     loaded = torch.load(out, weights_only=False)
     assert isinstance(loaded, UnifiedPotential)
     assert loaded.dtype == dtype
-    assert loaded.potential.model_type == level
+    assert loaded.potential.model_type == model_type
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_export_to_yace_is_refused(folder, tmp_path, level):
-    done = run("export", folder / f"{level}.acnn", "--to", "yace", "-o", tmp_path / "m.yace")
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_export_to_yace_is_refused(folder, tmp_path, model_type):
+    done = run("export", folder / f"{model_type}.acnn", "--to", "yace", "-o", tmp_path / "m.yace")
     assert done.exit_code == 2
-    assert f"of type {level}, not a linear one: use --to mliap" in done.output
+    assert f"of type {model_type}, not a linear one: use --to mliap" in done.output
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_check(folder, level):
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_check(folder, model_type):
     """Random networks may attract at short distances; all else is sound."""
-    results = check_model(load_model(folder / f"{level}.acnn"))
+    results = check_model(load_model(folder / f"{model_type}.acnn"))
     names = {result.name for result in results}
     assert {result.name for result in results if not result.passed and "dimer" not in result.name} == set()
     assert "network: second derivative at its cutoff" in names
