@@ -158,11 +158,9 @@ def run_md(
     comm, lmp = start(comm)
     try:
         symbols = _load(lmp, structure, elements, potential)
-        attach(lmp, potential, symbols)
         _set_in_motion(lmp, schedule, is_moving(structure, ensemble))
         _integrate(lmp, schedule)
-        if trajectory is not None:
-            _dump_frames(lmp, trajectory, trajectory_every, symbols)
+        _dump_frames(lmp, trajectory, trajectory_every, symbols)
         thermo = _advance(lmp, steps, thermo_every, progress and comm.Get_rank() == 0)
         if restart is not None:
             run_with_path(lmp, "write_restart {}", restart)
@@ -175,10 +173,13 @@ def run_md(
 def _load(
     lmp: Any, structure: ase.Atoms | str | os.PathLike[str], elements: Sequence[str] | None, potential: Potential
 ) -> list[str]:
-    """Load atoms or a file; return the elements of the atom types."""
+    """Load atoms or a file, and the potential; return the elements of the atom types."""
     if isinstance(structure, ase.Atoms):
-        return load_atoms(lmp, structure, potential.cutoff + SKIN)
-    return load_file(lmp, Path(structure), elements)
+        symbols = load_atoms(lmp, structure, potential.cutoff + SKIN)
+    else:
+        symbols = load_file(lmp, Path(structure), elements)
+    attach(lmp, potential, symbols)
+    return symbols
 
 
 def _integrate(lmp: Any, schedule: Schedule) -> None:
@@ -188,7 +189,9 @@ def _integrate(lmp: Any, schedule: Schedule) -> None:
         lmp.command("fix acnn_center all recenter INIT INIT INIT")  # otherwise it moves with the cell
 
 
-def _dump_frames(lmp: Any, trajectory: str | os.PathLike[str], every: int, symbols: Sequence[str]) -> None:
+def _dump_frames(lmp: Any, trajectory: str | os.PathLike[str] | None, every: int, symbols: Sequence[str]) -> None:
+    if trajectory is None:
+        return
     run_with_path(lmp, f"dump frames all custom {every} {{}} id element x y z vx vy vz", trajectory)
     lmp.command(f"dump_modify frames sort id element {' '.join(symbols)}")
 
