@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -176,11 +177,14 @@ def pairwise(*axes: Collection[Any]) -> list[tuple[Any, ...]]:
     def pairs(row: tuple[Any, ...]) -> set[tuple[tuple[int, Any], ...]]:
         return set(itertools.combinations(enumerate(row), 2))
 
-    product = list(itertools.product(*axes))
+    product, used = list(itertools.product(*axes)), Counter[tuple[int, Any]]()
     missing, rows = set().union(*map(pairs, product)), []
     while missing:
-        rows.append(max(product, key=lambda row: len(pairs(row) & missing)))
-        missing -= pairs(rows[-1])
+        # Of rows with as many new pairs, that of the values which are rarest so far.
+        best = max(product, key=lambda row: (len(pairs(row) & missing), -sum(used[value] for value in enumerate(row))))
+        rows.append(best)
+        used.update(enumerate(best))
+        missing -= pairs(best)
     return rows
 
 

@@ -6,7 +6,6 @@ model is fitted in float64 always: its precision is that of its evaluation.
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients
 from acnn.settings.fit import FitSettings
 from acnn.settings.train import TrainSettings, train_settings
-from acnn.testing import relative_deviation
+from acnn.testing import pairwise, relative_deviation
 from acnn.train.job import Watcher, run_training
 from ase_calculator import ACNNCalculator
 from lammps_plugin import save_unified
@@ -80,7 +79,8 @@ class Kind:
         return f"{self.model_type}-{self.n_elements}-{self.precision}{asked}"
 
 
-KINDS = [Kind(*of) for of in itertools.product(MODEL_TYPES, (1, 4, 5, 6), TOLERANCES)]
+# Every type of model with every number of elements; precision, which is that of arrays alone, with each of both.
+KINDS = [Kind(*of) for of in pairwise(MODEL_TYPES, (1, 4, 5, 6), TOLERANCES)]
 KINDS += [Kind("one layer", 2, "float32", 3), Kind("network", 1, "float32", 1), Kind("one layer", 5, "float32", 0)]
 
 
