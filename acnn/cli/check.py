@@ -1,4 +1,4 @@
-"""acnn check"""
+"""The command ``acnn check``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from acnn.workflows.check import CheckResult, check_model
 def check(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
     structures: Annotated[
-        Path | None, typer.Argument(help="Structures to check on. \\[default: made from the model's elements]")
+        Path | None, typer.Argument(help="Structures to check with. \\[default: made from the model's elements]")
     ] = None,
 ) -> None:
-    """Is the potential sound? Gradients, invariances, smoothness, short range, float32, the compiled kernel.
+    """Check a potential: gradients, invariances, smoothness, short range, float32, the compiled kernel.
 
-    Warnings about its training data, such as pairs of elements that they do not hold, are repeated. Exit status 1 if a
-    check fails.
+    Warnings about its training data, such as pairs of elements that they do not cover, are repeated. The exit status is
+    1 if a check fails.
     """
     potential = load_model(model)
     frames = [frame.atoms for frame in read_frames(structures)] if structures else None

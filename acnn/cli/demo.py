@@ -1,4 +1,4 @@
-"""acnn demo"""
+"""The command ``acnn demo``."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def demo(
     quick: Annotated[bool, typer.Option(help="Smaller data, basis and run.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.
+    """Try everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.
 
-    What it does is what these commands do:
+    It does the same as these commands:
 
     acnn example-data cual acnn-demo
 
@@ -107,7 +107,7 @@ def _attach(dynamics: VelocityVerlet, advance: Callable[[], None]) -> None:
 
 
 def copper_with_aluminum() -> Atoms:
-    """108 atoms of face-centered cubic copper, every ninth replaced by aluminum."""
+    """Return 108 atoms of face-centered cubic copper, every ninth replaced by aluminum."""
     atoms = bulk("Cu", a=3.64, cubic=True) * (3, 3, 3)
     atoms.numbers[::9] = 13
     return atoms

@@ -1,4 +1,4 @@
-"""What the commands print: tables with units, progress bars, one-sentence errors."""
+"""Output of the commands: tables with units, progress bars, one-sentence errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ console = Console()
 
 @contextmanager
 def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], Callable[[], None]]]:
-    """Progress bars with counts, time spent and time left, one for each stage."""
+    """Show progress bars with counts, elapsed time and remaining time, one for each stage."""
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),
@@ -58,7 +58,7 @@ def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], C
 
 
 def data_table(name: str, dataset: Dataset) -> Table:
-    """Counts of structures and labels by configuration type."""
+    """Make a table of the counts of structures and labels by configuration type."""
     table = _numbers_table(f"{name}: {dataset.source}", DATA_HEADINGS)
     *rows, total = data_rows(dataset)
     for row in rows:
@@ -70,7 +70,7 @@ def data_table(name: str, dataset: Dataset) -> Table:
 
 
 def _numbers_table(title: str, headings: Sequence[str], texts: int = 1) -> Table:
-    """A table of numbers to the right, but for the first columns."""
+    """Make a table of right-aligned numbers, except in the first columns."""
     table = Table(title=escape(title), title_justify="left")
     for position, heading in enumerate(headings):
         table.add_column(heading, justify="left" if position < texts else "right")
@@ -78,7 +78,7 @@ def _numbers_table(title: str, headings: Sequence[str], texts: int = 1) -> Table
 
 
 def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
-    """The tables of what was read, the labels that were taken, and warnings."""
+    """Print tables of the data, the label keys that were used, and warnings."""
     for name, dataset in datasets.items():
         console.print(data_table(name, dataset))
         console.print(escape(f"labels: {used_keys(dataset.keys)}\n"), highlight=False)
@@ -87,7 +87,7 @@ def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
 
 
 def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
-    """MAE and RMSE by configuration type."""
+    """Make a table of MAE and RMSE by configuration type."""
     table = _numbers_table(f"errors on {name}", ["config type", *error_headings(separator="\n")])
     for config_type, row in errors_by_type.items():
         if config_type == TOTAL:
@@ -97,18 +97,18 @@ def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> T
 
 
 def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
-    """Standard deviations beside the errors, a row for each quantity and term of σ."""
+    """Make a table of standard deviations and errors, with a row for each quantity and term of σ."""
     narrow = {"predictions": "predic-\ntions", "miscalibration": "miscali-\nbration"}
     headings = [narrow.get(heading, heading) for heading in CALIBRATION_HEADINGS]
-    table = _numbers_table(f"standard deviations on {name}, beside the errors", headings, texts=2)
+    table = _numbers_table(f"standard deviations on {name}, compared with the errors", headings, texts=2)
     for row in calibration_rows(predicted):
         table.add_row(*row)
     return table
 
 
 def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
-    """Every candidate basis: size, criteria and cost; the Pareto front and the choice are marked."""
-    caption = "RMS, CV: weighted residuals of training data, of held-out folds; front: nothing is cheaper and better"
+    """Make a table of all candidate bases: size, criteria and cost; the Pareto front and the choice are marked."""
+    caption = "RMS, CV: weighted residuals of training data and of held-out folds; front: none is cheaper and better"
     table = Table(title=f"candidate bases, chosen by {criterion}", title_justify="left", caption=caption)
     for name in ("r_cut\nÅ", "ν", "degree", "func-\ntions", "RMS", "log\nevidence", "BIC", "CV", "µs/\natom", ""):
         table.add_column(name, justify="right", no_wrap=name != "degree")
@@ -123,7 +123,7 @@ def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
 
 
 def learning_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """RMSE on other structures by the number of training structures."""
+    """Make a table of the RMSE on held-out structures by the number of training structures."""
     headings = ["structures", *error_headings(["rmse"], "\n")]
     table = _numbers_table("learning curve: errors on held-out structures", headings, texts=0)
     for row in rows:

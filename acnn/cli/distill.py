@@ -1,4 +1,4 @@
-"""acnn distill"""
+"""The command ``acnn distill``."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from acnn.wording import counted
 
 @with_settings(LabelSettings)
 def distill(
-    teacher: Annotated[Path, typer.Argument(help="The model that labels, best an ensemble, MODEL.acnn.")],
-    data: Annotated[Path, typer.Argument(help="Labeled structures it was trained on, extended XYZ.")],
+    teacher: Annotated[Path, typer.Argument(help="Model that labels, preferably an ensemble, MODEL.acnn.")],
+    data: Annotated[Path, typer.Argument(help="Labeled structures that it was trained on, extended XYZ.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File of structures to write, extended XYZ.")],
     copies: Annotated[int, number("Displaced copies of every structure.", least=1, most=10_000)] = 6,
     rattle: Annotated[float, number("Largest standard deviation of displacements, Å.", least=0, most=5)] = 0.08,
     strain: Annotated[float, number("Standard deviation of the strain of crystals.", least=0, most=0.5)] = 0.01,
-    seed: Annotated[int, number("Seed of the displacements.", least=0, most=LARGEST_SEED)] = 0,
+    seed: Annotated[int, number("Random seed of the displacements.", least=0, most=LARGEST_SEED)] = 0,
     overwrite: Overwrite = False,
     **given: Any,
 ) -> None:
-    """Write training data from which one model learns what an ensemble knows.
+    """Write training data with which a single model learns from an ensemble.
 
-    The structures with their own labels, and displaced copies of them with the teacher's (config type "distilled").
-    A model trained on both is nearly as accurate as the ensemble, at the cost of one member. Give data.validation a
-    file of its own, or null: a share of these data would hold copies of what is trained on.
+    The output contains the structures with their own labels, and displaced copies with the teacher's labels (config
+    type "distilled"). A model trained on both is nearly as accurate as the ensemble, at the cost of one member. Set
+    data.validation to a separate file, or null: a share of these data would contain copies of training structures.
 
     Example: acnn distill ensemble.acnn train.xyz -o more.xyz && acnn train train.yaml --set data.train=more.xyz
     """

@@ -1,4 +1,4 @@
-"""acnn ensemble"""
+"""The command ``acnn ensemble``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from acnn.wording import counted
 
 
 def ensemble(
-    models: Annotated[list[Path], typer.Argument(help="Model files of the same elements and E0, two or more.")],
+    models: Annotated[list[Path], typer.Argument(help="Two or more model files of the same elements and E0.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.
+    """Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.
 
     Example: acnn ensemble seed1.acnn seed2.acnn seed3.acnn -o committee.acnn
     """
     require_writable([output], models, overwrite=overwrite)
     if len({path.read_bytes() for path in models if path.is_file()}) < sum(path.is_file() for path in models):
-        raise ValueError("one of these files is there twice, and its spread about itself says nothing")
+        raise ValueError("the same model was given twice: identical members would make the spread too small")
     members = [_member(path) for path in models]
     origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
     joined = Ensemble(members)
@@ -40,5 +40,5 @@ def ensemble(
 def _member(path: Path) -> Model:
     model = load_model(path)
     if len(model.members()) > 1:
-        raise ValueError(f"{path.name} is an ensemble already: name the files of its members")
+        raise ValueError(f"{path.name} is already an ensemble: give the files of its members")
     return model

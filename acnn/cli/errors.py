@@ -1,4 +1,4 @@
-"""What the commands print where something is wrong; light, since every start imports it."""
+"""Printing of errors and warnings; kept light, since every command imports it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ errors = Console(stderr=True)
 
 @contextmanager
 def one_sentence_errors() -> Iterator[None]:
-    """Errors end the command with a sentence: status 2 where a user can mend them, 70 where it is a bug in acnn."""
+    """End the command with a one-sentence error: status 2 if the user can fix it, 70 if it is a bug in acnn."""
     try:
         yield
     except BrokenPipeError:
@@ -31,15 +31,16 @@ def one_sentence_errors() -> Iterator[None]:
         _stop(Failure.of(error))
 
 
-def tell(failure: Failure) -> None:
-    """Print its sentence."""
+def print_failure(failure: Failure) -> None:
+    """Print the sentence of a failure."""
     errors.print(f"[bold red]Error:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
 
 
 def _stop(failure: Failure) -> None:
-    tell(failure)
+    print_failure(failure)
     raise typer.Exit(failure.status)
 
 
 def warn(sentence: str) -> None:
+    """Print a warning."""
     errors.print(f"[yellow]Warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""acnn evaluate"""
+"""The command ``acnn evaluate``."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def evaluate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write the structures with what the model says of them, extended XYZ."),
+        typer.Option("--output", "-o", help="Write the structures with the model's predictions, extended XYZ."),
     ] = None,
     properties: Annotated[
         str | None,
         typer.Option(
-            help="What of it: names of results in ASE, as in energy,forces_std.",
+            help="Predictions to write: names of results in ASE, such as energy,forces_std.",
             show_default=USUAL,
         ),
     ] = None,
@@ -57,7 +57,7 @@ def evaluate(
     overwrite: Overwrite = False,
     **given: Any,
 ) -> None:
-    """Errors of a model: MAE and RMSE of energies, forces and virials by config type.
+    """Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
@@ -96,7 +96,7 @@ def _require_structures(output: Path | None, properties: str | None) -> None:
     if output is not None:
         require_xyz(output)
     elif properties is not None:
-        raise ValueError("--properties says what is written by --output, which is missing")
+        raise ValueError("--properties selects what --output writes: add --output")
 
 
 def _print_tables(name: str, table: ErrorTable, predicted: Mapping[str, Predicted]) -> None:

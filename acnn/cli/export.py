@@ -1,4 +1,4 @@
-"""acnn export"""
+"""The command ``acnn export``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from acnn.models import Model
 
 
 class Precision(str, Enum):
-    """Of the evaluation in LAMMPS."""
+    """Precision of the evaluation in LAMMPS."""
 
     float64 = "float64"
     float32 = "float32"
@@ -54,7 +54,7 @@ def export(
     tolerance: Annotated[
         float | None,
         number(
-            "yace: error of pair forces, eV/Å, that is small enough: 1e-6 gives a faster file.",
+            "yace: acceptable error of pair forces, eV/Å: 1e-6 gives a faster file.",
             show_default="that of the splines",
             least=0,
             most=0.1,
@@ -63,7 +63,7 @@ def export(
     spline_step: Annotated[
         float | None,
         number(
-            "yace: step of LAMMPS' splines, Å. A larger one saves memory and costs accuracy.",
+            "yace: step of LAMMPS' splines, Å. A larger step saves memory but costs accuracy.",
             show_default=str(SPLINE_STEP),
             least=0.0001,
             most=0.1,
@@ -71,7 +71,7 @@ def export(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a model for LAMMPS, and print the lines of input that use it.
+    """Write a model for LAMMPS, and print the input lines that use it.
 
     acnn export si.acnn --to mliap
 
@@ -79,7 +79,7 @@ def export(
 
     acnn export si.acnn --to yace
 
-        For pair_style pace (package ML-PACE). What the format cannot hold is told as a warning.
+        For pair_style pace (package ML-PACE). acnn warns about anything that the format cannot represent.
 
     The energies include E0.
     """
@@ -105,17 +105,17 @@ def _require_own_options(chosen: Format, options: dict[str, Any]) -> None:
 
 def _require_usable_name(chosen: Format, path: Path) -> None:
     if chosen.needs_suffix and path.suffix != chosen.suffix:
-        raise ValueError(f"{path.name} must end in {chosen.suffix}: programs tell the format by it")
+        raise ValueError(f"{path.name} must end in {chosen.suffix}: programs recognize the format by it")
     if path.suffix == ".acnn":
-        raise ValueError(f"{path.name} ends in .acnn as model files do: {chosen.suffix} is usual")
+        raise ValueError(f"{path.name} ends in .acnn like a model file: use {chosen.suffix}")
 
 
 def _print_input(chosen: Format, path: Path, potential: Model) -> None:
-    """The lines of LAMMPS' input that read the file."""
+    """Print the lines of LAMMPS' input that read the file."""
     from lammps_plugin.input_lines import quoted
 
     word = quoted(path)
     if not word.isascii():
-        warn(f"LAMMPS loses letters beyond ASCII of its input, those of {path}: -o can choose a name without")
+        warn(f"LAMMPS cannot read the non-ASCII letters in {path}: choose another name with -o")
     lines = f"units metal\n{chosen.pair_style}\n{chosen.pair_coeff} {' '.join(potential.elements)}".replace("{}", word)
     console.print(escape(lines), highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What `acnn export --to` can write: a line of `FORMATS` for each format."""
+"""The formats of `acnn export --to`, one entry of `FORMATS` each."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Format:
     """A format that a model can be exported to.
 
     Attributes:
-        suffix: of its files.
-        about: what it is good for, for `--help`.
-        needs_suffix: programs tell the format by it.
-        takes_streams: it may go to a pipe or /dev/stdout.
-        options: names of the options of `acnn export` that are its own.
-        write: writes a model of this provenance to a path, given those of its options that were given, and prints what
-            the user must know of the file.
+        suffix: the ending of its files.
+        about: its purpose, for `--help`.
+        needs_suffix: whether programs recognize the format by the suffix.
+        takes_streams: whether it may be written to a pipe or /dev/stdout.
+        options: names of the options of `acnn export` that belong to it.
+        write: a function that writes a model with this provenance to a path, with the options that were given, and
+            prints what the user should know about the file.
         pair_style, pair_coeff: lines of LAMMPS' input that read it, {} for its path; the elements follow.
     """
 
@@ -50,7 +50,7 @@ class Format:
 
 
 def write_yace(model: Model, path: Path, options: dict[str, Any], provenance: dict[str, Any]) -> None:
-    """Write a .yace file, and print what it holds and what it cannot hold."""
+    """Write a .yace file, and print what it contains and what it cannot represent."""
     report = save_yace(model, path, **options)
     for limit in report.limits:
         warn(limit)

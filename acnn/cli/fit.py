@@ -1,4 +1,4 @@
-"""acnn fit"""
+"""The command ``acnn fit``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fit(
 
     Example: acnn fit train.xyz -o si.acnn --test test.xyz --elements Si --order 3 --degree 14
 
-    On many processors: mpiexec -n 8 acnn fit …
+    On several processors: mpiexec -n 8 acnn fit …
     """
     ranks = job_ranks()
     with ranks.working():
@@ -47,7 +47,7 @@ def fit(
 
 
 def print_report(settings: FitSettings, report: FitReport) -> None:
-    """Error tables, then what was fitted and at what cost."""
+    """Print error tables, then a summary of the fit and its cost."""
     plots = _validation(settings, report)
     for name, table in report.errors.items():
         console.print(error_table(name, table.as_dict()))
@@ -68,7 +68,7 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
 
 
 def _validation(settings: FitSettings, report: FitReport) -> list[Path]:
-    """Tables, and plots beside the model where matplotlib is there; returns the plots."""
+    """Print tables, save plots beside the model if matplotlib is installed, and return the paths of the plots."""
     plots = []
     if settings.selection_plot:
         console.print(selection_table(report.candidates, settings.select or ""))

@@ -1,4 +1,4 @@
-"""acnn info"""
+"""The command ``acnn info``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from acnn.wording import counted
 
 
 def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
-    """What a model is, what it was fitted to, and how well."""
+    """Describe a model: its type and size, the data it was fitted to, and its errors."""
     header = read_header(model)
     potential = load_model(model)
     for table in _model_tables(model.name, potential):

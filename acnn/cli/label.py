@@ -1,4 +1,4 @@
-"""acnn label"""
+"""The command ``acnn label``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def label(
         list[str] | None, typer.Option("--set", help="Argument of the calculator: --set method=GFN2-xTB.")
     ] = None,
     copies: Annotated[
-        int, number("Label so many displaced copies of every structure instead of itself.", least=0, most=10_000)
+        int,
+        number(
+            "Label this many displaced copies of every structure instead of the structure itself.", least=0, most=10_000
+        ),
     ] = 0,
     rattle: Annotated[
         float | None,
@@ -38,31 +41,33 @@ def label(
         float | None,
         number(f"Standard deviation of the strain of crystals. \\[default: {STRAIN:g}]", least=0, most=0.5),
     ] = None,
-    seed: Annotated[int | None, number("Seed of the displacements. \\[default: 0]", least=0, most=LARGEST_SEED)] = None,
+    seed: Annotated[
+        int | None, number("Random seed of the displacements. \\[default: 0]", least=0, most=LARGEST_SEED)
+    ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="Structures with energies, to whose level those of the calculator are shifted, by element."),
+        typer.Option(help="Structures with energies, to which the calculator's energies are shifted, by element."),
     ] = None,
     difference: Annotated[
         bool, typer.Option("--difference", help="Write the structures' own labels minus the calculator's.")
     ] = False,
     correction: Annotated[
         Path | None,
-        typer.Option(help="Model of such differences to add, MODEL.acnn; for compositions of its data."),
+        typer.Option(help="Model of such differences to add, MODEL.acnn; valid for compositions of its data."),
     ] = None,
     max_force: Annotated[
-        float, number("Leave out structures with a larger label of force, eV/Å.", least=0, most=1e6)
+        float, number("Leave out structures with a larger force label, eV/Å.", least=0, most=1e6)
     ] = 30.0,
     overwrite: Overwrite = False,
     **keys: str,
 ) -> None:
-    """Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
+    """Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).
 
-    Where reference data are few, a network can first be trained on many labels of a cheaper method, and then on the
-    reference data (acnn train --from). A model trained on the differences of the two methods makes these labels better.
-    Isolated atoms are left out, and structures for which the calculator fails are counted and left out. Give
-    data.validation of a training on copies a file of its own, or null: a share of them would hold copies of what is
-    trained on. An interrupted command goes on when it is given again: what it has labeled is in OUTPUT.part.xyz.
+    If there are few reference data, a network can first be trained on many labels of a cheaper method, and then on the
+    reference data (acnn train --from). A model trained on the differences of the two methods improves these labels.
+    Isolated atoms are left out, and structures for which the calculator fails are counted and left out. For a training
+    on copies, set data.validation to a separate file, or null: a share of them would contain copies of training
+    structures. Repeat an interrupted command to continue it: OUTPUT.part.xyz contains what it has labeled.
 
     Examples, with C for --calculator tblite.ase:TBLite --set method=GFN2-xTB --set verbosity=0:
 
@@ -87,17 +92,17 @@ def label(
         max_force=max_force,
     )
     with progress_stages() as stage:
-        labeled = label_structures(labeling, output, overwrite, Watcher(stage, _tell_keys, _tell_resumed))
+        labeled = label_structures(labeling, output, overwrite, Watcher(stage, _print_keys, _print_resumed))
     console.print(escape(f"wrote {output}: {_result(labeled)}"), highlight=False, soft_wrap=True)
 
 
-def _tell_keys(chosen: LabelKeys) -> None:
+def _print_keys(chosen: LabelKeys) -> None:
     console.print(escape(f"labels: {used_keys(chosen.used)}"), highlight=False)
     for note in chosen.notes:
         warn(note)
 
 
-def _tell_resumed(done: int) -> None:
+def _print_resumed(done: int) -> None:
     console.print(f"continues after {counted(done, 'structure')} of an interrupted run")
 
 
@@ -109,7 +114,7 @@ def _result(labeled: Labeled) -> str:
 
 
 def _argument(text: str) -> tuple[str, Any]:
-    """Of the calculator; YAML takes 1e-2 for a word."""
+    """Parse an argument of the calculator; YAML takes 1e-2 for a word."""
     name, value = assignment(text, "method=GFN2-xTB")
     try:
         return name, float(value) if isinstance(value, str) else value

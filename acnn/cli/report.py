@@ -1,4 +1,4 @@
-"""acnn report"""
+"""The command ``acnn report``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from acnn.settings.data import LabelSettings
 @with_settings(LabelSettings)
 def report(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
-    data: Annotated[list[Path], typer.Argument(help="Labeled structures, extended XYZ; one file or more.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page; MODEL.html if left out.")] = None,
+    data: Annotated[list[Path], typer.Argument(help="One or more files of labeled structures, extended XYZ.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write. \\[default: MODEL.html]")
+    ] = None,
     kernel: Kernel = None,
     overwrite: Overwrite = False,
     **given: Any,
 ) -> None:
-    """One page of HTML about a model: errors, parity, worst structures, dimers, distances, cost.
+    """Write an HTML page about a model: errors, parity, worst structures, dimers, distances, cost.
 
     Needs matplotlib.
 

@@ -1,4 +1,4 @@
-"""Options of commands that are settings: their help, their choices, and the flags that print all of them."""
+"""Command-line options made from settings: their help, their choices, and the flags that print all of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from rich.markup import escape
 from acnn.settings.messages import field_at
 from acnn.settings.reference import default_text, reference
 
-PRINT_ALL = "Print all settings with their defaults, as a YAML file, and end."
-PRINT_SCHEMA = "Print a JSON schema of the settings file, for editors that complete and check YAML, and end."
+PRINT_ALL = "Print all settings with their defaults, as a YAML file, and exit."
+PRINT_SCHEMA = "Print a JSON schema of the settings file, for editors that complete and check YAML, and exit."
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def described(settings: type[BaseModel], name: str) -> str:
-    """What a setting means, with its default."""
+    """Describe a setting, with its default."""
     field = field_at(settings, name.split("."))
     assert field is not None
     default = default_text(field)
@@ -37,10 +37,10 @@ def with_settings(
 ) -> Callable[[F], F]:
     """Give a command an option for every setting that has a panel (`acnn.strict.shown`).
 
-    The command gets those that were given as keywords, by the keys of the settings file.
+    The command gets the options that were given as keywords, by the keys of the settings file.
 
     Args:
-        flags: short ones by key, {"output": "-o"}.
+        flags: short flags by key, {"output": "-o"}.
         only: keys of the settings that become options; None for all.
     """
 
@@ -67,18 +67,18 @@ def with_settings(
 
 
 def printing(settings: type[BaseModel], command: str) -> Callable[[bool], None]:
-    """What ``--settings`` of a command does."""
+    """Return the callback for ``--settings`` of a command."""
     return _printing(lambda: reference(settings, command))
 
 
 def printing_schema(settings: type[BaseModel]) -> Callable[[bool], None]:
-    """What ``--schema`` of a command does."""
+    """Return the callback for ``--schema`` of a command."""
     return _printing(lambda: json.dumps(settings.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n")
 
 
 def _printing(text: Callable[[], str]) -> Callable[[bool], None]:
-    def print_text(asked: bool) -> None:
-        if asked:
+    def print_text(requested: bool) -> None:
+        if requested:
             typer.echo(text(), nl=False)
             raise typer.Exit
 
@@ -86,7 +86,7 @@ def _printing(text: Callable[[], str]) -> Callable[[bool], None]:
 
 
 def _shown(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Settings that are options, by their keys."""
+    """Yield the settings that are options, by their keys."""
     for name, field in settings.model_fields.items():
         if isinstance(field.json_schema_extra, dict) and "panel" in field.json_schema_extra:
             yield field.alias or name, field
@@ -102,7 +102,7 @@ def _option(settings: type[BaseModel], key: str, field: FieldInfo, short: str | 
 
 
 def _type(key: str, annotation: Any) -> Any:
-    """Of an option: a number, a path, one of several words, or a text that the settings understand."""
+    """Return the type of an option: a number, a path, one of several words, or a text that the settings parse."""
     parts = list(_parts(annotation))
     words = [word for part in parts if typing.get_origin(part) is Literal for word in typing.get_args(part)]
     if words:
@@ -114,7 +114,7 @@ def _type(key: str, annotation: Any) -> Any:
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """The types of a union, without what annotates them."""
+    """Yield the types of a union, without their annotations."""
     if typing.get_origin(annotation) is Annotated:
         yield from _parts(typing.get_args(annotation)[0])
     elif typing.get_origin(annotation) in (typing.Union, UnionType):

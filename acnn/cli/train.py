@@ -1,4 +1,4 @@
-"""acnn train"""
+"""The command ``acnn train``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from acnn.cli.display import announce, console, error_table
 from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
 from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema
-from acnn.cli.training_display import tell_start, training_display, training_plot
+from acnn.cli.training_display import print_start, training_display, training_plot
 from acnn.parallel.torch_processes import joined_processes
 from acnn.plots import has_matplotlib, require_pictures
 from acnn.settings.train import TrainSettings, read_train_settings
@@ -39,16 +39,20 @@ def train(
     epochs: Annotated[int | None, _setting("training.epochs")] = None,
     start: Annotated[
         Path | None,
-        _setting("from", "--from", more=" Fine-tuning, also with new elements; its learning rate is lower."),
+        _setting("from", "--from", more=" For fine-tuning, also with new elements, at a lower learning rate."),
     ] = None,
     linear: Annotated[
-        Path | None, _option("Fixed linear part, of acnn fit; without it a small one is fitted first (linear).")
+        Path | None, _option("Fixed linear part, a model of acnn fit; without it a small one is fitted first (linear).")
     ] = None,
-    resume: Annotated[bool, _option("Go on from the checkpoint of a killed training, if there is one.")] = False,
-    overwrite: Annotated[
-        bool, _option("Start anew: replace an unfinished training and all output files that exist already.")
+    resume: Annotated[
+        bool, _option("Continue from the checkpoint of an interrupted training, if there is one.")
     ] = False,
-    seed: Annotated[int | None, _option("Of weights, batches and validation share (training.seed).")] = None,
+    overwrite: Annotated[
+        bool, _option("Start anew: replace an unfinished training and all existing output files.")
+    ] = False,
+    seed: Annotated[
+        int | None, _option("Random seed of weights, batches and validation split (training.seed).")
+    ] = None,
     device: Annotated[str | None, _setting("training.device")] = None,
     threads: Annotated[int | None, _setting("training.threads")] = None,
     json: Annotated[Path | None, _setting("output.json")] = None,
@@ -60,8 +64,8 @@ def train(
 ) -> None:
     """Train a network or attention potential on labeled structures.
 
-    The model is a linear ACE potential, which is fitted first or taken from a file, and a network that learns what it
-    leaves. Four lines of settings are enough:
+    The model is a linear ACE potential, which is fitted first or read from a file, and a network that learns the rest.
+    Four lines of settings are enough:
 
         data: {train: train.xyz, validation: 0.1, test: test.xyz}
 
@@ -72,10 +76,10 @@ def train(
         output: si.acnn
 
     The best model by validation errors is written to si.acnn, the log to si.csv, the learning curve to
-    si.training.png, and the state after every epoch to si.checkpoint, from which --resume goes on with the same
+    si.training.png, and the state after every epoch to si.checkpoint, from which --resume continues with the same
     numbers (on a GPU up to rounding).
 
-    On many processors or GPUs: torchrun --nproc-per-node 2 -m acnn train …
+    On several processors or GPUs: torchrun --nproc-per-node 2 -m acnn train …
     """
     given = {
         "output.model": output,
@@ -95,8 +99,8 @@ def train(
             report = _run(chosen, resume, overwrite, processes)
             if processes.is_root:
                 _print_report(chosen, report)
-    except KeyboardInterrupt:  # not inside, where one of several processes would take typer.Exit for an error
-        _tell_interrupted(chosen)
+    except KeyboardInterrupt:  # not inside, where one of several processes would treat typer.Exit as an error
+        _warn_interrupted(chosen)
         raise typer.Exit(130) from None
 
 
@@ -105,18 +109,18 @@ def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any)
         return run_training(settings, Watcher(), resume, overwrite, processes)
     training = settings.training
     with training_display(training.epochs, training.selection.measure) as (stage, on_epoch):
-        return run_training(settings, Watcher(stage, announce, tell_start, on_epoch), resume, overwrite, processes)
+        return run_training(settings, Watcher(stage, announce, print_start, on_epoch), resume, overwrite, processes)
 
 
-def _tell_interrupted(settings: TrainSettings) -> None:
+def _warn_interrupted(settings: TrainSettings) -> None:
     if settings.output.checkpoint_file.is_file():
-        warn(f"interrupted: {settings.output.model} is the best model so far; --resume goes on")
+        warn(f"interrupted: {settings.output.model} is the best model so far; --resume continues")
     else:
-        warn("interrupted before the first epoch was done: nothing was written")
+        warn("interrupted before the end of the first epoch: nothing was written")
 
 
 def _print_report(settings: TrainSettings, report: TrainReport) -> None:
-    """Error tables, then what was trained and at what cost."""
+    """Print error tables, then a summary of the training and its cost."""
     for name, table in report.errors.items():
         console.print(error_table(name, table.as_dict()))
     output, metrics = settings.output, report.metrics()

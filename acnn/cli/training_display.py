@@ -1,4 +1,4 @@
-"""What ``acnn train`` shows: what is trained, a live line or plain lines, the learning curve of the log."""
+"""Output of ``acnn train``: a summary at the start, a live line or plain lines, and the learning curve of the log."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from acnn.train.validation import Errors
 from acnn.wording import counted
 
 PLAIN_LINES = 100
-"""About so many lines of a training are printed where there is no terminal."""
+"""Approximate number of lines printed during a training without a terminal."""
 
 OnEpoch = Callable[[EpochRecord, Course], None]
 
 
-def tell_start(start: Start, trainer: Trainer) -> None:
-    """Notes, sizes and how the training goes about it."""
+def print_start(start: Start, trainer: Trainer) -> None:
+    """Print warnings, notes, sizes and the schedule of a training."""
     for warning in start.warnings:
         warn(warning)
     s, store, model = trainer.settings, trainer.train, start.model
@@ -43,7 +43,7 @@ def tell_start(start: Start, trainer: Trainer) -> None:
 
 
 def epoch_line(record: EpochRecord, epochs: int, measure: str) -> str:
-    """Loss, errors on validation, learning rate and time of an epoch."""
+    """Format loss, validation errors, learning rate and time of an epoch."""
     mark = " *" if record.is_best and record.errors else ""
     cells = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}", f"loss {record.loss:.4g}"]
     if record.errors is not None:
@@ -59,16 +59,16 @@ def _errors(found: Errors, measure: str) -> str:
 
 
 def time_left(course: Course, epochs: int) -> str:
-    """At the mean speed so far."""
+    """Format the remaining time at the mean speed so far."""
     seconds = round(course.seconds / max(course.epoch, 1) * (epochs - course.epoch))
     return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
 
 
 @contextmanager
 def training_display(epochs: int, measure: str) -> Iterator[tuple[Stage, OnEpoch]]:
-    """Bars of the stages, and a live line of the epochs, on a terminal; about a hundred plain lines elsewhere.
+    """Show bars of the stages and a live line of the epochs on a terminal, about a hundred plain lines elsewhere.
 
-    Errors on validation are MAE or RMSE, as in the score; * where it is the best so far.
+    Validation errors are MAE or RMSE, as in the score; * marks the best so far.
     """
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
@@ -103,10 +103,10 @@ def _live(epochs: int, measure: str, progress: Progress) -> OnEpoch:
 
 
 def training_plot(log: Path, path: Path) -> bool:
-    """Loss, and RMSE of energies and forces on the validation structures, against the epoch.
+    """Plot the loss, and the RMSE of energies and forces on the validation structures, against the epoch.
 
     Returns:
-        Whether it was written: a log without an epoch makes no plot.
+        Whether it was written: a log without epochs has no plot.
     """
     table = list(rows(log))
     if not table:

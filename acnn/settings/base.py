@@ -1,4 +1,4 @@
-"""What all settings share: their errors, and reading a file of them."""
+"""The common base of settings: their errors, and reading a settings file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from acnn.strict import Strict
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be used, said in one sentence."""
+    """Settings that cannot be used; the message is one sentence."""
 
 
 class Section(Strict):
-    """Part of a settings file."""
+    """A part of a settings file."""
 
     model_config = ConfigDict(populate_by_name=True)
 
 
 def validated(settings: type[BaseModel], values: Any) -> Any:
-    """Settings of these values.
+    """Validate values as settings.
 
     Raises:
-        SettingsError: what is wrong, in a sentence.
+        SettingsError: they are invalid; the message is one sentence per setting.
     """
     try:
         return settings.model_validate(values)
@@ -36,7 +36,7 @@ def validated(settings: type[BaseModel], values: Any) -> Any:
 
 
 def read_mapping(path: Path, example: str) -> dict[str, Any]:
-    """The settings in a YAML file; the example is for who wrote something else into it."""
+    """Read the settings in a YAML file; ``example`` is for the error message."""
     try:
         values = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

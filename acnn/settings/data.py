@@ -1,4 +1,4 @@
-"""Settings of labels: where they stand in the data, which of them count, and by how much."""
+"""Settings of labels: their keys in the data, which of them are used, and their weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from acnn.strict import shown
 
 PANEL = "Data"
 LARGEST_E0 = 1e7
-"""eV, in size: more than all electrons of the heaviest atom."""
+"""eV, absolute value; more than the all-electron energy of the heaviest atom."""
 E0 = Annotated[float, Field(ge=-LARGEST_E0, le=LARGEST_E0)]
 
 
@@ -25,16 +25,18 @@ class LabelSettings(Section):
 
     energy_key: str | None = Field(
         None,
-        description="Energy, eV per cell; or several, REF_energy,energy. Usual names are found.",
+        description="Key of the energy, eV per cell; or several, REF_energy,energy. Usual names are found.",
         json_schema_extra=shown("a usual name", PANEL),
     )
-    forces_key: str | None = Field(None, description="Forces, eV/Å.", json_schema_extra=shown("a usual name", PANEL))
+    forces_key: str | None = Field(
+        None, description="Key of the forces, eV/Å.", json_schema_extra=shown("a usual name", PANEL)
+    )
     virial_key: str | None = Field(
-        None, description="Virial −dE/dε, eV.", json_schema_extra=shown("a usual name", PANEL)
+        None, description="Key of the virial −dE/dε, eV.", json_schema_extra=shown("a usual name", PANEL)
     )
     stress_key: str | None = Field(
         None,
-        description="Stress, eV/Å³, positive under tension (ASE).",
+        description="Key of the stress, eV/Å³, positive under tension (ASE).",
         json_schema_extra=shown("a usual name", PANEL),
     )
     max_force: float | None = Field(
@@ -46,7 +48,7 @@ class LabelSettings(Section):
     )
     drop_nan: bool = Field(
         False,
-        description="Leave out labels that are NaN or infinite, one by one, instead of refusing the data.",
+        description="Leave out single labels that are NaN or infinite, instead of refusing the data.",
         json_schema_extra=shown(panel=PANEL),
     )
 
@@ -57,7 +59,7 @@ class LabelSettings(Section):
         return self
 
     def read(self, path: Path, weights: WeightTable | None = None) -> Dataset:
-        """The structures of a file with these labels."""
+        """Read the structures of a file with these labels."""
         return read_dataset(
             path,
             energy_key=self.energy_key,
@@ -71,12 +73,12 @@ class LabelSettings(Section):
 
 
 class FittedLabelSettings(LabelSettings):
-    """Labels that a model is fitted to: with the zero of energy, and weights."""
+    """Labels that a model is fitted to, with the zero of energy and weights."""
 
     e0: str | dict[str, E0] | None = Field(
         None,
         description="Energies of isolated atoms: isolated (those in the data), lstsq, or values in eV 'Si=-0.8'.",
-        json_schema_extra=shown("isolated atoms if there are, else lstsq", PANEL),
+        json_schema_extra=shown("isolated atoms if there are any, otherwise lstsq", PANEL),
     )
     weights: Path | dict[str, dict[str, float]] | None = Field(
         None,
@@ -93,14 +95,14 @@ class FittedLabelSettings(LabelSettings):
         return self
 
     def weight_table(self) -> WeightTable:
-        """Weights by config type."""
+        """Return the weights by config type."""
         if isinstance(self.weights, Path):
             return WeightTable.from_yaml(self.weights)
         return WeightTable() if self.weights is None else WeightTable.from_mapping(self.weights)
 
 
 def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
-    """E0 by element from "Si=-0.8,O=-1.2" or a mapping; None for the methods "isolated" and "lstsq"."""
+    """Parse E0 by element from "Si=-0.8,O=-1.2" or a mapping; None for the methods "isolated" and "lstsq"."""
     if isinstance(e0, Mapping):
         return {element: float(value) for element, value in e0.items()}
     if e0 in ("isolated", "lstsq"):
@@ -110,7 +112,7 @@ def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:
         found = {element: float(value) for element, value in pairs}
         if len(found) == len(pairs):
             return found
-    raise ValueError(f"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {brief(e0)}")
+    raise ValueError(f"e0 must be isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2, not {brief(e0)}")
 
 
 def _is_energy(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Settings of a fit: every command-line flag of ``acnn fit`` is a key of the YAML file, and the other way round."""
+"""Settings of a fit: every flag of ``acnn fit`` is a key of the YAML file, and vice versa."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ OPTIONS, VALIDATION = "Options", "Validation and choice of the basis"
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits of a search: functions of a candidate, seconds of the whole search."""
+    """Limits of a search: functions of a candidate, and seconds of the whole search."""
 
     functions: float = math.inf
     seconds: float = math.inf
 
     @classmethod
     def parse(cls, text: str | float) -> Budget:
-        """ "500" functions, or "120s"."""
+        """Parse "500" functions, or "120s"."""
         given = str(text).strip()
         try:
             number = float(given.removesuffix("s"))
         except ValueError:
             number = math.nan
         if not number > 0:
-            raise ValueError(f"a budget is a number of functions, 500, or of seconds, 120s, not {text!r}")
+            raise ValueError(f"a budget must be a number of functions, 500, or of seconds, 120s, not {text!r}")
         return cls(seconds=number) if given.endswith("s") else cls(functions=number)
 
 
 class FileSettings(Section):
-    """What is read and written."""
+    """Files to read and write."""
 
     train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
     output: Path = Field(
@@ -56,13 +56,13 @@ class FileSettings(Section):
     )
     add: Path | None = Field(
         None,
-        description="More training structures; E0 and elements stay those of the training data.",
+        description="More training structures; E0 and elements remain those of the training data.",
         json_schema_extra=shown(panel=OPTIONS),
     )
     checkpoint: Path | None = Field(
         None,
-        description="File for the factorized equations: a killed fit goes on from there, and what it holds is not "
-        "assembled again when more structures are added. Takes 4 p² bytes for p functions.",
+        description="File for the factorized equations: an interrupted fit continues from it, and its structures are "
+        "not assembled again when others are added. Takes 4 p² bytes for p functions.",
         json_schema_extra=shown(panel=OPTIONS),
     )
     json_file: Path | None = Field(
@@ -73,26 +73,26 @@ class FileSettings(Section):
     )
     overwrite: bool = Field(
         False,
-        description="Replace output files that exist already.",
+        description="Replace existing output files.",
         json_schema_extra=shown(panel=OPTIONS),
     )
 
 
 class ValidationSettings(Section):
-    """How a model is tested, and a basis chosen."""
+    """How to test a model, and how to choose a basis."""
 
     split: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Share of every config type to hold out of the training data and test on, 0.1.",
+        description="Share of every config type to hold out of the training data for a test, 0.1.",
         json_schema_extra=shown(panel=VALIDATION),
     )
     cv: int | None = Field(
         None,
         ge=2,
         le=1000,
-        description="Also predict every structure by a fit without its fold, of so many: 5.",
+        description="Also predict every structure with a fit without its fold; the number of folds: 5.",
         json_schema_extra=shown(panel=VALIDATION),
     )
     learning_curve: bool = Field(
@@ -121,7 +121,7 @@ class ValidationSettings(Section):
         0,
         ge=0,
         lt=2**32,
-        description="Of split, cv and learning_curve, and of the committee.",
+        description="Random seed of split, cv, learning_curve and the committee.",
         json_schema_extra=shown(panel=VALIDATION),
     )
 
@@ -133,16 +133,16 @@ class ValidationSettings(Section):
     @model_validator(mode="after")
     def _of_select(self) -> ValidationSettings:
         if self.cv and self.learning_curve:
-            raise ValueError("cv and learning_curve are two ways to cut the training data: give one of them")
+            raise ValueError("cv and learning_curve divide the training data in different ways: give one of them")
         if self.select is None and (self.budget is not None or self.select_cutoffs is not None):
-            raise ValueError("budget and select_cutoffs belong to select: choose evidence, bic or cv")
+            raise ValueError("budget and select_cutoffs apply only with select: choose evidence, bic or cv")
         if self.budget is not None:
             Budget.parse(self.budget)
         return self
 
 
 class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileSettings):
-    """What ``acnn fit`` needs to know; units are Å and eV. ``acnn fit --settings`` prints all of them."""
+    """All settings of ``acnn fit``, in Å and eV; ``acnn fit --settings`` prints them."""
 
     elements: tuple[str, ...] | None = Field(
         None,
@@ -154,23 +154,25 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         0,
         ge=0,
         le=1000,
-        description="Store so many samples of the posterior in the model: acnn evaluate --uncertainty and the ASE "
-        "calculator then tell standard deviations. 8 to 32 are usual.",
+        description="Store this many samples of the posterior in the model, from which acnn evaluate --uncertainty and "
+        "the ASE calculator compute standard deviations. 8 to 32 are usual.",
         json_schema_extra=shown(panel=REGRESSION),
     )
 
     @field_validator("elements", mode="before")
     @classmethod
     def _elements_listed(cls, value: Any) -> Any:
-        """ "Ti,Al" as a list."""
+        """Take "Ti,Al" as a list."""
         return listed(value)
 
     @model_validator(mode="after")
     def _files_of_the_validation(self) -> FitSettings:
         if self.checkpoint and (self.cv or self.learning_curve):
-            raise ValueError("a checkpoint holds all equations in one factor: leave it out, or cv and learning_curve")
+            raise ValueError(
+                "a checkpoint holds all equations in one factor, so it cannot be combined with cv or learning_curve"
+            )
         if self.learning_curve and not (self.test or self.split):
-            raise ValueError("learning_curve is measured on other structures: give test, or split = 0.1")
+            raise ValueError("learning_curve needs held-out structures: give test, or split = 0.1")
         return self
 
     @property
@@ -188,7 +190,7 @@ KEYS = keys_at(FitSettings, [])
 
 
 def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
-    """Settings from a YAML file (or none), overridden by what was given on the command line."""
+    """Read settings from a YAML file (or none), overridden by those given on the command line."""
     values = read_mapping(path, "cutoff: 5.5") if path else {}
     for key in values:
         if key not in KEYS:

@@ -1,4 +1,4 @@
-"""Settings of a linear model: its basis, and the regression."""
+"""Settings of a linear model: its basis and the regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from acnn.strict import shown
 
 
 class LinearSettings(SolverSettings, BasisFields):
-    """A linear model of whatever elements."""
+    """Settings of a linear model, independent of its elements."""
 
     zbl: bool = Field(
         False,
@@ -24,14 +24,14 @@ class LinearSettings(SolverSettings, BasisFields):
     kernel: Literal["auto", "cpu", "torch"] | None = Field(
         None,
         description="cpu: the compiled kernel; torch: the reference, slow; auto.",
-        json_schema_extra=shown("ACNN_KERNEL, else auto", "Options"),
+        json_schema_extra=shown("ACNN_KERNEL, otherwise auto", "Options"),
     )
 
     def specification(self, elements: tuple[str, ...], **changes: Any) -> BasisSpecification:
-        """The basis of these elements.
+        """Return the specification of the basis for these elements.
 
         Args:
-            changes: settings that are to be others.
+            changes: settings to replace.
 
         Raises:
             SettingsError: there is no such basis.
@@ -43,7 +43,7 @@ class LinearSettings(SolverSettings, BasisFields):
 
 
 STIFF = {"slack": 2.0, "prior": "algebraic:3"}
-"""Of linear parts by solver blr: the network learns what they leave, and beyond the data they go wrong less."""
+"""Defaults of linear parts with solver blr: the network learns the rest, and smooth parts extrapolate more safely."""
 
 
 class LinearPartSettings(LinearSettings):

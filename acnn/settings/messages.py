@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with settings, in sentences."""
+"""Validation errors of pydantic as sentences."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 MOST_SHOWN = 60
-"""Letters of a value."""
+"""Characters of a value in a message."""
 MOST_KEYS = 20
-"""Of a section, to name all of them."""
+"""Sections with at most this many keys have all of them named."""
 ALIKE = 0.6
-"""Words that may be meant for each other."""
+"""Similarity from which a word counts as a misspelling of another."""
 INPUT = "Input should be "
 TYPES = {"path_type": "a path", "model_type": "a mapping of settings", "dict_type": "a mapping"}
-"""What pydantic wants, by its name of the error, where it says so in words of Python."""
+"""What pydantic requires, by its name of the error, where its own words are those of Python."""
 
 
 def sentences(error: ValidationError, settings: type[BaseModel], values: Any) -> str:
-    """All that is wrong with the values, a sentence for each setting."""
+    """Describe all errors in the values, one sentence for each setting."""
     found: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         found.setdefault(tuple(_place(detail, values)), []).append(detail)
     inside = {place[:depth] for place in found for depth in range(1, len(place))}
     of_others = [place for place, details in found.items() if place in inside and all(map(_is_of_type, details))]
-    for place in of_others:  # of a union: another of its types was meant
+    for place in of_others:  # in a union, another of its types was meant
         del found[place]
     return "; ".join(_sentence(place, details, settings) for place, details in found.items())
 
 
 def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: type[BaseModel]) -> str:
-    """Of one setting; several details are those of a union, whose other types matter only if none is right."""
+    """Describe the errors of one setting; several details come from a union, whose other types may be irrelevant."""
     name, detail = (
         ".".join(part[:MOST_SHOWN] for part in place),
         next((d for d in details if not _is_of_type(d)), details[0]),
@@ -45,17 +45,17 @@ def _sentence(place: Sequence[str], details: Sequence[ErrorDetails], settings: t
         return f"{name!r} is missing"
     if detail["type"] == "extra_forbidden":
         return f"unknown key {brief(name)}{_belongs(place, settings)}"
-    said = str(detail["msg"]).removeprefix("Value error, ")
+    text = str(detail["msg"]).removeprefix("Value error, ")
     if not place or (isinstance(detail["input"], dict) and not _is_of_type(detail)):
-        return f"{name}: {said}" if name else said
+        return f"{name}: {text}" if name else text
     field = field_at(settings, place)
     if _is_of_type(detail):
-        said = INPUT + _wanted(details, field)
-    return f"{name} = {brief(detail['input'])}: {said}{_meaning(field)}"
+        text = INPUT + _wanted(details, field)
+    return f"{name} = {brief(detail['input'])}: {text}{_meaning(field)}"
 
 
 def _wanted(details: Sequence[ErrorDetails], field: FieldInfo | None) -> str:
-    """Everything that may stand in the place of a value of a wrong type."""
+    """Return everything that is allowed in place of a value of a wrong type."""
     kinds = [TYPES.get(detail["type"], detail["msg"].removeprefix(INPUT)) for detail in details]
     if field is not None and type(None) in typing.get_args(field.annotation):
         kinds.append("null")
@@ -68,7 +68,7 @@ def _is_of_type(detail: ErrorDetails) -> bool:
 
 
 def _place(detail: ErrorDetails, values: Any) -> list[str]:
-    """The keys that lead to an error; pydantic also names members of unions and numbers of list items."""
+    """Return the keys that lead to an error; pydantic also names members of unions and indices of list items."""
     place = []
     for part in detail["loc"]:
         if isinstance(values, Mapping) and part in values:
@@ -80,13 +80,13 @@ def _place(detail: ErrorDetails, values: Any) -> list[str]:
 
 
 def _meaning(field: FieldInfo | None) -> str:
-    """The first words of what a setting is."""
+    """Return the first words of the description of a setting."""
     words = (field.description or "").split(". ")[0].split(": ")[0].split(", {")[0].rstrip(".") if field else ""
     return f" ({words[0].lower()}{words[1:]})" if words else ""
 
 
 def _belongs(place: Sequence[str], settings: type[BaseModel]) -> str:
-    """Where a key that is unknown here is known, or the word that may be meant."""
+    """Say where an unknown key belongs, or suggest another one."""
     key, here = place[-1][:MOST_SHOWN], ".".join(place[:-1])
     known = keys_at(settings, place[:-1])
     by_section = {"": keys_at(settings, []), **dict(_sections(settings))}
@@ -111,7 +111,7 @@ def _places(sections: Sequence[str]) -> str:
 
 
 def _sections(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Sequence[str]]]:
-    """Every section by its dotted name, and its keys."""
+    """Yield every section by its dotted name, with its keys."""
     for name, field in settings.model_fields.items():
         inner, dotted = section_of(field), f"{prefix}{field.alias or name}"
         if inner is not None:
@@ -120,7 +120,7 @@ def _sections(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The class of a setting that is a section, or a mapping from names to such."""
+    """Return the class of a setting that is a section, or a mapping from names to sections."""
     parts: list[Any] = [field.annotation, *typing.get_args(field.annotation)]
     classes = [part for part in parts if isinstance(part, type) and typing.get_origin(part) is None]
     found = [part for part in classes if issubclass(part, BaseModel)]
@@ -128,14 +128,14 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def keys_at(settings: type[BaseModel], place: Sequence[str]) -> tuple[str, ...]:
-    """Keys of a section; none where it is not one."""
+    """Return the keys of a section; empty if it is not one."""
     field = field_at(settings, place)
     section = settings if not place else None if field is None else section_of(field)
     return () if section is None else tuple(f.alias or name for name, f in section.model_fields.items())
 
 
 def field_at(settings: type[BaseModel], place: Sequence[str]) -> FieldInfo | None:
-    """The setting at a place."""
+    """Return the setting at a place."""
     section: type[BaseModel] | None = settings
     field: FieldInfo | None = None
     for name in place:
@@ -149,12 +149,12 @@ def field_at(settings: type[BaseModel], place: Sequence[str]) -> FieldInfo | Non
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """The known word most like this one."""
+    """Return the known word most like this one."""
     return difflib.get_close_matches(word[:MOST_SHOWN], known, n=1, cutoff=0.0)[0]
 
 
 def brief(value: Any) -> str:
-    """A value as it is written, shortened."""
+    """Return a value as it is written, shortened."""
     short = reprlib.Repr()
     short.maxstring = short.maxlong = short.maxother = MOST_SHOWN
     short.maxlevel = 3

@@ -11,7 +11,7 @@ from acnn.strict import shown
 
 
 class OutputSettings(Section):
-    """Files to write; those left out stand beside the model under its name."""
+    """Files to write; by default they are beside the model, under its name."""
 
     model: Path = Field(examples=["model.acnn"], description="Model file to write, MODEL.acnn.")
     log: Path | None = Field(
@@ -25,12 +25,15 @@ class OutputSettings(Section):
 
     @property
     def log_file(self) -> Path:
+        """The log, by default MODEL.csv."""
         return self.log or self.model.with_suffix(".csv")
 
     @property
     def checkpoint_file(self) -> Path:
+        """The checkpoint, by default MODEL.checkpoint."""
         return self.checkpoint or self.model.with_suffix(".checkpoint")
 
     @property
     def plot_file(self) -> Path:
+        """The plot of the learning curve, by default MODEL.training.png."""
         return self.plot or self.model.with_suffix(".training.png")

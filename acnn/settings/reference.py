@@ -1,6 +1,6 @@
-"""All settings of a command as a file of settings: what each means, its range, and its default.
+"""All settings of a command as a settings file: the meaning, range and default of each.
 
-Settings without a default, and those whose default depends on others, stand in comments.
+Settings without a default, and those whose default depends on others, are commented out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORDS = {bounds.Ge: ("ge", "from"), bounds.Gt: ("gt", "above"), bounds.Le: ("le"
 
 
 def reference(settings: type[BaseModel], command: str) -> str:
-    """A file of settings that says the same as none, but for what must be given."""
+    """Return a settings file that is equivalent to an empty one, except for settings without a default."""
     return "\n".join([f"# All settings of {command}, with their defaults.", *_lines(settings, "")]) + "\n"
 
 
@@ -41,14 +41,14 @@ def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
 
 
 def meaning(field: FieldInfo) -> str:
-    """What a setting means, its range, and what holds without it."""
+    """Describe a setting: its meaning, its range, and what applies without it."""
     unset = _unset(field)
     parts = [str(field.description), _choices(field), _limits(field), f"Default: {unset}." if unset else ""]
     return " ".join([*filter(None, parts), *["Must be given."] * field.is_required()])
 
 
 def default(field: FieldInfo) -> str | None:
-    """As it is written, an example where there must be a value; None where another stands for it."""
+    """Return the default as it is written, or an example if a value must be given; None if it is derived."""
     value = field.examples[0] if field.examples else field.default
     if _unset(field) or value in (None, PydanticUndefined):
         return None
@@ -57,7 +57,7 @@ def default(field: FieldInfo) -> str | None:
 
 
 def default_text(field: FieldInfo) -> str | None:
-    """The default in words."""
+    """Return the default in words."""
     return _unset(field) or (None if field.is_required() or field.default is False else default(field))
 
 
@@ -67,26 +67,26 @@ def _unset(field: FieldInfo) -> str | None:
 
 
 def _is_value(section: type[BaseModel]) -> bool:
-    """Whether a section has no default of its own for any key, as a schedule."""
+    """Return whether no key of a section has a default, as in a schedule."""
     return all(field.default is None for field in section.model_fields.values())
 
 
 def _choices(field: FieldInfo) -> str:
     alternatives = [field.annotation, *typing.get_args(field.annotation)]
     words = [str(word) for a in alternatives if typing.get_origin(a) is Literal for word in typing.get_args(a)]
-    told = all(f"{word}:" in str(field.description) for word in words)
-    return "" if told else f"One of {', '.join(words)}."
+    described = all(f"{word}:" in str(field.description) for word in words)
+    return "" if described else f"One of {', '.join(words)}."
 
 
 def _limits(field: FieldInfo) -> str:
-    """Bounds of the numbers in it."""
+    """Describe the bounds of the numbers in a setting."""
     found = [text for metadata in (field.metadata, *_metadata(field.annotation)) for text in _bounds(metadata)]
-    told = " ".join(dict.fromkeys(found))
-    return f"{told[0].upper()}{told[1:]}.".replace(" below", ", below") if told else ""
+    text = " ".join(dict.fromkeys(found))
+    return f"{text[0].upper()}{text[1:]}.".replace(" below", ", below") if text else ""
 
 
 def _metadata(annotation: Any) -> Iterator[Sequence[Any]]:
-    """Of all parts of an annotation."""
+    """Yield the metadata of all parts of an annotation."""
     yield getattr(annotation, "__metadata__", ())
     for part in typing.get_args(annotation) if typing.get_origin(annotation) is not Literal else ():
         yield from _metadata(part)

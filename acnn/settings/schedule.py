@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 from acnn.strict import Strict
 
 Point = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[float, Field(ge=0, le=1e6)]]
-"""When, and the value."""
-FORMS = "a schedule is a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}"
+"""When, and the value from then on or at that point."""
+FORMS = "a schedule must be a number, {steps: [[0, 1], [0.75, 10]]} or {ramp: [[0.7, 1], [0.8, 10]]}"
 
 
 def epoch_of(when: float, epochs: int) -> float:
-    """A place in the training, as an epoch: numbers up to 1 are shares of all epochs."""
+    """Convert a point in the training to an epoch: numbers up to 1 are shares of all epochs."""
     return when * epochs if when <= 1 else when
 
 
@@ -24,7 +24,7 @@ class Schedule(Strict):
     """A number that changes with the epoch."""
 
     steps: tuple[Point, ...] | None = Field(
-        default=None, min_length=1, description="Points [when, value]: each value holds from its epoch on."
+        default=None, min_length=1, description="Points [when, value]: each value applies from its epoch on."
     )
     ramp: tuple[Point, ...] | None = Field(
         default=None,
@@ -35,7 +35,7 @@ class Schedule(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_number(cls, value: Any) -> Any:
-        """A plain number is a schedule that never changes."""
+        """Take a plain number as a constant schedule."""
         if isinstance(value, int | float) and not isinstance(value, bool):
             return {"steps": [(0.0, value)]}
         if not isinstance(value, Mapping | Schedule):
@@ -49,7 +49,7 @@ class Schedule(Strict):
         return self
 
     def at(self, epoch: float, epochs: int) -> float:
-        """The value at an epoch of so many."""
+        """Return the value at an epoch, given the total number of epochs."""
         points = sorted((epoch_of(when, epochs), value) for when, value in self.steps or self.ramp or ())
         if self.ramp is not None:
             return float(np.interp(epoch, [start for start, _ in points], [value for _, value in points]))
@@ -57,4 +57,5 @@ class Schedule(Strict):
 
     @property
     def largest(self) -> float:
+        """The largest value."""
         return max(value for _, value in self.steps or self.ramp or ())

@@ -23,35 +23,35 @@ SOLVER_OPTIONS = {  # setting: its solver, and the parameter there
 
 
 class SolverSettings(Section):
-    """How coefficients are found; see `acnn.solvers`."""
+    """How to determine the coefficients; see `acnn.solvers`."""
 
     solver: Literal["blr", "qr", "rrqr", "lsqr", "ard"] = Field(
         "blr",
-        description="blr: finds the regularization by maximizing the evidence. ard: as blr, with one prior per "
-        "function, and drops functions the data do not support: smaller, faster models. qr: ridge regression with "
-        "tikhonov. rrqr: drops directions below rtol. lsqr: iterative, with damp and atol.",
+        description="blr: finds the regularization by maximizing the evidence. ard: like blr, with one prior per "
+        "function; drops functions that the data do not support, which gives smaller, faster models. qr: ridge "
+        "regression with tikhonov. rrqr: drops directions below rtol. lsqr: iterative, with damp and atol.",
         json_schema_extra=shown(panel=PANEL),
     )
     slack: float | None = Field(
         None,
         ge=1,
         le=1000,
-        description="blr: the smoothest coefficients whose residual is so many times that of the most probable ones, "
-        "such as 2: less accurate on the data, safer beyond them.",
+        description="blr: residual tolerance. Take the smoothest coefficients whose residual is this multiple of that "
+        "of the most probable ones, such as 2: less accurate on the data, safer beyond them.",
         json_schema_extra=shown("1", PANEL),
     )
     tikhonov: float | None = Field(
         None,
         ge=0,
         le=1e12,
-        description="qr: λ of ‖y − Ac‖² + λ‖Γc‖²; larger: smoother, worse on the data.",
+        description="qr: λ of ‖y − Ac‖² + λ‖Γc‖²; larger: smoother, less accurate on the data.",
         json_schema_extra=shown("0", PANEL),
     )
     rtol: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="rrqr: leave out what the data determine less than rtol times the best-determined direction.",
+        description="rrqr: drop directions that the data determine less than rtol times the best-determined one.",
         json_schema_extra=shown("1e-8", PANEL),
     )
     damp: float | None = Field(
@@ -70,13 +70,13 @@ class SolverSettings(Section):
     )
     ard_threshold: str | float | None = Field(
         None,
-        description="ard: which functions stay. bic: minimize the Bayesian information criterion; a number: "
-        "coefficients so many standard deviations from zero; relevance: 2 of them.",
+        description="ard: which functions to keep. bic: minimize the Bayesian information criterion; a number: those "
+        "whose coefficients are at least this many standard deviations from zero; relevance: 2.",
         json_schema_extra=shown("bic", PANEL),
     )
     prior: str = Field(
         "algebraic:4",
-        description="Smoothness prior, which holds back functions of large n and l: algebraic:P, γ = Σ(n^P + w_L l^P); "
+        description="Smoothness prior, which penalizes functions of large n and l: algebraic:P, γ = Σ(n^P + w_L l^P); "
         "exponential:A, exp(A Σ(n + w_L l)); gaussian:S, exp(S Σ(n² + w_L l²)); identity.",
         json_schema_extra=shown(panel=PANEL),
     )
@@ -84,8 +84,8 @@ class SolverSettings(Section):
         0.3,
         ge=0,
         le=1000,
-        description="Weight of the restraint to nuclear repulsion (ZBL) of what is closer than any atoms in the data; "
-        "0: none.",
+        description="Weight of the restraint to nuclear repulsion (ZBL) of atoms that are closer than in the data; 0: "
+        "none.",
         json_schema_extra=shown(panel=PANEL),
     )
 
@@ -94,7 +94,7 @@ class SolverSettings(Section):
         parse_prior(self.prior, 1.0)
         for option, (solver, _) in SOLVER_OPTIONS.items():
             if getattr(self, option) is not None and self.solver != solver:
-                raise ValueError(f"{option} belongs to solver {solver}, and the solver is {self.solver}")
+                raise ValueError(f"{option} belongs to solver {solver}, but the solver is {self.solver}")
         if self.ard_threshold is not None:
             parse_threshold(self.ard_threshold)
         return self

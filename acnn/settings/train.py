@@ -1,4 +1,4 @@
-"""Settings of a training, validated: the sections of the YAML file of ``acnn train``."""
+"""Settings of a training: the sections of the YAML file of ``acnn train``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DataFiles(Section):
     train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
     validation: float | Path | None = Field(
         0.1,
-        description="A file; or the share of every config type of the training structures that is held out; or null. "
-        "Errors on it tell the best epoch.",
+        description="A file; or the share of every config type of the training structures to hold out; or null. "
+        "Validation errors determine the best epoch.",
     )
     test: Path | None = Field(None, description="Structures for an error table at the end.")
 
@@ -32,7 +32,7 @@ class DataFiles(Section):
     @classmethod
     def _share(cls, value: float | Path | None) -> float | Path | None:
         if isinstance(value, float) and not 0 < value < 1:
-            raise ValueError("validation is a file, a share between 0 and 1 such as 0.1, or null")
+            raise ValueError("validation must be a file, a share between 0 and 1 such as 0.1, or null")
         return value
 
 
@@ -41,21 +41,21 @@ class DataSettings(FittedLabelSettings, DataFiles):
 
 
 class TrainSettings(Section):
-    """What ``acnn train`` needs to know; units are Å and eV. ``acnn train --settings`` prints all of them."""
+    """All settings of ``acnn train``, in Å and eV; ``acnn train --settings`` prints them."""
 
-    data: DataSettings = Field(description="Files and labels; train alone may stand here, too.")
+    data: DataSettings = Field(description="Files and labels; or just the file of train.")
     model: ModelSettings = Field(ModelSettings.model_validate({}), description="The network.")
     linear: Path | LinearPartSettings | None = Field(
         LinearPartSettings.model_validate({}),
-        description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (its solver "
-        f"blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion alone.",
+        description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (by default "
+        f"solver blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion.",
         json_schema_extra=shown("a small one is fitted, for up to four elements"),
     )
     training: TrainingSettings = Field(TrainingSettings.model_validate({}), description="How to train.")
     start: Path | None = Field(
-        None, alias="from", description="A trained model to go on from.", json_schema_extra=shown("a new one")
+        None, alias="from", description="A trained model to continue from.", json_schema_extra=shown("a new one")
     )
-    output: OutputSettings = Field(description="Files to write; model alone may stand here, too.")
+    output: OutputSettings = Field(description="Files to write; or just the file of model.")
 
     @field_validator("data", mode="before")
     @classmethod
@@ -84,13 +84,13 @@ class TrainSettings(Section):
 
     @property
     def linear_part(self) -> LinearPartSettings:
-        """Settings of the fit of the linear part, with the cutoff of the network if it has none of its own."""
+        """Settings of the fit of the linear part; its cutoff is that of the network by default."""
         own = self.linear if isinstance(self.linear, LinearPartSettings) else LinearPartSettings.model_validate({})
         return own if own.cutoff else own.model_copy(update={"cutoff": self.model.cutoff})
 
 
 def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
-    """Settings of a YAML file, overridden by others with dotted names: {"training.epochs": 10}."""
+    """Read settings from a YAML file, overridden by others with dotted names: {"training.epochs": 10}."""
     values = read_mapping(path, "data: train.xyz")
     for name, value in given.items():
         _put(values, name.split("."), value)
@@ -98,10 +98,10 @@ def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
 
 
 def train_settings(values: Mapping[str, Any]) -> TrainSettings:
-    """Validated settings.
+    """Validate settings.
 
     Raises:
-        SettingsError: what is wrong, in a sentence.
+        SettingsError: they are invalid; the message is one sentence per setting.
     """
     settings: TrainSettings = validated(TrainSettings, values)
     return settings

@@ -25,32 +25,33 @@ class LossSettings(Section):
     )
     forces: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of forces, likewise.")
     virial: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of virials, likewise.")
-    kind: Literal["l2", "huber"] = Field("l2", description="l2: squares; huber: beyond deltas absolute values.")
+    kind: Literal["l2", "huber"] = Field("l2", description="l2: squares; huber: absolute values beyond deltas.")
     deltas: dict[Literal["energy", "forces", "virial"], Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
         {},
-        description="Where huber goes over, {energy: 0.01, forces: 0.1, virial: 0.05} in eV/atom, eV/Å, eV/atom.",
+        description="Errors at which huber becomes linear, {energy: 0.01, forces: 0.1, virial: 0.05} in eV/atom, eV/Å, "
+        "eV/atom.",
         json_schema_extra=shown("these"),
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> LossSettings:
         if self.deltas and self.kind == "l2":
-            raise ValueError("deltas belong to kind: huber")
+            raise ValueError("deltas apply only to kind: huber")
         if not any(schedule.largest for schedule in (self.energy, self.forces, self.virial)):
             raise ValueError("one of energy, forces and virial must have a weight in the loss")
         return self
 
 
 class SelectionSettings(Section):
-    """The score of a validation, the smaller the better: Σ_q weight_q · MAE_q in meV/atom, meV/Å, meV/atom."""
+    """The validation score, lower is better: Σ_q weight_q · MAE_q in meV/atom, meV/Å, meV/atom."""
 
     measure: Literal["mae", "rmse"] = Field(
         "mae",
-        description="mae, or rmse, in which a few structures with large errors, such as close dimers, decide.",
+        description="mae; or rmse, which is dominated by a few structures with large errors, such as close dimers.",
     )
-    energy: float = Field(10.0, ge=0, le=1e6, description="Weight of the error of energies, meV/atom.")
-    forces: float = Field(1.0, ge=0, le=1e6, description="Weight of the error of forces, meV/Å.")
-    virial: float = Field(0.0, ge=0, le=1e6, description="Weight of the error of virials, meV/atom.")
+    energy: float = Field(10.0, ge=0, le=1e6, description="Weight of the energy error, meV/atom.")
+    forces: float = Field(1.0, ge=0, le=1e6, description="Weight of the force error, meV/Å.")
+    virial: float = Field(0.0, ge=0, le=1e6, description="Weight of the virial error, meV/atom.")
 
     @model_validator(mode="after")
     def _something_counts(self) -> SelectionSettings:
@@ -66,13 +67,13 @@ class TrainingSettings(Section):
     """How to train."""
 
     epochs: int = Field(200, ge=1, le=MOST_EPOCHS, description="Passes over the data.")
-    batch_atoms: int = Field(256, ge=1, le=1_000_000, description="Atoms of a batch.")
+    batch_atoms: int = Field(256, ge=1, le=1_000_000, description="Number of atoms in a batch.")
     learning_rate: float | None = Field(
         None,
         ge=1e-30,
         le=1,
         description="Largest learning rate.",
-        json_schema_extra=shown(f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that goes on from another"),
+        json_schema_extra=shown(f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that continues from another"),
     )
     final_learning_rate: float | None = Field(
         None,
@@ -82,52 +83,51 @@ class TrainingSettings(Section):
         json_schema_extra=shown("a hundredth of learning_rate"),
     )
     schedule: Literal["cosine", "exponential", "plateau", "constant"] = Field(
-        "cosine", description="How the learning rate falls; plateau: where validation errors no longer do."
+        "cosine", description="How the learning rate falls; plateau: when validation errors stop falling."
     )
     warmup: float = Field(
         0.02,
         ge=0,
         le=MOST_EPOCHS,
-        description="Epochs, or up to 1 the share of all, in which the learning rate rises from nearly nothing.",
+        description="Number of epochs (up to 1: share of all epochs) in which the learning rate rises from almost 0.",
     )
     plateau_factor: float = Field(
         0.5,
         ge=0.001,
         lt=1,
-        description="schedule: plateau: what the learning rate is multiplied with.",
+        description="schedule: plateau: the factor by which the learning rate is multiplied.",
         json_schema_extra=shown("0.5"),
     )
     plateau_wait: int = Field(
         20,
         ge=1,
         le=MOST_EPOCHS,
-        description="schedule: plateau: after so many epochs without a better score.",
+        description="schedule: plateau: the number of epochs without a better score before that.",
         json_schema_extra=shown("20"),
     )
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="muon, for tables and matrices, with AdamW for the rest; or adamw for all."
     )
-    weight_decay: float = Field(1e-3, ge=0, le=10, description="Of the matrices of the fitting network.")
-    betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="Of AdamW.")
+    weight_decay: float = Field(1e-3, ge=0, le=10, description="Weight decay of the matrices of the readout.")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="β1 and β2 of AdamW.")
     clip: float | None = Field(
         3.0,
         ge=0.1,
         le=1e6,
-        description="A gradient longer than so many times the running mean of norms is shortened to that; null: never.",
+        description="Gradients longer than this multiple of their running mean norm are shortened to it; null: never.",
     )
     ema: float | None = Field(
         None,
         ge=0,
         le=1 - 1e-6,
-        description="Decay per step of the moving average of the weights, which is what is validated and saved; 0: no "
-        "average.",
-        json_schema_extra=shown("a memory of a fiftieth of all steps"),
+        description="Decay per step of the moving average of the weights, which is validated and saved; 0: no average.",
+        json_schema_extra=shown("an average over a fiftieth of all steps"),
     )
     patience: int | None = Field(
         None,
         ge=1,
         le=MOST_EPOCHS,
-        description="Epochs without a better score after which training ends.",
+        description="Number of epochs without a better score after which training ends.",
         json_schema_extra=shown("never"),
     )
     validate_every: int = Field(1, ge=1, le=MOST_EPOCHS, description="Epochs between validations.")
@@ -139,20 +139,21 @@ class TrainingSettings(Section):
         0,
         ge=0,
         lt=2**32,
-        description="Of weights, batches and validation share. The same seed gives the same numbers on a CPU with the "
-        "same number of threads; on a GPU, whose sums have no fixed order, runs differ in rounding and drift apart.",
+        description="Random seed of weights, batches and validation split. The same seed gives the same numbers on a "
+        "CPU with the same number of threads; on a GPU, whose sums have no fixed order, runs differ in rounding and "
+        "drift apart.",
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="Of the processor.", json_schema_extra=shown("as torch finds")
+        None, ge=1, le=1024, description="Number of CPU threads.", json_schema_extra=shown("torch's default")
     )
-    precision: Literal["float32", "float64"] = Field("float32", description="Of numbers in training.")
+    precision: Literal["float32", "float64"] = Field("float32", description="Floating-point precision of the training.")
     device: str = Field("cpu", description="cpu, cuda, or cuda:1.")
 
     @model_validator(mode="after")
     def _of_the_schedule(self) -> TrainingSettings:
         of_plateau = sorted({"plateau_factor", "plateau_wait"} & self.model_fields_set)
         if of_plateau and self.schedule != "plateau":
-            raise ValueError(f"{of_plateau[0]} belongs to schedule: plateau")
+            raise ValueError(f"{of_plateau[0]} applies only to schedule: plateau")
         if self.final_learning_rate is not None and self.schedule == "constant":
             raise ValueError("schedule: constant has no final_learning_rate")
         if self.warmup > max(1, self.epochs):
@@ -160,7 +161,7 @@ class TrainingSettings(Section):
         return self
 
     def of_validation(self) -> list[str]:
-        """Given settings that say something only with validation data."""
+        """Return the given settings that need validation data."""
         given = [name for name in ("selection", "validate_every") if name in self.model_fields_set]
         waiting = ["patience"] if self.patience is not None else []
         return given + waiting + (["schedule: plateau"] if self.schedule == "plateau" else [])
@@ -169,14 +170,14 @@ class TrainingSettings(Section):
     @classmethod
     def _known_device(cls, device: str) -> str:
         if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-            raise ValueError("a device is cpu, cuda or cuda:0")
+            raise ValueError("the device must be cpu, cuda or cuda:0")
         return device
 
     def decay(self, n_batches: int) -> float:
-        """Of the moving average, with so many steps per epoch."""
+        """Return the decay of the moving average, given the number of steps per epoch."""
         return max(0.0, 1 - 50 / (self.epochs * n_batches)) if self.ema is None else self.ema
 
     def rates(self, fine_tuning: bool) -> tuple[float, float]:
-        """The largest learning rate, and that at the end."""
+        """Return the largest learning rate and the final one."""
         start = self.learning_rate or (FINE_TUNING_RATE if fine_tuning else LEARNING_RATE)
         return start, self.final_learning_rate or 0.01 * start

@@ -167,9 +167,9 @@ def test_an_ensemble_remembers_its_members(folder):
     ("files", "says"),
     [
         (["attention"], "at least two members, not 1"),
-        (["attention", "ensemble"], "ensemble.acnn is an ensemble already"),
+        (["attention", "ensemble"], "ensemble.acnn is already an ensemble"),
         (["attention", "absent"], "no such model file"),
-        (["attention", "network", "attention"], "one of these files is there twice"),
+        (["attention", "network", "attention"], "the same model was given twice"),
     ],
 )
 def test_what_cannot_be_joined(folder, tmp_path, files, says):

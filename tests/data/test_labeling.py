@@ -394,7 +394,7 @@ def test_two_runs_at_once_do_not_label_into_one_file(
         (("--difference", "--energy-key", "E"), "has the energy key 'E'"),
         (("-o", "out.xyz.gz"), "would be extended XYZ"),
         (("--set", "scale"), "--set takes NAME=VALUE"),
-        (("--set", "scale=[1"), "is not a value in YAML"),
+        (("--set", "scale=[1"), "is not valid YAML"),
         (("--set", "size=1"), "cannot be created with {'size': 1}: TypeError"),
         (("--reference", "in.xyz"), "no energies of structures with several atoms"),
     ],

@@ -128,11 +128,11 @@ def test_the_command_shows_candidates_and_curves(folder):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"cv": 3, "learning_curve": True, "split": 0.1}, "two ways to cut"),
+        ({"cv": 3, "learning_curve": True, "split": 0.1}, "in different ways"),
         ({"cv": 3, "checkpoint": "f"}, "a checkpoint holds all equations"),
-        ({"learning_curve": True}, "measured on other structures"),
-        ({"budget": "100"}, "belong to select"),
-        ({"select": "evidence", "budget": "much"}, "a budget is"),
+        ({"learning_curve": True}, "needs held-out structures"),
+        ({"budget": "100"}, "apply only with select"),
+        ({"select": "evidence", "budget": "much"}, "a budget must be"),
         ({"select": "luck"}, "select = 'luck'"),
     ],
 )

@@ -118,7 +118,7 @@ def test_budgets():
     assert Budget.parse("300") == Budget(functions=300)
     assert Budget.parse("90s") == Budget(seconds=90)
     for text in ("soon", "-3", "0s", ""):
-        with pytest.raises(ValueError, match="a budget is"):
+        with pytest.raises(ValueError, match="a budget must be"):
             Budget.parse(text)
 
 

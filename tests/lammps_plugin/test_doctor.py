@@ -447,7 +447,7 @@ def test_the_doctor_finds_this_lammps_well(here, tmp_path):
         assert rows["memory"]["status"] == rows["model file .pt"]["status"] == "ok"
     bad = [row for row in report["findings"] if row["status"] != "ok"]
     assert all(row["fix"] for row in bad), bad
-    assert output.rstrip().endswith("LAMMPS runs models of acnn")
+    assert output.rstrip().endswith("LAMMPS can run acnn models")
 
 
 def test_the_doctor_without_the_plugin(here, tmp_path, monkeypatch):

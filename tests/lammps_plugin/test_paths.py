@@ -52,7 +52,7 @@ def test_the_lines_of_the_command_are_quoted(tmp_path, monkeypatch, to, line):
     assert done.exit_code == 0, done.output
     assert line.format(f'"my model.{suffix}"') in done.output
     done = CliRunner().invoke(app, ["export", "m.acnn", "--to", to, "-o", f"ß.{suffix}"], env={"COLUMNS": "300"})
-    assert "LAMMPS loses letters beyond ASCII" in done.output
+    assert "LAMMPS cannot read the non-ASCII letters" in done.output
 
 
 WATCH = """

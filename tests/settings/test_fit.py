@@ -110,7 +110,7 @@ def test_e0_is_read(e0, expected):
 
 @pytest.mark.parametrize("e0", ["Si", "Si=", "Si=x", "Si=-0.8,O", "average", "Si:-0.8"])
 def test_a_wrong_e0_is_told(e0):
-    with pytest.raises(SettingsError, match=r"e0 is isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
+    with pytest.raises(SettingsError, match=r"e0 must be isolated, lstsq, or energies in eV such as Si=-0.8,O=-1.2"):
         read({"e0": e0})
 
 
@@ -195,14 +195,14 @@ def test_weights_come_from_a_table_or_a_file(tmp_path):
     ("given", "says"),
     [
         ({"tikhonov": 0.1}, "tikhonov belongs to solver qr"),
-        ({"slack": 2, "solver": "ard"}, "slack belongs to solver blr, and the solver is ard"),
+        ({"slack": 2, "solver": "ard"}, "slack belongs to solver blr, but the solver is ard"),
         ({"slack": 0.5}, "slack = 0.5: .*greater than or equal to 1"),
         ({"tikhonov": 0.1, "solver": "blr"}, "tikhonov belongs to solver qr"),
         ({"tikhonov": -0.1, "solver": "qr"}, "tikhonov = -0.1: .*greater than or equal to 0"),
         ({"solver": "svd"}, "solver = 'svd': .*'blr', 'qr', 'rrqr', 'lsqr' or 'ard'"),
-        ({"rtol": 0.1}, "rtol belongs to solver rrqr, and the solver is blr"),
+        ({"rtol": 0.1}, "rtol belongs to solver rrqr, but the solver is blr"),
         ({"rtol": 2.0, "solver": "rrqr"}, "rtol = 2.0: .*less than 1"),
-        ({"damp": 0.1, "solver": "qr"}, "damp belongs to solver lsqr, and the solver is qr"),
+        ({"damp": 0.1, "solver": "qr"}, "damp belongs to solver lsqr, but the solver is qr"),
         ({"atol": 0.1, "solver": "rrqr"}, "atol belongs to solver lsqr"),
         ({"ard_threshold": "bic"}, "ard_threshold belongs to solver ard"),
         ({"ard_threshold": "aic", "solver": "ard"}, "threshold of ard must be bic, relevance .*not 'aic'"),

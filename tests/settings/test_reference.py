@@ -60,7 +60,7 @@ def test_meanings_have_range_choices_and_defaults() -> None:
     assert meaning(fields["split"]).endswith("Above 0, below 1.")
     assert "One of evidence, bic, cv." in meaning(fields["select"])
     training = TrainSettings.model_fields["training"].annotation.model_fields  # type: ignore[union-attr]
-    assert meaning(training["learning_rate"]).endswith("Default: 0.005; 0.001 for a model that goes on from another.")
+    assert meaning(training["learning_rate"]).endswith("Default: 0.005; 0.001 for a model that continues from another.")
 
 
 def test_help_has_the_default_of_every_flag() -> None:

@@ -30,9 +30,9 @@ def test_two_lines_are_enough() -> None:
 def test_model_types() -> None:
     network = train_settings({**LEAST, "model": {"type": "network"}}).model.specification(("Si",))
     assert network.layers == 0
-    with pytest.raises(SettingsError, match="'network' does not have 2 attention layers"):
+    with pytest.raises(SettingsError, match="'network' cannot have 2 attention layers"):
         train_settings({**LEAST, "model": {"type": "network", "layers": 2}})
-    with pytest.raises(SettingsError, match="'attention' does not have 0 attention layers"):
+    with pytest.raises(SettingsError, match="'attention' cannot have 0 attention layers"):
         train_settings({**LEAST, "model": {"layers": 0}})
 
 
@@ -72,7 +72,7 @@ def test_model_types() -> None:
         ({"linear": {"ordr": 2}}, "unknown key 'linear.ordr': did you mean 'order'?"),
         ({"linear": {"order": 12}}, "linear.order = 12: Input should be less"),
         ({"training": {"epochs": 0}}, "training.epochs = 0: Input should be greater"),
-        ({"training": {"loss": {"deltas": {"forces": 1}}}}, "deltas belong to kind: huber"),
+        ({"training": {"loss": {"deltas": {"forces": 1}}}}, "deltas apply only to kind: huber"),
         ({"training": {"loss": {"energy": 0, "forces": 0, "virial": 0}}}, "must have a weight in the loss"),
         ({"data": {"train": "a", "validation": 2.0}}, "data.validation = 2.0: .* a share between 0 and 1"),
         ({"model": {"elements": ["Si"], "bond_lengths": {"Xx": 2.0}}}, "bond_lengths 'Xx': 2.0"),
@@ -81,7 +81,7 @@ def test_model_types() -> None:
             "inner_cutoffs 'Si': 2.0: give a pair",
         ),
         ({"model": {"inner_cutoffs": {"H-O": 9.0}}}, "below the cutoff"),
-        ({"training": {"plateau_wait": 4}}, "plateau_wait belongs to schedule: plateau"),
+        ({"training": {"plateau_wait": 4}}, "plateau_wait applies only to schedule: plateau"),
         ({"training": {"schedule": "constant", "final_learning_rate": 1e-4}}, "has no final_learning_rate"),
         ({"from": "a.acnn", "linear": "b.acnn"}, "keeps its linear part"),
     ],

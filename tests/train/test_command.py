@@ -88,7 +88,7 @@ def test_a_log_without_an_epoch_makes_no_plot(tmp_path: Path) -> None:
         (["--set", "model.chanels=3"], "Error: unknown key 'model.chanels': did you mean 'channels'?"),
         (["--set", "epochs"], "--set takes NAME=VALUE"),
         (["--from", "missing.acnn"], "there is no such model file"),
-        (["--device", "abacus"], "training.device = 'abacus': a device is cpu, cuda or cuda:0"),
+        (["--device", "abacus"], "training.device = 'abacus': the device must be cpu, cuda or cuda:0"),
     ],
 )
 def test_mistakes_are_a_sentence(config: Path, arguments: list[str], sentence: str) -> None:
