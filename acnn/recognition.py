@@ -8,7 +8,7 @@ from acnn.sealed import safetensors_header
 
 MODEL = "a model of acnn"
 OURS = {"acnn": MODEL, "acnn_training": "a checkpoint of acnn train", "acnn_factor": "a checkpoint of acnn fit"}
-"""By the key of acnn's JSON in a safetensors file."""
+"""Names of acnn's files by the key of their JSON."""
 BEGINNINGS = (
     (rb"\Z", "an empty file"),
     (rb"PK\x03\x04", "a file of torch.save or another archive, such as an exported .mliap.pt"),

@@ -21,7 +21,7 @@ import scipy.fft
 from acnn.arrays import FloatArray
 
 MOST_FUNCTIONS = 10_000_000
-"""Counting stops here: no computer holds the equations of such a basis."""
+"""Counting stops here: the equations of such a basis fit in no computer's memory."""
 LARGEST_ARRAY = 4_000_000
 """Entries of the arrays made at once; it limits the number of angles in a chunk."""
 

@@ -25,7 +25,7 @@ STEMS = {
 }
 FREE_ENERGY = "free_energy"
 PREDICTED = "acnn_"
-"""Of the names of what a model said: never labels."""
+"""Prefix of the names of predictions, which are never labels."""
 
 
 class LabelName(NamedTuple):
@@ -55,5 +55,5 @@ def _names_of(quantity: str) -> tuple[LabelName, ...]:
 
 
 KNOWN = {quantity: _names_of(quantity) for quantity in QUANTITIES}
-"""By quantity, in order of precedence."""
+"""The known names by quantity, in order of precedence."""
 KNOWN_KEYS = frozenset(name.key for names in KNOWN.values() for name in names)

@@ -37,11 +37,11 @@ from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 
 DIMER_RANGE = (0.05, 0.8)
-"""Of the closest approach: the distances at which dimers are restrained to repel."""
+"""Distances at which dimers are restrained to repel, in units of the closest approach."""
 N_DIMERS = 16
 """Number of distances for each pair of elements."""
 INSERTION_RANGE = (0.4, 0.95)
-"""Of the shortest distance in the data, or of the bond length where there is none."""
+"""In units of the shortest distance in the data, or of the bond length where there is none."""
 HOST_WEIGHT, TOTAL_WEIGHT = 0.0125, 0.00625
 """See above: with √(m / n), all insertions together keep the same influence relative to the data."""
 

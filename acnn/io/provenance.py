@@ -1,4 +1,4 @@
-"""What a model file says of how its model was made."""
+"""Provenance: what a model file records about how its model was made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fit_facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def fitted_data(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return what the provenance says of each set of data ("train", "test" …)."""
+    """Return what the provenance records about each set of data ("train", "test" …)."""
     return {str(name): data for name, data in mapping(provenance.get("data")).items() if isinstance(data, Mapping)}
 
 

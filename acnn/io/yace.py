@@ -96,7 +96,7 @@ def save_yace(
         tolerance: allowed error of slopes of radial functions (eV/Å; relative for R_n), to save radial functions; 0
             allows only that of the splines.
     """
-    model = require_linear(model, "the model", "use --to mliap, the .yace format holds linear models only")
+    model = require_linear(model, "the model", "use --to mliap, the .yace format supports only linear models")
     if not 0 < shortest < 1:
         raise ValueError(f"the shortest distance must be between 0 and 1 bond lengths, not {shortest:g}")
     if not 0 < spline_step <= 0.1:
