@@ -43,7 +43,7 @@ def test_model_types() -> None:
         ({"model": {"level": "network"}}, "unknown key 'model.level': the keys of model are elements, .*, type$"),
         ({"linear": 5}, r"linear = 5: Input should be a path, a mapping of settings or null \(the fixed part\)"),
         ({"training": {"patience": [1]}}, "training.patience = .*: Input should be a valid integer or null"),
-        ({"training": {"loss": {"energy": "x"}}}, "training.loss.energy = 'x': a schedule is a number, {steps"),
+        ({"training": {"loss": {"energy": "x"}}}, "training.loss.energy = 'x': a schedule must be a number, {steps"),
         ({"frm": "x"}, "unknown key 'frm': did you mean 'from'?"),
         ({"patience": 20}, "unknown key 'patience': patience belongs into section training"),
         ({"loss": {"energy": 1}}, "unknown key 'loss': loss belongs into section training"),
