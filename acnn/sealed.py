@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
@@ -26,6 +28,10 @@ EMPTY = "0" * 64
 
 class SealError(ValueError):
     """Content that is not what was written; the message gives the reason."""
+
+
+class VersionError(SealError):
+    """Content in another version of its format."""
 
 
 def sealed(
@@ -58,6 +64,31 @@ def unsealed(load: Callable[[bytes], T], content: bytes, key: str) -> tuple[dict
     if header.pop("checksum", None) != checksum(_around_checksum(memoryview(content))):
         raise SealError("its checksum is wrong, so it has been changed; use another copy, or make it again")
     return header, tensors
+
+
+@contextmanager
+def reading_checkpoint(path: Path, command: str, error: type[Exception]) -> Iterator[None]:
+    """Raise ``error``, with one sentence about the file, where it is not a sound checkpoint of the command."""
+    try:
+        yield
+    except (KeyError, TypeError) as cause:
+        raise error(f"{path}: not a checkpoint of {command}") from cause
+    except VersionError as cause:
+        raise error(f"{path}: {cause}") from cause
+    except SealError as cause:
+        raise error(f"{path}: not a checkpoint of {command}, or a damaged one: {cause}") from cause
+
+
+def require_version(header: dict[str, Any], version: int) -> None:
+    """Remove the version of the format from the header of a checkpoint.
+
+    Raises:
+        KeyError: there is none.
+        VersionError: it is another one.
+    """
+    found = header.pop("format_version")
+    if found != version:
+        raise VersionError(f"checkpoint format {found}, but this acnn reads {version}")
 
 
 def safetensors_header(content: bytes, key: str) -> Any:

@@ -26,7 +26,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.locks import locked
 from acnn.parallel.mpi import Ranks
-from acnn.sealed import SealError, sealed, unsealed
+from acnn.sealed import reading_checkpoint, require_version, sealed, unsealed
 from acnn.solvers import StreamingQR
 
 FORMAT_VERSION = 1
@@ -101,16 +101,10 @@ class Factor:
         Raises:
             CheckpointError: the file is not a checkpoint, or damaged.
         """
-        try:
+        with reading_checkpoint(path, "acnn fit", CheckpointError):
             header, tensors = unsealed(load, path.read_bytes(), "acnn_factor")
-            version = header.pop("format_version")
-            if version != FORMAT_VERSION:
-                raise CheckpointError(f"{path}: checkpoint format {version}, but this acnn reads {FORMAT_VERSION}")
+            require_version(header, FORMAT_VERSION)
             return cls(triangle=tensors["triangle"], **header)
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{path}: not a checkpoint of acnn fit") from error
-        except SealError as error:
-            raise CheckpointError(f"{path}: not a checkpoint of acnn fit, or a damaged one: {error}") from error
 
 
 @dataclass

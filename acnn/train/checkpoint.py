@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from acnn.files import write_atomically
-from acnn.sealed import SealError, sealed, unsealed
+from acnn.sealed import reading_checkpoint, require_version, sealed, unsealed
 from acnn.train.initialization import Start
 from acnn.train.trainer import Course, Trainer
 
@@ -71,21 +71,12 @@ class TrainingCheckpoint:
         Raises:
             TrainingCheckpointError: the file is not a checkpoint, or damaged.
         """
-        try:
+        with reading_checkpoint(path, "acnn train", TrainingCheckpointError):
             header, tensors = unsealed(load, path.read_bytes(), "acnn_training")
-            if header["format_version"] != FORMAT_VERSION:
-                raise TrainingCheckpointError(
-                    f"{path}: checkpoint format {header['format_version']}, but this acnn reads {FORMAT_VERSION}"
-                )
+            require_version(header, FORMAT_VERSION)
             model = tensors.pop("model").numpy().tobytes()
             course, texts = Course(**header["course"]), (header["notes"], header["warnings"])
             return cls(model, header["fingerprint"], course, header["steps"], *texts, tensors)
-        except (KeyError, TypeError) as error:
-            raise TrainingCheckpointError(f"{path}: not a checkpoint of acnn train") from error
-        except SealError as error:
-            raise TrainingCheckpointError(
-                f"{path}: not a checkpoint of acnn train, or a damaged one: {error}"
-            ) from error
 
     def require(self, fingerprint: Mapping[str, Any], path: Path) -> None:
         """Require that the checkpoint belongs to a training with these settings and data."""
