@@ -2,7 +2,7 @@
 
     Π_t R_{n_t}(r) Y_{l_t m_t}(r̂) = Σ_n p_n R_n(r) · Σ_l g_l Y_{l, Σm}(r̂)
 
-Both sums are finite: the envelope is a polynomial in y, so n ≤ Σ(n_t - 1) + 4(k - 1) + 1 for k factors, and l ≤ Σ l_t.
+Both sums are finite: the envelope is a polynomial in y, so n ≤ Σ(n_t - 1) + 3(k - 1) + 1 for k factors, and l ≤ Σ l_t.
 Gauss quadrature of sufficient degree gives p and g up to rounding.
 """
 
@@ -25,7 +25,7 @@ from acnn.basis.radial import RadialBasis, agnesi, jacobi_polynomials
 Partition = tuple[tuple[int, ...], ...]
 """Positions of the factors of a product, grouped into blocks that share a neighbor."""
 
-ENVELOPE_DEGREE = 4
+ENVELOPE_DEGREE = 3
 NEGLIGIBLE = 1e-12
 """Coupling coefficients are of order 1 or, where a selection rule forbids them, rounding errors."""
 
@@ -55,8 +55,8 @@ class RadialProducts:
         cutoff = torch.tensor(self._radial.cutoff, dtype=torch.float64)
         y_cut = float(agnesi(cutoff, self._r0, self._radial.p, self._radial.q))
         y = y_cut + (nodes + 1) * (1 - y_cut) / 2
-        envelope = y**2 * (y - y_cut) ** 2
-        return projector @ (envelope ** (len(ns) - 1) * math.prod(polynomials[n - 1] for n in ns))
+        envelopes = (y - y_cut) ** (ENVELOPE_DEGREE * (len(ns) - 1))
+        return projector @ (envelopes * math.prod(polynomials[n - 1] for n in ns))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ is a single density,
     canonical          all neighbors differ                every partition, times Π_b (-1)^(|b|-1) (|b|-1)!
 
 A block is again a sum of densities (`acnn.basis.contraction`), so purification adds products of lower order to a
-function, with larger n: Σ(n + w_L l) grows by 3 for every factor removed. Factors of different elements cannot share a
+function, with larger n: Σ(n + w_L l) grows by 2 for every factor removed. Factors of different elements cannot share a
 neighbor.
 """
 

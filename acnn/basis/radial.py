@@ -50,7 +50,7 @@ def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float
     """r0 in Å of the elements whose bonds are short against the cutoff: SHORTEST_LENGTH · r_cut.
 
     With r0 at the bond of H2, 0.74 Å, y is small where hydrogen atoms of molecules and liquids meet, beyond 1.5 Å, and
-    functions with the envelope y²(y - y_cut)² nearly vanish there.
+    functions with the envelope (y - y_cut)³ nearly vanish there.
     """
     least = SHORTEST_LENGTH * cutoff
     return {element: least for element in elements if bond_length(element) < least}
@@ -120,11 +120,11 @@ class RadialBasis(nn.Module):
 
     Args:
         r0: bond lengths in Å [n_elements, n_elements], symmetric.
-        cutoff: r_cut in Å; every function and its first derivative vanish there.
+        cutoff: r_cut in Å; every function and its first two derivatives vanish there.
         n_max: number of functions.
         p, q: exponents of the transform.
-        envelope: "polynomial", y²(y - y_cut)², for the many-body basis; "coulomb",
-            (r/r0)^-1 - (r_cut/r0)^-1 + (r_cut/r0)^-2 (r - r_cut)/r0, for the pair basis.
+        envelope: "polynomial", (y - y_cut)³, for the many-body basis; "coulomb", r0/r (1 - r/r_cut)³, for the pair
+            basis: r0/r less the first three terms of its Taylor series at r_cut.
         jacobi: (α, β) of the polynomials.
     """
 
@@ -160,7 +160,5 @@ class RadialBasis(nn.Module):
 
     def _envelope(self, r: Tensor, r0: Tensor, y: Tensor, y_cut: Tensor) -> Tensor:
         if self.envelope == "polynomial":
-            return y**2 * (y - y_cut).clamp(min=0.0) ** 2
-        s, s_cut = r / r0, self.cutoff / r0
-        tilted = 1 / s - 1 / s_cut + (s - s_cut) / s_cut**2
-        return torch.where(r < self.cutoff, tilted, torch.zeros_like(tilted))
+            return (y - y_cut).clamp(min=0.0) ** 3
+        return r0 / r * (1 - r / self.cutoff).clamp(min=0.0) ** 3

@@ -3,6 +3,8 @@
     g_k(r) = ½ (1 + cos πr/r_cut) · {1, ½ (1 - T_1(x)), ½ (1 - T_2(x)), …}                  ("ChebExpCos")
     x(r) = 1 - 2 (e^(-λ r/r_cut) - e^-λ) / (1 - e^-λ)
 
+without the first, whose second derivative has a jump at the cutoff; those of the others have none.
+
 For every ordered pair of elements two kinds of functions are fitted:
 
     R_n(r)                                                             the radial functions of the products
@@ -10,7 +12,8 @@ For every ordered pair of elements two kinds of functions are fitted:
 
 with as many g_k as make the error of the fit smaller than that of the splines by which programs tabulate them.
 V_pair and V_ZBL diverge as r → 0, the g_k do not: below a shortest distance they are continued by a finite repulsion.
-V_ZBL, and a part whose cutoff is shorter than the other's, have a jump in a derivative, which a sum of g_k rounds off.
+V_ZBL, and a part whose cutoff is shorter than the other's, have a jump in the third derivative, which a sum of g_k
+rounds off.
 """
 
 from __future__ import annotations
@@ -156,7 +159,7 @@ class RadialProblem:
         )
 
     def _least_squares(self, base: GBase) -> FloatArray:
-        """Coefficients of envelope · T_k [k, n_max + 2]."""
+        """Coefficients of envelope · (T_k - 1) [k, n_max + 2]."""
         outside, inside = base.nodes(self.shortest, self.cutoff, 4 * base.n), base.nodes(0.0, self.shortest, 2 * base.n)
         g = [base.values_and_slopes(r)[0] for r in (outside, inside)]
         f = [self.target(torch.as_tensor(r)).numpy() for r in (outside, inside)]
@@ -176,27 +179,31 @@ class RadialProblem:
 
 @dataclass(frozen=True)
 class GBase:
-    """The functions g_k, by way of envelope · T_k with ½ (1 + cos πr/r_cut) as envelope."""
+    """The functions g_k for k > 0, by way of envelope · (T_k - 1) with ½ (1 + cos πr/r_cut) as envelope.
+
+    Attributes:
+        n: number of g_k, with the first.
+    """
 
     cutoff: float
     stretch: float
     n: int
 
     def values_and_slopes(self, r: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Envelope · T_k(x(r)) for k < n, and its derivative in 1/Å [n_points, n]."""
+        """Envelope · (T_k(x(r)) - 1) for 0 < k < n, and its derivative in 1/Å [n_points, n - 1]."""
         x, slope = self._coordinate(r)
         values, slopes = [np.ones_like(x), x], [np.zeros_like(x), np.ones_like(x)]
         for _ in range(self.n - 2):
             slopes.append(2 * values[-1] + 2 * x * slopes[-1] - slopes[-2])
             values.append(2 * x * values[-1] - values[-2])
-        t, t_slope = np.stack(values, axis=1), np.stack(slopes, axis=1) * slope[:, None]
+        t, t_slope = np.stack(values[1:], axis=1) - 1, np.stack(slopes[1:], axis=1) * slope[:, None]
         envelope = 0.5 * (1 + np.cos(math.pi * r / self.cutoff))[:, None]
         envelope_slope = -0.5 * math.pi / self.cutoff * np.sin(math.pi * r / self.cutoff)[:, None]
         return envelope * t, envelope * t_slope + envelope_slope * t
 
     def in_format(self, b: FloatArray) -> FloatArray:
-        """Coefficients of g_k from those of envelope · T_k [n, …]: T_k = 1 - 2 · ½ (1 - T_k)."""
-        return np.vstack([b.sum(axis=0), -2 * b[1:]])
+        """Coefficients of g_k [n, …] from those of envelope · (T_k - 1) = -2 · envelope · ½ (1 - T_k)."""
+        return np.vstack([np.zeros_like(b[:1]), -2 * b])
 
     def nodes(self, start: float, end: float, count: int) -> FloatArray:
         """Distances between start and end whose x are Chebyshev nodes [count]."""

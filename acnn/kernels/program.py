@@ -33,7 +33,7 @@ from acnn.kernels.monomials import Split, shared_splits
 from acnn.kernels.tiles import Tiles, tile
 from acnn.sealed import safetensors_header
 
-PROGRAM_VERSION = 1
+PROGRAM_VERSION = 2
 COMPLEX_TILE, REAL_TILE = 4, 6
 
 Arrays = dict[str, NDArray[Any]]
@@ -265,12 +265,12 @@ def element_arrays(basis: ACEBasis, z: int) -> Arrays:
 
 
 def _transforms(radial: RadialBasis, z: int) -> FloatArray:
-    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut for every neighbor element [n_elements, 8]."""
+    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift for every neighbor element [n_elements, 7]."""
     return np.array([transform_row(r0, radial.cutoff, radial.p, radial.q) for r0 in radial.r0[z].tolist()])
 
 
 def transform_row(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
-    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut."""
+    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift."""
     amplitude, s = agnesi_amplitude(p, q), cutoff / r0
     y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
-    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut), s
+    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut)

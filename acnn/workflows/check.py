@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import ase
@@ -29,7 +29,7 @@ ENERGY_JUMP_LIMIT = 1e-6
 FORCE_JUMP_LIMIT = 1e-5
 """eV/Å, when an atom crosses the cutoff."""
 CURVATURE_JUMP_LIMIT = 1e-3
-"""eV/Å², when an atom crosses the cutoff of a network; linear models are only once differentiable there."""
+"""eV/Å², when an atom crosses the cutoff."""
 CUTOFF_STEP = 1e-4
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
 REPULSIVE_RANGE = (0.3, 0.65)
@@ -141,11 +141,7 @@ def _isolated_atoms(potential: Potential) -> Iterator[CheckResult]:
 def _smoothness(potential: Potential) -> list[CheckResult]:
     """Measure jumps of energy, force and second derivative when an atom comes within the cutoff of a small cluster."""
     jumps = {f"{b} reaches {a}": _jumps(potential, a, b) for a, b in itertools.product(potential.elements, repeat=2)}
-    curvature = max(jump[2] for jump in jumps.values())
-    energy = _largest("energy at the cutoff", ((j[0], w) for w, j in jumps.items()), "eV", ENERGY_JUMP_LIMIT)
-    note = f"the second derivative jumps by up to {curvature:.1e} eV/Å²"
-    force = _largest("force at the cutoff", ((j[1], w) for w, j in jumps.items()), "eV/Å", FORCE_JUMP_LIMIT, note)
-    return [energy, force, *_network_smoothness(potential)]
+    return [*_largest_jumps("{} at the cutoff", jumps), *_network_smoothness(potential)]
 
 
 def _network_smoothness(potential: Potential) -> list[CheckResult]:
@@ -159,11 +155,19 @@ def _network_smoothness(potential: Potential) -> list[CheckResult]:
         for k, part in networks.items()
         for a, b in itertools.product(potential.elements, repeat=2)
     }
-    names = ("energy", "force", "second derivative")
-    limits = (ENERGY_JUMP_LIMIT, FORCE_JUMP_LIMIT, CURVATURE_JUMP_LIMIT)
+    return _largest_jumps("network: {} at its cutoff", jumps)
+
+
+def _largest_jumps(name: str, jumps: Mapping[str, tuple[float, float, float]]) -> list[CheckResult]:
+    """Return the largest of energy, force and second derivative, whose names go into ``name``, over where they were found."""
+    kinds = (
+        ("energy", "eV", ENERGY_JUMP_LIMIT),
+        ("force", "eV/Å", FORCE_JUMP_LIMIT),
+        ("second derivative", "eV/Å²", CURVATURE_JUMP_LIMIT),
+    )
     return [
-        _largest(f"network: {name} at its cutoff", ((j[k], w) for w, j in jumps.items()), unit, limit)
-        for k, (name, unit, limit) in enumerate(zip(names, ("eV", "eV/Å", "eV/Å²"), limits, strict=True))
+        _largest(name.format(kind), ((jump[k], where) for where, jump in jumps.items()), unit, limit)
+        for k, (kind, unit, limit) in enumerate(kinds)
     ]
 
 
@@ -237,12 +241,13 @@ def _compiled_kernel(potential: Potential, structures: list[ase.Atoms]) -> Itera
     yield _largest("compiled kernel = torch", figures, "", KERNEL_LIMIT)
 
 
-def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: float, note: str = "") -> CheckResult:
+def _largest(name: str, figures: Iterable[tuple[float, str]], unit: str, limit: float) -> CheckResult:
     """Return the result for the largest of the figures; NaN counts as the largest and fails."""
     values, places = zip(*figures, strict=True)
     worst = int(np.argmax(values))
-    seen = "; ".join(filter(None, [f"largest for {places[worst]}", note]))
-    return CheckResult(name, float(values[worst]), unit, limit, bool(values[worst] <= limit), seen)
+    return CheckResult(
+        name, float(values[worst]), unit, limit, bool(values[worst] <= limit), f"largest for {places[worst]}"
+    )
 
 
 def _describe(atoms: ase.Atoms) -> str:

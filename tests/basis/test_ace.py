@@ -94,12 +94,12 @@ def legendre(n: int, x: np.ndarray) -> np.ndarray:
 
 def many_body_radial(n: int, r: np.ndarray, r0: float, cutoff: float) -> np.ndarray:
     y, y_cut = agnesi(r, r0, 2, 4), agnesi(cutoff, r0, 2, 4)
-    return np.where(r < cutoff, y**2 * (y - y_cut) ** 2 * legendre(n, -1 + 2 * (y - y_cut) / (1 - y_cut)), 0.0)
+    return np.where(r < cutoff, (y - y_cut) ** 3 * legendre(n, -1 + 2 * (y - y_cut) / (1 - y_cut)), 0.0)
 
 
 def pair_radial(n: int, r: np.ndarray, r0: float, cutoff: float) -> np.ndarray:
     y, y_cut = agnesi(r, r0, 1, 3), agnesi(cutoff, r0, 1, 3)
-    envelope = r0 / r - r0 / cutoff + (r0 / cutoff) ** 2 * (r - cutoff) / r0
+    envelope = r0 / r * (1 - r / cutoff) ** 3
     return np.where(r < cutoff, envelope * legendre(n, -1 + 2 * (y - y_cut) / (1 - y_cut)), 0.0)
 
 

@@ -90,7 +90,7 @@ def test_products_of_radial_functions(ns, jacobi):
     functions = radial(r, pair, pair).numpy()
     product = math.prod(functions[:, n - 1] for n in ns)
     coefficients = RadialProducts(radial, r0).expand(ns)
-    assert len(coefficients) == sum(n - 1 for n in ns) + 4 * (len(ns) - 1) + 1
+    assert len(coefficients) == sum(n - 1 for n in ns) + 3 * (len(ns) - 1) + 1
     assert abs(coefficients[-1]) > 0
     found = functions[:, : len(coefficients)] @ coefficients
     np.testing.assert_allclose(found, product, rtol=0, atol=EXPANSION_ACCURACY * np.abs(product).max())

@@ -47,21 +47,21 @@ class Oracle:
 
     def transformed(self, name: str, s: int) -> tuple[np.ndarray, ...]:
         """y, x and r/r0 of all distances, and the constants, for neighbors of element s."""
-        inverse_r0, a, p, q, y_cut, scale, shift, s_cut = self.own(name)[s]
+        inverse_r0, a, p, q, y_cut, scale, shift = self.own(name)[s]
         ratio = self.r * inverse_r0
         y = 1 / (1 + a * ratio**q / (1 + ratio ** (q - p)))
-        return y, scale * y + shift, ratio, y_cut, s_cut
+        return y, scale * y + shift, ratio, y_cut
 
     def radial(self, s: int) -> np.ndarray:
         """R_n of neighbors of element s, zero elsewhere [n_max, n]."""
-        y, x, _, y_cut, _ = self.transformed("transforms", s)
+        y, x, _, y_cut = self.transformed("transforms", s)
         inside = (self.neighbors == s) & (self.r < self.arrays["cutoffs"][0])
-        return np.where(inside, y**2 * (y - y_cut) ** 2, 0.0) * self.polynomials("recurrence", x, self.n_max)
+        return np.where(inside, (y - y_cut) ** 3, 0.0) * self.polynomials("recurrence", x, self.n_max)
 
     def pair_radial(self, s: int) -> np.ndarray:
-        _, x, ratio, _, s_cut = self.transformed("pair_transforms", s)
+        _, x, ratio, _ = self.transformed("pair_transforms", s)
         inside = (self.neighbors == s) & (self.r < self.arrays["cutoffs"][1])
-        envelope = np.where(inside, 1 / ratio - 1 / s_cut + (ratio - s_cut) / s_cut**2, 0.0)
+        envelope = np.where(inside, (1 - self.r / self.arrays["cutoffs"][1]) ** 3 / ratio, 0.0)
         return envelope * self.polynomials("pair_recurrence", x, self.n_pair)
 
     def densities(self, f: np.ndarray) -> None:
@@ -261,8 +261,8 @@ def test_arrays_are_what_the_kernel_reads(model_of):
 
 def test_a_program_of_another_version_is_told(model_of, monkeypatch):
     content = model_of().program().to_bytes()
-    monkeypatch.setattr("acnn.kernels.program.PROGRAM_VERSION", 2)
-    with pytest.raises(ValueError, match="program version 1, but this acnn executes 2"):
+    monkeypatch.setattr("acnn.kernels.program.PROGRAM_VERSION", 3)
+    with pytest.raises(ValueError, match="program version 2, but this acnn executes 3"):
         Program.from_bytes(content)
 
 

@@ -52,7 +52,7 @@ def pair_function(n: int, r: float, r0: float, cutoff: float) -> float:
     def y(x: float) -> float:
         return 1 / (1 + 2 / 7 * (x / r0) ** 3 / (1 + (x / r0) ** 2))
 
-    envelope = r0 / r - r0 / cutoff + (r0 / cutoff) ** 2 * (r - cutoff) / r0
+    envelope = r0 / r * (1 - r / cutoff) ** 3
     x = -1 + 2 * (y(r) - y(cutoff)) / (1 - y(cutoff))
     return envelope * math.sqrt(2 * n - 1) * float(scipy.special.eval_legendre(n - 1, x))
 

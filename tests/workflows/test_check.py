@@ -36,7 +36,7 @@ class ForceStepsAtTheCutoff(Pairs):
 
 
 class CurvatureStepsAtTheCutoff(Pairs):
-    """By ½ eV/Å², which is allowed: energy and force are continuous."""
+    """By ½ eV/Å²; energy and force are continuous."""
 
     def pair_energies(self, r):
         return super().pair_energies(r) + 0.25 * (self.cutoff - r) ** 2
@@ -131,6 +131,7 @@ def test_every_aspect_is_reported(linear):
         "isolated atom = E0",
         "energy at the cutoff",
         "force at the cutoff",
+        "second derivative at the cutoff",
         "dimer C-C repulsive",
         "dimer C-Si repulsive",
         "dimer Si-Si repulsive",
@@ -184,6 +185,7 @@ def test_a_good_pair_potential_passes():
         ),
         (DoubleVirial(), {"virial = -dE/dε"}),
         (Anisotropic(), {"invariance: rotation", "invariance: reflection"}),
+        (CurvatureStepsAtTheCutoff(), {"second derivative at the cutoff"}),
         (ForceStepsAtTheCutoff(), {"force at the cutoff"}),
         (EnergyStepsAtTheCutoff(), {"energy at the cutoff"}),
         (AttractiveCore(), {"dimer C-C repulsive"}),
@@ -224,7 +226,7 @@ def test_figures_have_their_size():
     assert results["force at the cutoff"].figure == pytest.approx(1e-3, rel=1e-3)
     results = {result.name: result for result in check_model(CurvatureStepsAtTheCutoff())}
     assert results["force at the cutoff"].passed
-    assert "jumps by up to 5.0e-01 eV/Å²" in results["force at the cutoff"].note
+    assert results["second derivative at the cutoff"].figure == pytest.approx(0.5, rel=1e-3)
     results = {result.name: result for result in check_model(EnergyStepsAtTheCutoff())}
     assert results["energy at the cutoff"].figure == pytest.approx(1e-4, rel=1e-3)
     dimer = results["dimer C-C repulsive"]

@@ -36,12 +36,10 @@ std::vector<int32_t> element_index_of(const Arrays &arrays) {
 template <class T>
 std::vector<Transform<T>> transforms_of(const std::vector<double> &source) {
     std::vector<Transform<T>> rows;
-    for (size_t i = 0; i + 8 <= source.size(); i += 8) {
+    for (size_t i = 0; i + 7 <= source.size(); i += 7) {
         const auto at = [&](int k) { return (T)source[i + k]; };
-        const double cut = source[i + 7];
         rows.push_back(
-            {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), (T)(1 / source[i]), (T)(1 / cut),
-             (T)(1 / (cut * cut))});
+            {at(0), at(1), at(2), at(3), at(4), at(5), at(6), (T)(1 / source[i])});
     }
     return rows;
 }

@@ -23,7 +23,7 @@ struct Arrays {
 // Element of every atomic number, -1 for those that are not in the program.
 std::vector<int32_t> element_index_of(const Arrays &arrays);
 
-// Transforms from rows of 1/r0, a, p, q, y_cut, x_scale, x_shift, s_cut.
+// Transforms from rows of 1/r0, a, p, q, y_cut, x_scale, x_shift.
 template <class T>
 std::vector<Transform<T>> transforms_of(const std::vector<double> &source);
 

@@ -10,8 +10,8 @@ namespace acnn {
 // y(r) = 1 / (1 + a s^q / (1 + s^(q-p))), s = r / r0, and x = x_scale y + x_shift in [-1, 1].
 template <class T>
 struct Transform {
-    T inverse_r0, amplitude, p, q, y_cut, x_scale, x_shift, s_cut;
-    T r0, inverse_s_cut, tilt;  // 1 / inverse_r0, 1 / s_cut, 1 / s_cut²
+    T inverse_r0, amplitude, p, q, y_cut, x_scale, x_shift;
+    T r0;  // 1 / inverse_r0
 };
 
 // P_{n+1} = (u x - v) P_n - w P_{n-1}

@@ -59,17 +59,17 @@ inline void sum_series(const Recurrence<T> &recurrence, const Series<T> &f, Vec<
     derivative += sum_slope;
 }
 
-// The densities' R_n, with the envelope y² (y - y_cut)², zero in lanes without a neighbor.
+// The densities' R_n, with the envelope (y - y_cut)³, zero in lanes without a neighbor.
 template <class T>
 inline Series<T> shaped_series(
     const ElementProgram<T> &element, int neighbor, Vec<T> y, Vec<T> y_slope, Vec<T> mask, Vec<T> *kept,
     Vec<T> *kept_slope) {
     const Transform<T> &t = element.transforms[neighbor];
-    const Vec<T> excess = y - t.y_cut, root = y * excess * mask;
+    const Vec<T> excess = (y - t.y_cut) * mask, square = excess * excess;
     return {t.x_scale * y + t.x_shift,
             t.x_scale * y_slope,
-            root * root,
-            2 * root * (excess + y) * y_slope,
+            square * excess,
+            3 * square * y_slope,
             element.n_radial[neighbor],
             kept,
             kept_slope,
@@ -77,18 +77,19 @@ inline Series<T> shaped_series(
             element.scalar_coefficients + neighbor * element.n_scalar};
 }
 
-// The pair part's R_n, with the envelope 1/s - 1/s_cut + (s - s_cut) / s_cut².
+// The pair part's R_n, with the envelope r0/r (1 - r/r_cut)³.
 template <class T>
 inline Series<T> pair_series(
     const Program<T> &program, const ElementProgram<T> &element, int neighbor, Vec<T> r, Vec<T> inverse, Vec<T> y,
     Vec<T> y_slope, Vec<T> mask) {
     const Transform<T> &t = element.pair_transforms[neighbor];
     mask = r < program.pair_cutoff ? mask : Vec<T>{};
-    const Vec<T> inverse_s = inverse * t.r0;
+    const T per_cutoff = 1 / program.pair_cutoff;
+    const Vec<T> left = 1 - r * per_cutoff, tail = mask * (left * left) * (t.r0 * inverse);
     return {t.x_scale * y + t.x_shift,
             t.x_scale * y_slope,
-            mask * (inverse_s - t.inverse_s_cut + (r * t.inverse_r0 - t.s_cut) * t.tilt),
-            mask * (t.inverse_r0 * (t.tilt - inverse_s * inverse_s)),
+            tail * left,
+            -tail * (3 * per_cutoff + left * inverse),
             0,
             nullptr,
             nullptr,
