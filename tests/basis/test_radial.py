@@ -117,10 +117,7 @@ def scipy_radial(r: np.ndarray, r0: float, cutoff: float, n_max: int, p: float, 
 
     y, y_cut = transform(r), transform(cutoff)
     x = -1 + 2 * (y - y_cut) / (1 - y_cut)
-    if envelope == "polynomial":
-        f = (y - y_cut) ** 3
-    else:
-        f = r0 / r * (1 - r / cutoff) ** 3
+    f = (y - y_cut) ** 3 if envelope == "polynomial" else r0 / r * (1 - r / cutoff) ** 3
     columns = [f * math.sqrt(2 * n + 1) * scipy.special.eval_legendre(n, x) for n in range(n_max)]
     return np.where((r < cutoff)[:, None], np.stack(columns, axis=1), 0.0)
 

@@ -167,6 +167,17 @@ def test_the_file_has_the_energies_of_the_model(tmp_path: Path, name: str) -> No
     assert report.fit_error.radial < 1e-7
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_second_derivatives_are_continuous_at_the_cutoff(tmp_path: Path, name: str) -> None:
+    """½ (1 + cos πr/r_cut) alone is C¹, times ½ (1 - T_k) it is C²."""
+    save_yace(random_model(seed=1, **CASES[name]), tmp_path / "m.yace")
+    content = Reader(tmp_path / "m.yace").content
+    for bond in content["bonds"].values():
+        assert not np.array(bond["radcoefficients"])[..., 0].any()
+    for functions in content["functions"].values():
+        assert not [f for f in functions if f["rank"] == 1 and f["ns"] == [1] and any(f["ctildes"])]
+
+
 @pytest.mark.parametrize("name", ROUNDED)
 def test_of_two_cutoffs_the_shorter_is_rounded_off_and_said(tmp_path: Path, name: str) -> None:
     model = random_model(seed=1, **ROUNDED[name])
