@@ -159,7 +159,7 @@ def _network_smoothness(potential: Potential) -> list[CheckResult]:
 
 
 def _largest_jumps(name: str, jumps: Mapping[str, tuple[float, float, float]]) -> list[CheckResult]:
-    """Return the largest of energy, force and second derivative, whose names go into ``name``, over where they were found."""
+    """Return the largest jumps of energy, force and second derivative, whose names go into ``name``."""
     kinds = (
         ("energy", "eV", ENERGY_JUMP_LIMIT),
         ("force", "eV/Å", FORCE_JUMP_LIMIT),

@@ -139,8 +139,8 @@ def test_errors_fall_as_the_basis_grows():
 
 
 def test_blr_generalizes_to_new_emt_structures():
-    train = [labeled_by_emt(atoms) for atoms in crystals(20, seed=7, alloyed=False)]
-    test = [labeled_by_emt(atoms) for atoms in crystals(5, seed=8, alloyed=False)]
+    train = [labeled_by_emt(atoms) for atoms in crystals(20, seed=17, alloyed=False)]
+    test = [labeled_by_emt(atoms) for atoms in crystals(5, seed=18, alloyed=False)]
     specification = BasisSpecification(elements=("Cu",), order=3, degree=7, cutoff=5.0)
     fit = fit_linear(specification, train, {"Cu": 0.0}, BLR(), AlgebraicPrior(), repulsion_weight=0.3)
     errors = evaluate(fit.model, test).as_dict()["total"]
