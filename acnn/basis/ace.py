@@ -24,7 +24,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor, nn
 
 from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
-from acnn.basis.contraction import RadialProducts
+from acnn.basis.polynomials import AgnesiPolynomials
 from acnn.basis.products import CoupledProducts, DensityTable, ProductTree, couple
 from acnn.basis.purification import ProductSums
 from acnn.basis.radial import RadialBasis
@@ -130,24 +130,17 @@ class ACEBasis(nn.Module):
         super().__init__()
         self.specification = specification
         self.elements = specification.elements
-        r0 = specification.bond_length_matrix()
         multisets = [specification.multisets(e) for e in self.elements]
-        sums = [self._product_sums(chosen, r0[z]) for z, chosen in enumerate(multisets)]
+        radial, formulation = many_body_radial(specification, 1), specification.formulation
+        sums = [ProductSums(formulation, chosen, radial, z) for z, chosen in enumerate(multisets)]
         channels = self._channels(sums)
         shaped = {c for order, of_order in channels.items() if order > 1 for c in of_order}
         everything = set().union(*channels.values())
         self.l_max = max((c.l for c in everything), default=0)
         self.n_shaped = max((c.n for c in shaped), default=1)
         self.n_max = max((c.n for c in everything), default=1)
-        self.radial = self._many_body_radial(r0, self.n_max)
-        self.pair_radial = RadialBasis(
-            r0,
-            specification.pair_cutoff or specification.cutoff,
-            specification.n_pair_functions,
-            *specification.pair_transform,
-            "coulomb",
-            specification.jacobi,
-        )
+        self.radial = many_body_radial(specification, self.n_max)
+        self.pair_radial = pair_radial(specification)
         self.table = DensityTable(sorted((c.z, c.n, c.l) for c in everything))
         self._register_tables()
         self._blocks = nn.ModuleList()
@@ -162,15 +155,6 @@ class ACEBasis(nn.Module):
                 self.pair_columns[pair] = slice(offset, offset + specification.n_pair_functions)
                 offset += specification.n_pair_functions
         self.n_functions = offset
-
-    def _product_sums(self, multisets: list[Multiset], r0: list[float]) -> ProductSums:
-        """Return the functions of a center element, given r0 (Å) for every neighbor element."""
-        radial = [RadialProducts(self._many_body_radial([[length]], 1), length) for length in r0]
-        return ProductSums(self.specification.formulation, multisets, radial)
-
-    def _many_body_radial(self, r0: list[list[float]], n_max: int) -> RadialBasis:
-        s = self.specification
-        return RadialBasis(r0, s.cutoff, n_max, *s.transform, "polynomial", s.jacobi)
 
     @staticmethod
     def _channels(sums: list[ProductSums]) -> dict[int, set[Channel]]:
@@ -287,6 +271,17 @@ class ACEBasis(nn.Module):
         element_i, element_j, kind = self.pair_kinds(graph)
         distance = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
         return self.pair_radial(distance, element_i, element_j), kind
+
+
+def many_body_radial(s: BasisSpecification, n_max: int) -> RadialBasis:
+    """Make R_n of the densities for n ≤ n_max, which purification makes larger than a specification says."""
+    return AgnesiPolynomials(s.bond_length_matrix(), s.cutoff, n_max, *s.transform, "polynomial", s.jacobi)
+
+
+def pair_radial(s: BasisSpecification) -> RadialBasis:
+    """Make R^pair_n."""
+    cutoff, n_max = s.pair_cutoff or s.cutoff, s.n_pair_functions
+    return AgnesiPolynomials(s.bond_length_matrix(), cutoff, n_max, *s.pair_transform, "coulomb", s.jacobi)
 
 
 class UnsupportedElementError(ValueError):

@@ -2,8 +2,8 @@
 
     Π_t R_{n_t}(r) Y_{l_t m_t}(r̂) = Σ_n p_n R_n(r) · Σ_l g_l Y_{l, Σm}(r̂)
 
-Both sums are finite: the envelope is a polynomial in y, so n ≤ Σ(n_t - 1) + 3(k - 1) + 1 for k factors, and l ≤ Σ l_t.
-Gauss quadrature of sufficient degree gives p and g up to rounding.
+The radial basis gives p (`acnn.basis.radial.RadialBasis.product`). g has l ≤ Σ l_t, and Gauss
+quadrature of sufficient degree gives it up to rounding.
 """
 
 from __future__ import annotations
@@ -15,56 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import roots_jacobi, roots_legendre
+from scipy.special import roots_legendre
 
 from acnn.arrays import FloatArray, IntArray
 from acnn.basis.angular import harmonic_index, spherical_harmonics
 from acnn.basis.coupling import Channels, coupling_coefficients
-from acnn.basis.radial import RadialBasis, agnesi, jacobi_polynomials
 
 Partition = tuple[tuple[int, ...], ...]
 """Positions of the factors of a product, grouped into blocks that share a neighbor."""
 
-ENVELOPE_DEGREE = 3
 NEGLIGIBLE = 1e-12
 """Coupling coefficients are of order 1 or, where a selection rule forbids them, rounding errors."""
-
-
-class RadialProducts:
-    """Π_t R_{n_t} in terms of R_n for one pair of elements.
-
-    Args:
-        radial: the radial functions, with the polynomial envelope.
-        r0: of the pair, in Å.
-    """
-
-    def __init__(self, radial: RadialBasis, r0: float) -> None:
-        self._radial, self._r0 = radial, r0
-        self._known: dict[tuple[int, ...], FloatArray] = {}
-
-    def expand(self, ns: tuple[int, ...]) -> FloatArray:
-        """Return p_n, n = 1 …, of the product of the functions with indices n_t, in any order."""
-        key = tuple(sorted(ns))
-        if key not in self._known:
-            self._known[key] = self._expand(key)
-        return self._known[key]
-
-    def _expand(self, ns: tuple[int, ...]) -> FloatArray:
-        degree = sum(n - 1 for n in ns) + ENVELOPE_DEGREE * (len(ns) - 1) + 1
-        nodes, polynomials, projector = _jacobi_quadrature(degree, *self._radial.jacobi)
-        cutoff = torch.tensor(self._radial.cutoff, dtype=torch.float64)
-        y_cut = float(agnesi(cutoff, self._r0, self._radial.p, self._radial.q))
-        y = y_cut + (nodes + 1) * (1 - y_cut) / 2
-        envelopes = (y - y_cut) ** (ENVELOPE_DEGREE * (len(ns) - 1))
-        return projector @ (envelopes * math.prod(polynomials[n - 1] for n in ns))
-
-
-@functools.cache
-def _jacobi_quadrature(degree: int, alpha: float, beta: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return nodes, P_n at the nodes [degree, n_nodes], and the projector onto P_n, exact up to P_degree."""
-    nodes, weights = roots_jacobi(degree + 1, alpha, beta)
-    polynomials = jacobi_polynomials(torch.as_tensor(nodes), degree, alpha, beta).numpy().T
-    return nodes, polynomials, polynomials * (weights / weights.sum())
 
 
 @dataclass(frozen=True)

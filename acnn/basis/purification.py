@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from acnn.arrays import FloatArray
-from acnn.basis.contraction import ContractedCoupling, Partition, RadialProducts, contracted_coupling
+from acnn.basis.contraction import ContractedCoupling, Partition, contracted_coupling
 from acnn.basis.coupling import n_invariants
 from acnn.basis.products import DensityTable, Terms
+from acnn.basis.radial import RadialBasis
 from acnn.basis.specification import Channel, Multiset, grouped
 
 
@@ -82,11 +83,12 @@ class ProductSums:
     Args:
         formulation: "pure2b", "self_interacting" or "canonical".
         multisets: those of the functions.
-        radial: products of radial functions, by neighbor element.
+        radial: the radial functions.
+        center: index of the element.
     """
 
-    def __init__(self, formulation: str, multisets: Sequence[Multiset], radial: Sequence[RadialProducts]) -> None:
-        self._formulation, self._multisets, self._radial = formulation, multisets, radial
+    def __init__(self, formulation: str, multisets: Sequence[Multiset], radial: RadialBasis, center: int) -> None:
+        self._formulation, self._multisets, self._radial, self._center = formulation, multisets, radial, center
 
     @property
     def n_functions(self) -> int:
@@ -141,7 +143,7 @@ class ProductSums:
     def _of_block(self, block: Sequence[Channel]) -> FloatArray:
         if len(block) == 1:
             return np.ones(1)
-        return self._radial[block[0].z].expand(tuple(channel.n for channel in block))
+        return self._radial.product(self._center, block[0].z, tuple(channel.n for channel in block))
 
 
 def _terms(c: _Contraction, table: DensityTable) -> Terms:

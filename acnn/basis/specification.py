@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from acnn.basis.counting import BasisSize, many_body_size
 from acnn.basis.coupling import Channels, n_invariants
-from acnn.basis.radial import agnesi_amplitude, bond_length
+from acnn.basis.polynomials import agnesi_amplitude
+from acnn.basis.radial import bond_length
 from acnn.strict import Strict, one_or_listed, shown
 
 MAX_ORDER = 5

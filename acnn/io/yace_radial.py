@@ -232,7 +232,7 @@ def weighted_least_squares(g: list[FloatArray], f: list[FloatArray], tolerance_i
 
 def radial_target(model: LinearACE, bond: Bond, shortest: float) -> Target:
     """The functions to be fitted, continued below ``shortest`` (Å) where they diverge."""
-    basis, device = model.basis, model.basis.radial.r0.device
+    basis, device = model.basis, model.basis.numbers.device
     z_i, z_j = (torch.tensor(element, device=device) for element in bond)
     c_alone, c_pair = _order_one(model, bond), _pair_coefficients(model, bond)
 

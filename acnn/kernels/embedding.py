@@ -24,23 +24,21 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from acnn.arrays import FloatArray
-from acnn.basis.radial import INNER_WIDTH
+from acnn.basis.radial import INNER_WIDTH, RadialBasis
 from acnn.graph import AtomicGraph
 from acnn.kernels.compiled_kernel import CompiledKernel, PairArrays, element_errors
 from acnn.kernels.loading import n_threads
-from acnn.kernels.program import Program, legendre_constants, polynomial_recurrence, transform_row
+from acnn.kernels.program import Program, legendre_constants
+from acnn.kernels.radial import radial_arrays, recurrence
 
 
 def compile_embedding(
     elements: tuple[str, ...],
-    cutoff: float,
-    r0: FloatArray,
+    radial: RadialBasis,
     inner: FloatArray,
-    transform: tuple[float, float],
     *,
     l_max: int,
     channels: int,
-    radial_functions: int,
     heads: int,
     layers: int,
     terms: NDArray[Any],
@@ -52,9 +50,8 @@ def compile_embedding(
 
     Args:
         elements: chemical symbols by ascending atomic number.
-        r0: r0 of the Agnesi transform in Å [n_elements, n_elements], by center and neighbor.
-        inner: inner cutoffs in Å, likewise, 0 for none.
-        transform: its exponents p, q.
+        radial: the radial functions.
+        inner: inner cutoffs in Å [n_elements, n_elements], by center and neighbor, 0 for none.
         terms: (v, a1, a2, a3) of the invariants of three densities [n_terms, 4], v ascending from 0; may be empty.
         coefficients: those of the terms [n_terms].
         products: (v, a, a1, a2) of the products of two densities that attention sees [n, 4], sorted; may be empty.
@@ -68,14 +65,15 @@ def compile_embedding(
     components, product_start = np.unique(products[:, :2], axis=0, return_index=True)
     if (np.diff(product_start) < 0).any():
         raise ValueError("products must be sorted by their coupling and component")
-    sizes = (len(elements), l_max, channels, radial_functions, heads, layers)
+    sizes = (len(elements), l_max, channels, radial.n_max, heads, layers)
+    pairs = [(a, b) for a in range(len(elements)) for b in range(len(elements))]
     arrays = {
         "sizes": np.array(sizes, dtype=np.int32),
         "numbers": np.array([atomic_numbers[e] for e in elements], dtype=np.int32),
-        "cutoff": np.array([cutoff]),
-        "recurrence": polynomial_recurrence(radial_functions, (0.0, 0.0)),
+        "cutoff": np.array([radial.cutoff]),
+        "recurrence": recurrence(radial, "even"),
+        **radial_arrays(radial, pairs, "even"),
         "harmonics": np.array([_harmonic_constants(l, m) for l in range(l_max + 1) for m in range(l + 1)]).T.copy(),
-        "transforms": np.array([transform_row(float(distance), cutoff, *transform) for distance in np.ravel(r0)]),
         "inner": np.stack([np.ravel(inner), INNER_WIDTH * np.ravel(inner)]),
         "inverse_root": 1 / np.sqrt(2 * np.arange(l_max + 1) + 1),
         "term_start": np.searchsorted(terms[:, 0], np.arange(n_invariants + 1)).astype(np.int32),
@@ -86,7 +84,7 @@ def compile_embedding(
         "product_factors": np.ascontiguousarray(products[:, 2:], dtype=np.int32),
         "product_coefficients": np.asarray(product_coefficients, dtype=float),
     }
-    return Program("embedding", elements, cutoff, arrays)
+    return Program("embedding", elements, radial.cutoff, arrays)
 
 
 def _harmonic_constants(l: int, m: int) -> tuple[float, float, float]:

@@ -27,9 +27,9 @@ from safetensors.numpy import load, save
 
 from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
-from acnn.basis.radial import RadialBasis, agnesi_amplitude, jacobi_recurrence
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Split, shared_splits
+from acnn.kernels.radial import radial_arrays, recurrence
 from acnn.kernels.tiles import Tiles, tile
 from acnn.sealed import safetensors_header
 
@@ -213,18 +213,11 @@ def shared_arrays(basis: ACEBasis, zbl_reach: float | None = None) -> Arrays:
         "tile_sizes": np.array([COMPLEX_TILE, REAL_TILE], dtype=np.int32),
         "numbers": np.array([atomic_numbers[e] for e in basis.elements], dtype=np.int32),
         "cutoffs": np.array([specification.cutoff, pair_cutoff, max(specification.largest_cutoff, zbl_reach or 0.0)]),
-        "recurrence": polynomial_recurrence(basis.n_max, specification.jacobi),
-        "pair_recurrence": polynomial_recurrence(n_pair, specification.jacobi),
+        "recurrence": recurrence(basis.radial, "polynomial"),
+        "pair_recurrence": recurrence(basis.pair_radial, "coulomb"),
         "harmonics": np.array([legendre_constants(l, m) for l, m in n_harmonics]).T.copy(),
         "zbl": _zbl_constants(basis),
     }
-
-
-def polynomial_recurrence(n_max: int, jacobi: tuple[float, float]) -> FloatArray:
-    """Return u, v, w [3, n_max] of P_{n+1} = (u x - v) P_n - w P_{n-1}."""
-    diagonal, off = (np.array(values) for values in jacobi_recurrence(max(1, n_max), *jacobi))
-    below = np.concatenate([[0.0], off[:-1]])
-    return np.stack([1 / off, diagonal / off, below / off])
 
 
 def legendre_constants(l: int, m: int) -> tuple[float, float, float]:
@@ -257,20 +250,7 @@ def _zbl_constants(basis: ACEBasis) -> FloatArray:
 
 
 def element_arrays(basis: ACEBasis, z: int) -> Arrays:
-    """Return the distance transforms of one center element."""
-    return {
-        "transforms": _transforms(basis.radial, z),
-        "pair_transforms": _transforms(basis.pair_radial, z),
-    }
-
-
-def _transforms(radial: RadialBasis, z: int) -> FloatArray:
-    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift for every neighbor element [n_elements, 7]."""
-    return np.array([transform_row(r0, radial.cutoff, radial.p, radial.q) for r0 in radial.r0[z].tolist()])
-
-
-def transform_row(r0: float, cutoff: float, p: float, q: float) -> tuple[float, ...]:
-    """Return 1/r0, a, p, q, y_cut, x_scale, x_shift."""
-    amplitude, s = agnesi_amplitude(p, q), cutoff / r0
-    y_cut = 1 / (1 + amplitude * s**q / (1 + s ** (q - p)))
-    return 1 / r0, amplitude, p, q, y_cut, 2 / (1 - y_cut), -(1 + y_cut) / (1 - y_cut)
+    """Return the radial functions of one center element."""
+    pairs = [(z, neighbor) for neighbor in range(len(basis.elements))]
+    many_body = radial_arrays(basis.radial, pairs, "polynomial")
+    return many_body | radial_arrays(basis.pair_radial, pairs, "coulomb", "pair_")

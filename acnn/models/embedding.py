@@ -33,7 +33,8 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from acnn.basis.radial import agnesi, jacobi_polynomials, seen_distance
+from acnn.basis.polynomials import AgnesiPolynomials
+from acnn.basis.radial import RadialBasis, seen_distance
 from acnn.basis.triples import coupled_degrees, density_products, product_degrees, real_harmonics, triple_products
 from acnn.graph import AtomicGraph
 from acnn.models.network_specification import NetworkSpecification
@@ -123,10 +124,14 @@ def radial_table(s: NetworkSpecification) -> RadialTable:
     return RadialTable(len(s.elements), shape, s.mixed_elements, deviation, factors)
 
 
+def embedding_radial(s: NetworkSpecification) -> RadialBasis:
+    """Make R_n as functions of the distance that is seen."""
+    return AgnesiPolynomials(s.bond_length_matrix(), s.cutoff, s.radial_functions, *TRANSFORM, "even")
+
+
 class Embedding(nn.Module):
     """Invariants D [n_centers, n_invariants] of a graph."""
 
-    r0: Tensor
     inner: Tensor
     triples: Tensor
     triple_coefficients: Tensor
@@ -144,7 +149,7 @@ class Embedding(nn.Module):
         terms, coefficients = density_products(s.l_max if s.products else 0)
         self.register_buffer("products", torch.as_tensor(terms, dtype=torch.int64), persistent=False)
         self.register_buffer("product_coefficients", torch.as_tensor(coefficients), persistent=False)
-        self.register_buffer("r0", torch.tensor(s.bond_length_matrix(), dtype=torch.float64), persistent=False)
+        self.radial = embedding_radial(s)
         self.register_buffer("inner", torch.tensor(s.inner_cutoff_matrix(), dtype=torch.float64), persistent=False)
         self.n_triples = len(coupled_degrees(s.l_max)) if s.order > 2 else 0
 
@@ -192,12 +197,8 @@ class Embedding(nn.Module):
 
     def _radial(self, r: Tensor, element_i: Tensor, element_j: Tensor) -> Tensor:
         """Return R_n [n_pairs, n]."""
-        s = self.specification
-        r0 = self.r0[element_i, element_j].to(r.dtype)
-        r = seen_distance(r, self.inner[element_i, element_j].to(r.dtype))
-        y, y_cut = agnesi(r, r0, *TRANSFORM), agnesi(torch.full_like(r0, s.cutoff), r0, *TRANSFORM)
-        polynomials = jacobi_polynomials((2 * y - 1 - y_cut) / (1 - y_cut), s.radial_functions)
-        return ((1 - (r / s.cutoff) ** 2).clamp(min=0) ** 3)[:, None] * polynomials
+        inner = self.inner[element_i, element_j].to(r.dtype)
+        return self.radial(seen_distance(r, inner), element_i, element_j)
 
     def _products(self, density: Tensor, couplings: Tensor) -> Tensor:
         """Return P [n_centers, (L + 1)², C] for S [n_couplings, C]."""

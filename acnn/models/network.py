@@ -21,7 +21,7 @@ from acnn.kernels.loading import runs_compiled
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.potentials import CompiledPotential, SumKernel
 from acnn.kernels.program import Program
-from acnn.models.embedding import TRANSFORM, Embedding
+from acnn.models.embedding import Embedding
 from acnn.models.features import SiteFeatures, features_by_torch
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
@@ -254,13 +254,10 @@ def embedding_program(embedding: Embedding) -> Program:
     s = embedding.specification
     return compile_embedding(
         s.elements,
-        s.cutoff,
-        np.array(s.bond_length_matrix()),
+        embedding.radial,
         np.array(s.inner_cutoff_matrix()),
-        TRANSFORM,
         l_max=s.l_max,
         channels=s.channels,
-        radial_functions=s.radial_functions,
         heads=s.heads,
         layers=s.layers,
         terms=embedding.triples.cpu().numpy(),

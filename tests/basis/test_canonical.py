@@ -13,11 +13,11 @@ from ase.data import atomic_numbers
 from scipy.spatial.transform import Rotation
 
 from acnn.basis.ace import ACEBasis
-from acnn.basis.contraction import RadialProducts, contracted_coupling
+from acnn.basis.contraction import contracted_coupling
 from acnn.basis.coupling import coupling_coefficients, n_invariants
 from acnn.basis.derivatives import BasisDerivatives
+from acnn.basis.polynomials import AgnesiPolynomials
 from acnn.basis.purification import partitions, weighted_partitions
-from acnn.basis.radial import RadialBasis
 from acnn.basis.specification import BasisSpecification, ElementOverride, Multiset, grouped
 from acnn.graph import AtomicGraph
 from acnn.neighbors import graph_from_pairs
@@ -85,11 +85,11 @@ def values(basis: ACEBasis, symbols: list[str], vectors: np.ndarray) -> np.ndarr
 @pytest.mark.parametrize("ns", [(3,), (1, 1), (2, 5), (4, 1, 3), (2, 2, 1, 3)])
 def test_products_of_radial_functions(ns, jacobi):
     r0, r = 2.4, torch.linspace(0.3, 5.2, 60, dtype=torch.float64)
-    radial = RadialBasis([[r0]], 5.0, sum(ns) + 4 * len(ns), 2.0, 4.0, "polynomial", jacobi)
+    radial = AgnesiPolynomials([[r0]], 5.0, sum(ns) + 4 * len(ns), 2.0, 4.0, "polynomial", jacobi)
     pair = torch.zeros(len(r), dtype=torch.int64)
     functions = radial(r, pair, pair).numpy()
     product = math.prod(functions[:, n - 1] for n in ns)
-    coefficients = RadialProducts(radial, r0).expand(ns)
+    coefficients = radial.product(0, 0, ns)
     assert len(coefficients) == sum(n - 1 for n in ns) + 3 * (len(ns) - 1) + 1
     assert abs(coefficients[-1]) > 0
     found = functions[:, : len(coefficients)] @ coefficients

@@ -11,15 +11,8 @@ import scipy.special
 import torch
 from torch import Tensor
 
-from acnn.basis.radial import (
-    RadialBasis,
-    agnesi,
-    agnesi_amplitude,
-    bond_length,
-    jacobi_polynomials,
-    seen_distance,
-    transform_lengths,
-)
+from acnn.basis.polynomials import AgnesiPolynomials, agnesi, agnesi_amplitude, jacobi_polynomials
+from acnn.basis.radial import RadialBasis, bond_length, seen_distance, transform_lengths
 from acnn.basis.specification import BasisSpecification
 from acnn.settings.fit import FitSettings
 from acnn.settings.network import ModelSettings
@@ -117,18 +110,23 @@ def scipy_radial(r: np.ndarray, r0: float, cutoff: float, n_max: int, p: float, 
 
     y, y_cut = transform(r), transform(cutoff)
     x = -1 + 2 * (y - y_cut) / (1 - y_cut)
-    f = (y - y_cut) ** 3 if envelope == "polynomial" else r0 / r * (1 - r / cutoff) ** 3
+    envelopes = {
+        "polynomial": (y - y_cut) ** 3,
+        "coulomb": r0 / r * (1 - r / cutoff) ** 3,
+        "even": (1 - (r / cutoff) ** 2) ** 3,
+    }
+    f = envelopes[envelope]
     columns = [f * math.sqrt(2 * n + 1) * scipy.special.eval_legendre(n, x) for n in range(n_max)]
     return np.where((r < cutoff)[:, None], np.stack(columns, axis=1), 0.0)
 
 
-KINDS = [("polynomial", 2.0, 4.0), ("coulomb", 1.0, 3.0)]
+KINDS = [("polynomial", 2.0, 4.0), ("coulomb", 1.0, 3.0), ("even", 2.0, 4.0)]
 
 
 @pytest.mark.parametrize(("envelope", "p", "q"), KINDS)
 def test_radial_functions_are_the_papers(envelope, p, q):
     r = np.linspace(0.3, 7.0, 200)
-    basis = RadialBasis([[2.35]], 5.5, 9, p, q, envelope)
+    basis = AgnesiPolynomials([[2.35]], 5.5, 9, p, q, envelope)
     expected = scipy_radial(r, 2.35, 5.5, 9, p, q, envelope)
     np.testing.assert_allclose(one_species(tensor(r), basis), expected, atol=POLYNOMIAL_ACCURACY, rtol=1e-11)
 
@@ -136,7 +134,7 @@ def test_radial_functions_are_the_papers(envelope, p, q):
 @pytest.mark.parametrize(("envelope", "p", "q"), KINDS)
 def test_functions_and_two_derivatives_vanish_at_the_cutoff_and_beyond(envelope, p, q):
     cutoff, step = 5.0, 1e-6
-    basis = RadialBasis([[2.35]], cutoff, 12, p, q, envelope)
+    basis = AgnesiPolynomials([[2.35]], cutoff, 12, p, q, envelope)
     r = tensor([*cutoff * np.linspace(0.6, 0.9, 7), cutoff - step, cutoff, cutoff + step, cutoff + 2.0])
     for n in range(12):
         for found in derivatives(lambda x, n=n: one_species(x, basis)[:, n], r):
@@ -145,7 +143,7 @@ def test_functions_and_two_derivatives_vanish_at_the_cutoff_and_beyond(envelope,
 
 
 def test_pair_functions_repel_like_one_over_r():
-    basis = RadialBasis([[2.35]], 5.5, 4, 1.0, 3.0, "coulomb")
+    basis = AgnesiPolynomials([[2.35]], 5.5, 4, 1.0, 3.0, "coulomb")
     r = 1e-6
     at_contact = [math.sqrt(2 * n + 1) for n in range(4)]  # P_n(1)
     np.testing.assert_allclose(one_species(tensor([r]), basis)[0] * r / 2.35, at_contact, rtol=1e-4)
@@ -153,7 +151,7 @@ def test_pair_functions_repel_like_one_over_r():
 
 def test_each_pair_of_elements_has_its_own_bond_length():
     r0 = [[2.0, 2.5], [2.5, 3.0]]
-    basis = RadialBasis(r0, 5.0, 6, 2.0, 4.0, "polynomial")
+    basis = AgnesiPolynomials(r0, 5.0, 6, 2.0, 4.0, "polynomial")
     r = tensor([2.7, 2.7, 2.7, 2.7])
     i, j = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
     found = basis(r, i, j).numpy()
@@ -164,7 +162,7 @@ def test_each_pair_of_elements_has_its_own_bond_length():
 
 def test_unknown_envelope_is_named():
     with pytest.raises(ValueError, match="unknown envelope 'cosine'"):
-        RadialBasis([[2.0]], 5.0, 3, 2.0, 4.0, "cosine")
+        AgnesiPolynomials([[2.0]], 5.0, 3, 2.0, 4.0, "cosine")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +201,7 @@ def test_transforms_of_elements_with_short_bonds_are_steepest_at_a_share_of_the_
     assert transform_lengths(("H",), 2.0) == {}
     distance, elements = tensor([1.8, 2.5, 4.0]), torch.zeros(3, dtype=torch.int64)
     bonded, stretched = (
-        RadialBasis([[r0]], 5.0, 1, 2.0, 4.0, "polynomial")(distance, elements, elements)[:, 0]
+        AgnesiPolynomials([[r0]], 5.0, 1, 2.0, 4.0, "polynomial")(distance, elements, elements)[:, 0]
         for r0 in (bond_length("H"), lengths["H"])
     )
     assert bool((bonded > 0).all() and (bonded < 0.05 * stretched).all())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers, covalent_radii
 
-from acnn.basis.radial import RadialBasis
+from acnn.basis.polynomials import AgnesiPolynomials
 from acnn.graph import batch
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models.ensemble import Ensemble
@@ -111,13 +111,13 @@ def test_two_derivatives_are_continuous_at_every_cutoff(name: str, evaluator: st
 @pytest.mark.parametrize("broken", ["polynomial", "coulomb"])
 def test_an_envelope_of_one_order_less_is_found(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     """So that the tolerances above mean something."""
-    whole = RadialBasis._envelope
+    whole = AgnesiPolynomials._envelope
 
-    def one_order_less(basis: RadialBasis, r, r0, y, y_cut):
+    def one_order_less(basis: AgnesiPolynomials, r, r0, y, y_cut):
         found = whole(basis, r, r0, y, y_cut)
         return found / (1 - r / basis.cutoff).clamp(min=1e-300) if basis.envelope == broken else found
 
-    monkeypatch.setattr(RadialBasis, "_envelope", one_order_less)
+    monkeypatch.setattr(AgnesiPolynomials, "_envelope", one_order_less)
     model = linear()
     energy, force, curvature = jumps(model, "torch", "Si", "Si", model.cutoff)
     assert energy < ENERGY_JUMP

@@ -113,7 +113,7 @@ inline void radial_part(
     for (int k = 0; k < count && near; ++k) {
         const int64_t row = (int64_t)(first + k) * slots.stride;
         Series<T> series = shaped_series<T>(
-            element, neighbor, y[k], y_slope[k], mask[k], slots.radial + row, slots.radial_slope + row);
+            element, neighbor, r[k], y[k], y_slope[k], mask[k], slots.radial + row, slots.radial_slope + row);
         if (slots.keep_all) series = kept_whole<T>(series, series.kept, series.kept_slope);
         sum_series<T>(program.recurrence, series, energy, slope[k]);
     }

@@ -54,7 +54,8 @@ const T *StoredEmbedding<T>::keep(const std::vector<double> &source) {
 }
 
 template <class T>
-StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays) {
+StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays)
+    : radial(arrays, "", arrays.of_int("sizes").at(0) * arrays.of_int("sizes").at(0)) {
     const auto &sizes = arrays.of_int("sizes");
     Program<T> &shared = program.shared;
     shared.n_elements = sizes.at(0);
@@ -71,8 +72,8 @@ StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays) {
     shared.alpha = keep(arrays.of_real("harmonics"));
     shared.beta = shared.alpha + n_harmonics;
     shared.slope = shared.beta + n_harmonics;
-    transforms = transforms_of<T>(arrays.of_real("transforms"));
-    program.transforms = transforms.data();
+    program.transforms = radial.transforms.data();
+    program.tables = radial.first_table();
     program.inner = keep(arrays.of_real("inner"));
     program.inner_width = program.inner + (int64_t)shared.n_elements * shared.n_elements;
     program.inverse_root = keep(arrays.of_real("inverse_root"));

@@ -13,7 +13,7 @@ template <class T>
 struct StoredEmbedding {
     EmbeddingProgram<T> program{};
     std::vector<std::vector<T>> values;
-    std::vector<Transform<T>> transforms;
+    RadialForms<T> radial;
 
     explicit StoredEmbedding(const Arrays &arrays);
 

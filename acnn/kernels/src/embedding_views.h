@@ -12,6 +12,7 @@ struct EmbeddingProgram {
     int32_t n_channels, n_radial, n_heads, n_layers, n_invariants;
     int64_t n_descriptors, n_theta;
     const Transform<T> *transforms;  // [n_elements, n_elements], by center and neighbor
+    const RadialTable<T> *tables;    // likewise, instead of transforms; null: there are none
     const T *inner, *inner_width;    // [n_elements, n_elements] below which distances are seen as constant, see tokens.h
     const T *inverse_root;           // [l_max + 1] 1 / sqrt(2l + 1)
     const int32_t *term_start;       // [n_invariants + 1]

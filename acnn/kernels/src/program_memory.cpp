@@ -34,20 +34,25 @@ std::vector<int32_t> element_index_of(const Arrays &arrays) {
 }
 
 template <class T>
-std::vector<Transform<T>> transforms_of(const std::vector<double> &source) {
-    std::vector<Transform<T>> rows;
-    for (size_t i = 0; i + 7 <= source.size(); i += 7) {
-        const auto at = [&](int k) { return (T)source[i + k]; };
-        rows.push_back(
-            {at(0), at(1), at(2), at(3), at(4), at(5), at(6), (T)(1 / source[i])});
+RadialForms<T>::RadialForms(const Arrays &arrays, const std::string &prefix, int n_pairs) {
+    if (!arrays.reals.count(prefix + "table")) {
+        const auto &source = arrays.of_real(prefix + "transforms");
+        for (int i = 0; i < n_pairs; ++i) {
+            const auto at = [&](int k) { return (T)source.at(7 * i + k); };
+            transforms.push_back({at(0), at(1), at(2), at(3), at(4), at(5), at(6), (T)(1 / source.at(7 * i))});
+        }
+        return;
     }
-    return rows;
-}
-
-template <class T>
-const Transform<T> *StoredProgram<T>::keep_transforms(const std::vector<double> &source) {
-    transforms.push_back(transforms_of<T>(source));
-    return transforms.back().data();
+    const auto &source = arrays.of_real(prefix + "table"), &knots = arrays.of_real(prefix + "table_knots");
+    const int32_t n_intervals = arrays.of_int(prefix + "table_sizes").at(0);
+    const int32_t n_functions = arrays.of_int(prefix + "table_sizes").at(1);
+    const size_t length = (size_t)n_intervals * n_functions * 6;
+    if (source.size() != n_pairs * length) throw std::invalid_argument("a radial table of another size than it says");
+    coefficients.assign(source.begin(), source.end());
+    for (int i = 0; i < n_pairs; ++i)
+        tables.push_back(
+            {n_intervals, n_functions, (T)knots.at(0), (T)(1 / knots.at(1)), coefficients.data() + i * length});
+    transforms.assign(n_pairs, {1, 1, 1, 1, 0, 0, 0, 1});
 }
 
 template <class T>
@@ -100,8 +105,12 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
         e.n_groups = (int32_t)arrays.of_int(own + "groups").size() / 3;
         e.blocks = (const Block *)arrays.of_int(own + "blocks").data();
         e.n_radial = arrays.of_int(own + "n_radial").data();
-        e.transforms = keep_transforms(arrays.of_real(own + "transforms"));
-        e.pair_transforms = keep_transforms(arrays.of_real(own + "pair_transforms"));
+        radial.emplace_back(arrays, own, program.n_elements);
+        e.transforms = radial.back().transforms.data();
+        e.tables = radial.back().first_table();
+        radial.emplace_back(arrays, own + "pair_", program.n_elements);
+        e.pair_transforms = radial.back().transforms.data();
+        e.pair_tables = radial.back().first_table();
         e.groups = (const ProductGroup *)arrays.of_int(own + "groups").data();
         e.products = (const Product *)arrays.of_int(own + "products").data();
         if (arrays.is_energy() || arrays.has_members()) {
@@ -140,8 +149,8 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     program.elements = elements.data();
 }
 
-template std::vector<Transform<double>> transforms_of(const std::vector<double> &);
-template std::vector<Transform<float>> transforms_of(const std::vector<double> &);
+template struct RadialForms<double>;
+template struct RadialForms<float>;
 template struct StoredProgram<double>;
 template struct StoredProgram<float>;
 

@@ -23,9 +23,18 @@ struct Arrays {
 // Element of every atomic number, -1 for those that are not in the program.
 std::vector<int32_t> element_index_of(const Arrays &arrays);
 
-// Transforms from rows of 1/r0, a, p, q, y_cut, x_scale, x_shift.
+// Radial functions of pairs of elements, with the memory of their tables; see acnn/kernels/radial.py. Beside tables there are
+// transforms that are never used.
 template <class T>
-std::vector<Transform<T>> transforms_of(const std::vector<double> &source);
+struct RadialForms {
+    std::vector<Transform<T>> transforms;
+    std::vector<RadialTable<T>> tables;
+    std::vector<T> coefficients;
+
+    RadialForms(const Arrays &arrays, const std::string &prefix, int n_pairs);
+
+    const RadialTable<T> *first_table() const { return tables.empty() ? nullptr : tables.data(); }
+};
 
 // A program in one precision, with the memory its views point to.
 template <class T>
@@ -33,13 +42,12 @@ struct StoredProgram {
     Program<T> program{};
     std::vector<ElementProgram<T>> elements;
     std::vector<std::vector<T>> values;
-    std::vector<std::vector<Transform<T>>> transforms;
+    std::vector<RadialForms<T>> radial;
 
     explicit StoredProgram(const Arrays &arrays);
 
   private:
     const T *keep(const std::vector<double> &source);
-    const Transform<T> *keep_transforms(const std::vector<double> &source);
 };
 
 }  // namespace acnn

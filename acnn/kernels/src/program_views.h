@@ -14,6 +14,15 @@ struct Transform {
     T r0;  // 1 / inverse_r0
 };
 
+// Radial functions without a closed form here: r R_n by quintic splines between the first knot and the cutoff, one polynomial
+// in t = (r - knot) / step for every interval. Below the first knot the first of them goes on.
+template <class T>
+struct RadialTable {
+    int32_t n_intervals, n_functions;
+    T first, per_step;      // Å, 1/Å
+    const T *coefficients;  // [n_intervals, n_functions, 6] of t⁰ … t⁵
+};
+
 // P_{n+1} = (u x - v) P_n - w P_{n-1}
 template <class T>
 struct Recurrence {
@@ -84,6 +93,7 @@ struct ElementProgram {
     const int32_t *n_radial;          // [n_elements] radial functions that enter densities
     const Transform<T> *transforms;   // [n_elements]
     const Transform<T> *pair_transforms;
+    const RadialTable<T> *tables, *pair_tables;  // [n_elements] instead of transforms; null: there are none
     const T *scalar_coefficients;     // [n_elements, n_scalar]: Σ_n c_n R_n(r), energy programs
     const T *pair_coefficients;       // [n_elements, n_pair]: Σ_n c_n R^pair_n(r)
     const ProductGroup *groups;

@@ -22,8 +22,8 @@ inline Agnesi<T> agnesi(const Transform<T> &t, Vec<T> r) {
     return {numerator, numerator + sq, -(sq * (t.q + t.p * sd))};
 }
 
-// A radial series Σ_n c_n F_n with F_1 = envelope and the recurrence of the polynomials; the first n_kept F_n, F'_n are
-// stored.
+// A radial series Σ_n c_n F_n with F_1 = envelope and the recurrence of the polynomials, or with F_n from a table; the first
+// n_kept F_n, F'_n are stored.
 template <class T>
 struct Series {
     Vec<T> x, x_slope, envelope, envelope_slope;
@@ -31,12 +31,41 @@ struct Series {
     Vec<T> *kept, *kept_slope;
     int n_summed;
     const T *coefficients;
+    const RadialTable<T> *table;
+    Vec<T> r, r_slope, mask;  // of the table: the distance, its slope, and 0 where there is nothing
 };
 
 template <class T>
+inline void sum_table(const Series<T> &f, int n_max, Vec<T> &value, Vec<T> &derivative) {
+    const RadialTable<T> &table = *f.table;
+    for (int lane = 0; lane < Lane<T>::W; ++lane) {
+        const T r = f.r[lane], place = (r - table.first) * table.per_step;
+        const bool beyond = f.mask[lane] == 0 || place >= table.n_intervals;
+        const int interval = beyond || !(place > 0) ? 0 : (int)place;
+        const T t = place - interval, inverse = beyond ? 0 : 1 / r;
+        const T *c = table.coefficients + (int64_t)interval * table.n_functions * 6;
+        for (int n = 0; n < n_max; ++n, c += 6) {
+            const T product = c[0] + t * (c[1] + t * (c[2] + t * (c[3] + t * (c[4] + t * c[5]))));
+            const T rise = c[1] + t * (2 * c[2] + t * (3 * c[3] + t * (4 * c[4] + t * (5 * c[5]))));
+            const T now = beyond ? 0 : product * inverse;
+            const T now_slope = beyond ? 0 : (rise * table.per_step - now) * inverse * f.r_slope[lane];
+            if (n < f.n_kept) {
+                f.kept[n][lane] = now;
+                f.kept_slope[n][lane] = now_slope;
+            }
+            if (n < f.n_summed) {
+                value[lane] += f.coefficients[n] * now;
+                derivative[lane] += f.coefficients[n] * now_slope;
+            }
+        }
+    }
+}
+
+template <class T>
 inline void sum_series(const Recurrence<T> &recurrence, const Series<T> &f, Vec<T> &value, Vec<T> &derivative) {
-    Vec<T> before{}, before_slope{}, now = f.envelope, now_slope = f.envelope_slope, sum{}, sum_slope{};
     const int n_max = f.n_kept > f.n_summed ? f.n_kept : f.n_summed;
+    if (f.table) return sum_table<T>(f, n_max, value, derivative);
+    Vec<T> before{}, before_slope{}, now = f.envelope, now_slope = f.envelope_slope, sum{}, sum_slope{};
     for (int n = 0; n < n_max; ++n) {
         if (n < f.n_kept) {
             f.kept[n] = now;
@@ -62,7 +91,7 @@ inline void sum_series(const Recurrence<T> &recurrence, const Series<T> &f, Vec<
 // The densities' R_n, with the envelope (y - y_cut)³, zero in lanes without a neighbor.
 template <class T>
 inline Series<T> shaped_series(
-    const ElementProgram<T> &element, int neighbor, Vec<T> y, Vec<T> y_slope, Vec<T> mask, Vec<T> *kept,
+    const ElementProgram<T> &element, int neighbor, Vec<T> r, Vec<T> y, Vec<T> y_slope, Vec<T> mask, Vec<T> *kept,
     Vec<T> *kept_slope) {
     const Transform<T> &t = element.transforms[neighbor];
     const Vec<T> excess = (y - t.y_cut) * mask, square = excess * excess;
@@ -74,7 +103,11 @@ inline Series<T> shaped_series(
             kept,
             kept_slope,
             element.n_scalar,
-            element.scalar_coefficients + neighbor * element.n_scalar};
+            element.scalar_coefficients + neighbor * element.n_scalar,
+            element.tables ? element.tables + neighbor : nullptr,
+            r,
+            splat<T>(1),
+            mask};
 }
 
 // The pair part's R_n, with the envelope r0/r (1 - r/r_cut)³.
@@ -94,7 +127,11 @@ inline Series<T> pair_series(
             nullptr,
             nullptr,
             element.n_pair,
-            element.pair_coefficients + neighbor * element.n_pair};
+            element.pair_coefficients + neighbor * element.n_pair,
+            element.pair_tables ? element.pair_tables + neighbor : nullptr,
+            r,
+            splat<T>(1),
+            mask};
 }
 
 // Half of the screened nuclear repulsion of Ziegler, Biersack and Littmark, switched off at `reach`; rarely in range.

@@ -94,7 +94,8 @@ inline void load_token(
     sum_series<T>(
         shared.recurrence,
         {transform.x_scale * (a.numerator * inverse_a) + transform.x_shift, transform.x_scale * y_slope,
-         root * root * root, (-6 * per_square) * seen.distance * seen.slope * root * root, t.n_radial, values, slope, 0, nullptr},
+         root * root * root, (-6 * per_square) * seen.distance * seen.slope * root * root, t.n_radial, values, slope, 0, nullptr,
+         program.tables ? program.tables + kind : nullptr, seen.distance, seen.slope, mask},
         unused, unused_slope);
     legendre_and_phases<T>(shared, x, y, z, t.legendre, t.phases);
 
