@@ -29,6 +29,34 @@ class Precision(str, Enum):
 
 DEFAULT_NAMES = " or ".join(f"MODEL{of.suffix}" for of in FORMATS.values())
 
+Shortest = Annotated[
+    float | None,
+    number(
+        "yace: distance, in bond lengths, below which the exported pair repulsion stays finite.",
+        show_default=str(SHORTEST_DISTANCE),
+        least=0.001,
+        most=0.999,
+    ),
+]
+Tolerance = Annotated[
+    float | None,
+    number(
+        "yace: acceptable error of pair forces, eV/Å: 1e-6 gives a faster file.",
+        show_default="that of the splines",
+        least=0,
+        most=0.1,
+    ),
+]
+SplineStep = Annotated[
+    float | None,
+    number(
+        "yace: step of LAMMPS' splines, Å. A larger step saves memory but costs accuracy.",
+        show_default=str(SPLINE_STEP),
+        least=0.0001,
+        most=0.1,
+    ),
+]
+
 
 def export(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
@@ -42,33 +70,9 @@ def export(
     dtype: Annotated[
         Precision | None, typer.Option(help="mliap: precision of the evaluation.", show_default="float64")
     ] = None,
-    shortest: Annotated[
-        float | None,
-        number(
-            "yace: distance, in bond lengths, below which the exported pair repulsion stays finite.",
-            show_default=str(SHORTEST_DISTANCE),
-            least=0.001,
-            most=0.999,
-        ),
-    ] = None,
-    tolerance: Annotated[
-        float | None,
-        number(
-            "yace: acceptable error of pair forces, eV/Å: 1e-6 gives a faster file.",
-            show_default="that of the splines",
-            least=0,
-            most=0.1,
-        ),
-    ] = None,
-    spline_step: Annotated[
-        float | None,
-        number(
-            "yace: step of LAMMPS' splines, Å. A larger step saves memory but costs accuracy.",
-            show_default=str(SPLINE_STEP),
-            least=0.0001,
-            most=0.1,
-        ),
-    ] = None,
+    shortest: Shortest = None,
+    tolerance: Tolerance = None,
+    spline_step: SplineStep = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model for LAMMPS, and print the input lines that use it.

@@ -18,6 +18,30 @@ from acnn.settings.data import LabelSettings
 from acnn.wording import counted
 from acnn.workflows.labeling import RATTLE, STRAIN, Labeled, Labeling, Watcher, label_structures
 
+Copies = Annotated[
+    int,
+    number(
+        "Label this many displaced copies of every structure instead of the structure itself.", least=0, most=10_000
+    ),
+]
+Rattle = Annotated[
+    float | None,
+    number(f"Largest standard deviation of their displacements, Å. \\[default: {RATTLE:g}]", least=0, most=5),
+]
+Strain = Annotated[
+    float | None,
+    number(f"Standard deviation of the strain of crystals. \\[default: {STRAIN:g}]", least=0, most=0.5),
+]
+Seed = Annotated[int | None, number("Random seed of the displacements. \\[default: 0]", least=0, most=LARGEST_SEED)]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="Structures with energies, to which the calculator's energies are shifted, by element."),
+]
+Correction = Annotated[
+    Path | None,
+    typer.Option(help="Model of such differences to add, MODEL.acnn; valid for compositions of its data."),
+]
+
 
 @with_settings(LabelSettings, only=LABEL_KEYS)
 def label(
@@ -27,34 +51,15 @@ def label(
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Argument of the calculator: --set method=GFN2-xTB.")
     ] = None,
-    copies: Annotated[
-        int,
-        number(
-            "Label this many displaced copies of every structure instead of the structure itself.", least=0, most=10_000
-        ),
-    ] = 0,
-    rattle: Annotated[
-        float | None,
-        number(f"Largest standard deviation of their displacements, Å. \\[default: {RATTLE:g}]", least=0, most=5),
-    ] = None,
-    strain: Annotated[
-        float | None,
-        number(f"Standard deviation of the strain of crystals. \\[default: {STRAIN:g}]", least=0, most=0.5),
-    ] = None,
-    seed: Annotated[
-        int | None, number("Random seed of the displacements. \\[default: 0]", least=0, most=LARGEST_SEED)
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Structures with energies, to which the calculator's energies are shifted, by element."),
-    ] = None,
+    copies: Copies = 0,
+    rattle: Rattle = None,
+    strain: Strain = None,
+    seed: Seed = None,
+    reference: Reference = None,
     difference: Annotated[
         bool, typer.Option("--difference", help="Write the structures' own labels minus the calculator's.")
     ] = False,
-    correction: Annotated[
-        Path | None,
-        typer.Option(help="Model of such differences to add, MODEL.acnn; valid for compositions of its data."),
-    ] = None,
+    correction: Correction = None,
     max_force: Annotated[
         float, number("Leave out structures with a larger force label, eV/Å.", least=0, most=1e6)
     ] = 30.0,
