@@ -1,4 +1,4 @@
-"""Linear ACE on the example data of ACEpotentials.jl, beside that package's own figures.
+"""Linear ACE on the example data of ACEpotentials.jl, compared with that package's own figures.
 
 TiAl_tutorial: train [0::5], test [1::10], order 3, total degree 6, cutoff 5.5 Å, weights FLD_TiAl E60, TiAl_T5000 E5;
 RMSE. Si_tiny: order 3, total degree 12, cutoff 5.5 Å, weights of its test suite; training RMSE below its ceilings.

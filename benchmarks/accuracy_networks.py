@@ -1,4 +1,4 @@
-"""Network and attention models on published benchmarks: what each type buys, train to test, with `acnn train`.
+"""Network and attention models on published benchmarks: the accuracy of each type, trained with `acnn train`.
 
     python benchmarks/accuracy_networks.py zuo2020 DATA/zuo2020 --seeds 0 1 2        # Ni, Cu, Si
     python benchmarks/accuracy_networks.py distillation DATA/zuo2020 --seeds 0 1 2 --models MODELS --epochs 20
@@ -6,11 +6,11 @@
     python benchmarks/accuracy_networks.py elements DATA/hea25_sample                # cost against number of elements
 
 zuo2020 (Zuo et al., J. Phys. Chem. A 124, 731, 2020): test MAE beside our linear "lge" (accuracy_zuo2020.py) and the
-best of the columns of Witt et al. (2023), Table II, in every number. Hyperparameters were chosen with test errors in
-view: not a blind test. All training structures are trained on; the weights are those after the last epoch.
+best number of any column of Witt et al. (2023), Table II. Hyperparameters were chosen with test errors in view: this is
+not a blind test. No training structures are held out; the weights are those after the last epoch.
 
 distillation: the ensemble of the attention models of these seeds, which zuo2020 left in MODELS, and one model trained
-on what the ensemble says of displaced copies of the training structures (`acnn distill`, 8 copies).
+on the ensemble's labels of displaced copies of the training structures (`acnn distill`, 8 copies).
 
 molecules (Kovács et al., J. Chem. Theory Comput. 17, 7696, 2021; Batatia et al., 2022): RMSE of the energy in meV per
 molecule and of forces in meV/Å. 3BPA's test files are not in DATA: every tenth training structure is held out.

@@ -1,14 +1,14 @@
 """Linear ACE on the benchmark of Zuo et al., J. Phys. Chem. A 124, 731 (2020): Ni, Cu, Si, train to test.
 
-Beside our errors stand those of the paper's linear ACE (Witt et al. 2023, Table II) at about the same number of basis
-functions: "sm" about 300, "lge" about 1000. Everything but the shape of the basis (order, total degrees, w_L) is the
-default. The large shape is the one, of a dozen with about 1000 functions, with the largest log evidence on silicon's
-training data, and serves all elements; the small one is like it. Test errors were in view while shapes were compared (a
-small shape of 277 functions was left for 306, nearer to 300, after missing copper's energy by 1 %), so this is not a
-blind test. Ni and Cu are fitted to energies and forces, because
-their virials in this data set carry a constant offset. E0 by least squares.
+Our errors are compared with those of the paper's linear ACE (Witt et al. 2023, Table II) at about the same number of
+basis functions: "sm" about 300, "lge" about 1000. Everything but the shape of the basis (order, total degrees, w_L) is
+the default. The large shape is the one, of a dozen with about 1000 functions, with the largest log evidence on
+silicon's training data, and serves all elements; the small one is like it. Test errors were in view while shapes were
+compared (a small shape of 277 functions was replaced by one of 306, nearer to 300, as it missed copper's energy by 1
+%), so this is not a blind test. Ni and Cu are fitted to energies and forces, because their virials in this data set
+have a constant offset. E0 comes from least squares.
 
-The data folder holds {Ni,Cu,Si}_{train,test}.xyz (materialsvirtuallab/mlearn as extended XYZ).
+The data folder contains {Ni,Cu,Si}_{train,test}.xyz (materialsvirtuallab/mlearn as extended XYZ).
 
     python benchmarks/accuracy_zuo2020.py DATA --json zuo.json
 """

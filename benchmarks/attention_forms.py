@@ -3,18 +3,18 @@
     python benchmarks/attention_forms.py DATA/zuo2020 --minutes 5
 
 Both train in torch on the same silicon data, same seed, same batches, for the same time; the softmax form gets fewer
-heads too, which makes it cheaper. Test errors after the same number of epochs and after the same time tell what a form
-is worth and what it costs. `acnn.models.embedding` has the form that was kept, attention_softmax.py the other one.
+heads too, which makes it cheaper. Test errors after the same number of epochs and after the same time show the accuracy
+of a form and its cost. `acnn.models.embedding` has the form that was kept, attention_softmax.py the other one.
 
-Found in one run with 3 minutes for each on a shared core (8 channels, 5 Å, 27 neighbors; test MAE of forces, meV/Å):
+Results of one run with 3 minutes for each on a shared core (8 channels, 5 Å, 27 neighbors; test MAE of forces, meV/Å):
 
     form                 s/epoch   after 5 epochs   after 3 minutes
     density, 16 heads       11.0             78.8   66.5 (17 epochs)
     softmax, 16 heads       71.9                -   85.0 (3 epochs)
     softmax, 4 heads        23.9             78.9   74.7 (8 epochs)
 
-An epoch teaches both forms the same; the softmax form takes two to six times as long. The density form was kept: it has
-one kernel in C++ whose cost is linear in the neighbors.
+Both forms learn the same in an epoch; the softmax form takes two to six times as long. The density form was kept: it
+has one kernel in C++ whose cost is linear in the neighbors.
 """
 
 from __future__ import annotations

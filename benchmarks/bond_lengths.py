@@ -4,7 +4,7 @@
     python benchmarks/bond_lengths.py water TRAIN.xyz TEST.xyz --floors 0 0.35
 
 r0 of an element is its bond length, but at least FLOOR · cutoff; 0 leaves every bond length as it is. RMSE of one basis
-(order 3, a hundred to two thousand functions), fitted by `acnn fit`. Found, force RMSE in eV/Å for 0, 0.35 and 0.5:
+(order 3, a hundred to two thousand functions), fitted by `acnn fit`. Results, force RMSE in eV/Å for 0, 0.35 and 0.5:
 acetylacetone 0.0453, 0.0346, 0.0330; ethanol 0.0694, 0.0504, 0.0512; water (40 snapshots) 0.0514, 0.0437, 0.0692;
 before insertions were part of the restraint at short range (acnn/fit/repulsion.py). 0.35 is the default of `acnn fit`.
 """

@@ -1,18 +1,18 @@
-"""What a model of the difference of two methods buys where reference data are few: molecules, and GFN2-xTB.
+"""The benefit of a model of the difference of two methods with few reference data: molecules, and GFN2-xTB.
 
     pip install tblite
     python benchmarks/differences.py DATA --only acac --seeds 0 1 --models MODELS
 
 1. A small network is trained on the reference data alone (first row).
-2. Networks learn what the reference labels are more than those of GFN2-xTB (Ramakrishnan et al., J. Chem. Theory
-   Comput. 11, 2087, 2015; `acnn label --difference`), which is smaller and smoother than the labels themselves (second
-   row: their ensemble, added to GFN2-xTB).
+2. Networks learn the reference labels minus those of GFN2-xTB (Ramakrishnan et al., J. Chem. Theory Comput. 11, 2087,
+   2015; `acnn label --difference`): differences are smaller and smoother than the labels themselves (second row: their
+   ensemble, added to GFN2-xTB).
 3. Both together label snapshots of molecular dynamics of the first network (`acnn label --correction`).
-4. Of every seed, a network is trained on these (a row), and then on the reference data alone (a row): the last needs
-   no GFN2-xTB. The last row is the ensemble of these.
+4. For every seed, a network is trained on these (a row), and then on the reference data alone (a row); it needs no
+   GFN2-xTB any more. The last row is the ensemble of these.
 
 RMSE in meV per molecule and meV/Å, and seconds since the start. Processes have one thread each. Models and labels that
-are in MODELS already are taken. Hyperparameters were chosen with the errors on acac's test files in view.
+exist in MODELS are reused. Hyperparameters were chosen with the errors on acac's test files in view.
 """
 
 from __future__ import annotations
@@ -71,16 +71,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=MOLECULES, default=list(MOLECULES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--models", type=Path, required=True, help="a folder for models and labels")
-    parser.add_argument("--teachers", type=int, default=4, help="models of the difference, whose mean is taken")
-    parser.add_argument("--teacher-epochs", type=int, default=100, help="of these, and of the first network")
+    parser.add_argument(
+        "--teachers", type=int, default=4, help="number of models of the difference, which are averaged"
+    )
+    parser.add_argument("--teacher-epochs", type=int, default=100, help="epochs of these, and of the first network")
     parser.add_argument("--trajectories", type=int, default=900, help=f"of {SNAPSHOTS} snapshots each")
-    parser.add_argument("--epochs", type=int, default=20, help="on the snapshots")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs on the snapshots")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()
     if arguments.teachers < 2:
-        parser.error("an ensemble has two --teachers at least")
+        parser.error("an ensemble needs at least two --teachers")
     os.environ["OMP_NUM_THREADS"] = "1"
     arguments.models.mkdir(parents=True, exist_ok=True)
     every = []

@@ -4,7 +4,7 @@
     python benchmarks/evaluator.py --stages --json benchmarks/out/stages.json
     python benchmarks/evaluator.py --scaling --json benchmarks/out/scaling.json
 
-Comparison (the default). Every model has random coefficients, none of them zero, and runs on a cell of some two
+Comparison (the default). Every model has random nonzero coefficients, and runs on a cell of about two
 thousand atoms: acnn's compiled kernel in double and single precision with every instruction set of this machine, and,
 where --pace-python names an interpreter that has python-ace, its three evaluators on the same potential: `product`
 (ACECTildeEvaluator), `flat` and `recursive` (ACERecursiveEvaluator). The potential reaches it as a .yace file,
@@ -92,16 +92,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often all take turns (default: 5, or 3 with --quick)")
     parser.add_argument("--pace-python", type=Path, help="an interpreter that has python-ace")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--stages", action="store_true", help="instead: time by stage")
-    mode.add_argument("--scaling", action="store_true", help="instead: time and memory by number of atoms")
+    mode.add_argument("--stages", action="store_true", help="measure the time by stage instead")
+    mode.add_argument("--scaling", action="store_true", help="measure time and memory by number of atoms instead")
     parser.add_argument("--large", action="store_true", help="with --scaling: up to a million atoms")
     arguments = parser.parse_args()
     if not instruction_sets():
         parser.error("this acnn was installed without its compiled kernel")
     if arguments.large and not arguments.scaling:
-        parser.error("--large goes with --scaling")
+        parser.error("--large requires --scaling")
     if arguments.pace_python and (arguments.stages or arguments.scaling):
-        parser.error("--pace-python belongs to the comparison, not to --stages or --scaling")
+        parser.error("--pace-python applies to the comparison, not to --stages or --scaling")
     if arguments.scaling and (arguments.models or arguments.rounds or len(arguments.instruction_sets or "1") > 1):
         parser.error("--scaling has its own models and rounds, and takes one of --instruction-sets")
     if arguments.rounds is not None and arguments.rounds < 1:
@@ -114,7 +114,7 @@ def parse() -> argparse.Namespace:
 
 
 def machine() -> str:
-    """The processor, and how busy it is: figures are those of an idle machine or worthless."""
+    """The processor, and its load: figures from a busy machine are worthless."""
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -129,10 +129,10 @@ def machine() -> str:
 
 @dataclass
 class Contestant:
-    """Something that evaluates energies and forces of one structure.
+    """An evaluator of energies and forces of one structure.
 
     Attributes:
-        run: evaluates so many times and returns the seconds it took.
+        run: evaluates this many times and returns the seconds it took.
         results: site energies without those of isolated atoms (eV) and forces (eV/Å).
         samples: seconds per evaluation.
     """
@@ -231,7 +231,7 @@ def peer(python: Path | None) -> Iterator[Ask | None]:
                 requests.flush()
                 answer = answers.readline()
             if not answer:
-                sys.exit(f"{python} ended at the request {request['do']!r}: what it said is above")
+                sys.exit(f"{python} ended at the request {request['do']!r}: its output is above")
             return json.loads(answer)
 
         yield ask
@@ -281,7 +281,7 @@ def agreement(name: str, ours: Sequence[Contestant], theirs: Sequence[Contestant
     listed = "; ".join(f"{key} {energy:.1e} {force:.1e}" for key, (energy, force) in largest.items())
     listed = f"{name}: relative deviations of energies and forces: {listed}"
     if not all(deviation <= AGREEMENT for deviations in largest.values() for deviation in deviations):
-        sys.exit(f"{listed}\nabove {AGREEMENT:g}: this is not the same potential, and times say nothing")
+        sys.exit(f"{listed}\nabove {AGREEMENT:g}: the potentials differ, so that their times cannot be compared")
     return listed
 
 

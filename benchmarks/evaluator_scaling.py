@@ -4,7 +4,7 @@ Two models: order 3 with 383 functions up to 10⁵ atoms (10⁶ if asked), and t
 5456, up to 10⁴. Every size runs in a process of its own, which gets the compiled model. Its peak memory is counted from
 before there is a large structure: "list" is the peak of the search for neighbors, graph included, "peak" that of
 everything, the evaluation included. "graph" is what the graph and the results themselves take. Where "list" equals
-"peak" it is the search that decides how many atoms fit into the memory.
+"peak", the search limits how many atoms fit in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from acnn.kernels.program import Program
 
 THREADS = (1, 2)
 CELLS = {10**2: (2, 2, 3), 10**3: (5, 5, 5), 10**4: (11, 11, 10), 10**5: (23, 23, 24), 10**6: (50, 50, 50)}
-"""Cubic cells of eight atoms for about so many."""
+"""Cubic cells of eight atoms for about this many atoms."""
 MODELS = {"Si order 3": (SMALLER, 10**5), "Si": (CASES["Si"], 10**4)}
 """Models and the number of atoms up to which they are measured."""
 

@@ -1,4 +1,4 @@
-"""What the accuracy benchmarks share: fits through the command line, so that time and memory are those of a user."""
+"""Common parts of the accuracy benchmarks: fits by the command line, so that time and memory are those of a user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.table import Table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags every benchmark has."""
     parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument("--quick", action="store_true", help="the smallest case only")
+    parser.add_argument("--quick", action="store_true", help="run only the smallest case")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
 
 
@@ -43,6 +43,6 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def write_rows(path: Path | None, rows: list[dict[str, Any]]) -> None:
-    """The rows as JSON, if a file was asked for."""
+    """Write the rows as JSON, if a file was given."""
     if path:
         path.write_text(json.dumps(rows, indent=2) + "\n")

@@ -20,7 +20,7 @@ BUSY = 0.5
 
 
 def write_page(folder: Path, rows: Sequence[Row]) -> None:
-    """lammps.md and lammps.svg; the first row says where and with what was measured."""
+    """Write lammps.md and lammps.svg; the first row describes the machine and the versions."""
     about, rows = rows[0], rows[1:]
     if not of(rows, job="network"):
         raise SystemExit("these are rows of a quick run: the page needs a full one")
@@ -56,13 +56,13 @@ def heading(about: Row) -> str:
     if about["load"] > BUSY:
         busy = (
             f"\n**The machine was busy: its load was {about['load']:.1f} when the run began.** All times"
-            "\nare too long, those on two ranks most of all, and the costs that are fitted to them\n"
-            "below are no basis for anything.\n"
+            "\nare too long, especially those on two ranks, and the costs fitted to them below are\n"
+            "meaningless.\n"
         )
     return f"""\
 # Speed in LAMMPS
 
-Written by [lammps_speed.py](lammps_speed.py) (`--page`); its first lines say what is compared and how.
+Written by [lammps_speed.py](lammps_speed.py) (`--page`); its docstring describes what is compared and how.
 Rattled diamond silicon,
 one thread per rank, neighbor lists every {about["rebuild"]} steps with a skin of 1 Å,
 medians of {about["rounds"]} rounds in which all potentials take turns. {about["machine"]};

@@ -83,7 +83,7 @@ class Step:
 
 
 def step(costs: Costs, network: Network, n_atoms: float, ranks: int, rebuild: int) -> Step:
-    """A step of so many atoms on so many ranks, with new neighbor lists every ``rebuild`` steps."""
+    """A step of this many atoms and ranks, with new neighbor lists every ``rebuild`` steps."""
     atoms = n_atoms / ranks
     edge = (atoms / DENSITY) ** (1 / 3)
     return shared_step(costs, network, ranks, atoms, ghosts(edge), math.ceil(REACH / edge), rebuild)

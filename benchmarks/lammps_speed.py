@@ -51,7 +51,7 @@ REBUILD = 20
 SMALL, LARGE, TINY = (5, 5, 10), (10, 5, 10), (1, 1, 1)
 """Cells: 2000 and 4000 atoms; 8 atoms."""
 SHAPES = ((3, 3, 3), (1, 1, 125), (3, 3, 60), (10, 10, 10), (15, 15, 15))
-"""Cells with many ghosts and with few, to tell their cost from that of the atoms."""
+"""Cells with many ghosts and with few, to separate their cost from that of the atoms."""
 MEMORY_CELLS = (20, 20, 20)
 TIME_LIMIT = 1800.0
 """Seconds for one job."""
@@ -108,12 +108,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument("--quick", action="store_true", help="no order-4 model, one round, no fit of the scaling model")
     parser.add_argument("--rounds", type=int, default=5, help="how often all take turns (default: %(default)s)")
-    parser.add_argument("--page", type=Path, metavar="JSON", help="instead: write lammps.md from a full run")
+    parser.add_argument("--page", type=Path, metavar="JSON", help="write lammps.md from a full run instead")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error(f"at least one round is needed, not {arguments.rounds}")
     if arguments.page and (arguments.json or arguments.quick):
-        parser.error("--page measures nothing: it goes without --json and --quick")
+        parser.error("--page measures nothing: leave out --json and --quick")
     if not arguments.page:
         require_lammps(parser)
     return arguments
@@ -163,7 +163,7 @@ def peers(folder: Path) -> dict[str, list[str]]:
     """Commands of LAMMPS' own potentials."""
     shipped = Path(str(distribution("lammps").locate_file("lammps/share/lammps/potentials")))
     if not shipped.is_dir():
-        sys.exit("this lammps brings no folder of potentials: SNAP, POD and Stillinger-Weber come from there")
+        sys.exit("this lammps has no folder of potentials, which SNAP, POD and Stillinger-Weber need")
     snap, pod = shipped / "Si_Zuo_JPCA2020", shipped / "Ta"
     smaller = write_snap(folder / "smaller", 6)
     return {

@@ -1,10 +1,10 @@
-"""What models of each type cost: µs per atom on the same silicon crystal, one core.
+"""The cost of models of each type: µs per atom on the same silicon crystal, one core.
 
     python benchmarks/model_types.py --json model_types.json
 
-Energies and forces from a graph that is there already (no neighbor search), compiled kernel, by turns; medians of nine
-rounds. "lge" is the linear model of 1022 functions of benchmarks/accuracy_zuo2020.py; coefficients and weights are
-random, which costs the same as fitted ones. The networks stand on a linear part of order 3 with 100 functions.
+Energies and forces from an existing graph (no neighbor search), compiled kernel, in turns; medians of nine rounds.
+"lge" is the linear model of 1022 functions of benchmarks/accuracy_zuo2020.py; coefficients and weights are random,
+which costs the same as fitted ones. The networks stand on a linear part of order 3 with 100 functions.
 """
 
 from __future__ import annotations

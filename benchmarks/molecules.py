@@ -1,7 +1,7 @@
 """Molecules of published benchmarks: their files, and the models that other scripts fit to them.
 
-Acetylacetone and 3BPA: Batatia et al. (2022) and Kovács et al., J. Chem. Theory Comput. 17, 7696 (2021). 3BPA's test
-files are not there: every tenth training structure is held out.
+Acetylacetone and 3BPA: Batatia et al. (2022) and Kovács et al., J. Chem. Theory Comput. 17, 7696 (2021). The test files
+of 3BPA are missing: every tenth training structure is held out.
 """
 
 from __future__ import annotations

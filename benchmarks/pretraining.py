@@ -1,4 +1,4 @@
-"""What pretraining on a cheaper method buys where reference data are few: molecules, and GFN2-xTB.
+"""The benefit of pretraining on a cheaper method with few reference data: molecules, and GFN2-xTB.
 
     pip install tblite
     python benchmarks/pretraining.py DATA --only acac --seeds 0 1 2 3 --models MODELS
@@ -6,10 +6,9 @@
 For every molecule (Kovács et al., J. Chem. Theory Comput. 17, 7696, 2021; Batatia et al., 2022), trained at 300 K: a
 stiff linear ACE is fitted to the reference data; displaced copies of the training structures are labeled by GFN2-xTB
 (Bannwarth, Ehlert and Grimme, J. Chem. Theory Comput. 15, 1652, 2019; `acnn label`), at the level of the reference
-energies; a network on the linear ACE is trained on these, and then goes on with the reference data. Beside it the
-same network trained on the reference data alone, and the ensemble of all seeds, each of which has its own
-pretraining. RMSE in meV per molecule and meV/Å. Hyperparameters were chosen with the errors on acac's test files in
-view.
+energies; a network on the linear ACE is trained on these, and then on the reference data. It is compared with the same
+network trained on the reference data alone, and the ensemble of all seeds, each of which has its own pretraining. RMSE
+in meV per molecule and meV/Å. Hyperparameters were chosen with the errors on acac's test files in view.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ def main() -> None:
     parser.add_argument("--rattle", type=float, default=0.15, help="of the copies, Å")
     parser.add_argument("--pretraining-epochs", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--scratch", action="store_true", help="without pretraining, too")
+    parser.add_argument("--scratch", action="store_true", help="also train without pretraining")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--models", type=Path, help="keep models in this folder, and labels, which are taken if there")
+    parser.add_argument("--models", type=Path, help="keep models and labels in this folder; existing labels are reused")
     parser.add_argument("--set", action="append", default=[], help="passed on to acnn train")
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()

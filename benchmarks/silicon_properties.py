@@ -12,7 +12,7 @@ poorer elastic constants.
 
     python benchmarks/silicon_properties.py SI_PRX2018 ACEPOTENTIALS --json silicon.json
 
-The folders hold castep_rss_rerelax.xyz, testing_database.xyz and testing_framework_Si.json, and Si_tiny.xyz.
+The folders contain castep_rss_rerelax.xyz, testing_database.xyz and testing_framework_Si.json, and Si_tiny.xyz.
 """
 
 from __future__ import annotations

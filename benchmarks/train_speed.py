@@ -5,9 +5,9 @@
 
 acnn trains the attention model of accuracy_networks.py, in single precision. mace-torch 0.3 trains a small MACE (two
 interactions, 32x0e + 32x1o, r_cut 5 Å, single precision, batches of four structures), smaller than what its authors
-recommend, with their second stage in the last quarter of the epochs. Seconds are those between two epochs of each
-code's own log, without start, validation included in both; errors are MAE on the test set after so many epochs, which
-for MACE are few.
+recommend, with their second stage in the last quarter of the epochs. Seconds are those between two epochs in each
+code's own log, without the start and with validation; errors are MAE on the test set after the given epochs, which are
+few for MACE.
 """
 
 from __future__ import annotations

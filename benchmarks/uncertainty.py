@@ -1,4 +1,4 @@
-"""Committees of posterior samples: do their standard deviations tell the errors on held-out structures?
+"""Committees of posterior samples: do their standard deviations predict the errors on held-out structures?
 
 Silicon of Zuo et al. (2020), train to test, with the small basis of `accuracy_zuo2020.py`; TiAl_tutorial of
 ACEpotentials.jl, train [0::5], test [1::10], as in `accuracy_acepotentials.py`. Per quantity and term of σ: root mean
@@ -6,7 +6,7 @@ squares of σ and of the error, miscalibration area (0 perfect, 0.5 worst) and r
 
     python benchmarks/uncertainty.py ZUO2020 ACEPOTENTIALS --json uncertainty.json
 
-The folders hold Si_{train,test}.xyz and TiAl_tutorial.xyz.
+The folders contain Si_{train,test}.xyz and TiAl_tutorial.xyz.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a committee costs: K members together, beside one evaluation of energies and forces, in one thread.
+"""The cost of a committee: K members together, relative to one evaluation of energies and forces, in one thread.
 
 For the models and structures of `evaluator.py`: processor time of site energies of all members, and of energies, forces
 and virials of all members, both divided by that of the model alone. Neighbor search is left out.

