@@ -52,14 +52,16 @@ def _types(annotation: Any) -> set[Any]:
     return {annotation}.union(*inner) if inner else {annotation}
 
 
-def shown(unset: str | None = None, panel: str | None = None) -> JsonDict:
+def shown(unset: str | None = None, panel: str | None = None, flag: str | None = None) -> JsonDict:
     """Return the ``json_schema_extra`` of a field.
 
     Args:
         unset: what applies without a value.
         panel: its panel among the options of a command; without one it is a key of the settings file only.
+        flag: its name as an option, where that is not its key.
     """
-    return {key: value for key, value in (("unset", unset), ("panel", panel)) if value is not None}
+    given = {"unset": unset, "panel": panel, "flag": flag}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def listed(value: Any) -> Any:

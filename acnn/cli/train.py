@@ -11,7 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table
 from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
-from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema
+from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, printing, printing_schema, with_settings
 from acnn.cli.training_display import print_start, training_display, training_plot
 from acnn.parallel.torch_processes import joined_processes
 from acnn.plots import has_matplotlib, require_pictures
@@ -19,48 +19,27 @@ from acnn.settings.train import TrainSettings, read_train_settings
 from acnn.train.job import TrainReport, Watcher, run_training
 
 
-def _setting(name: str, *names: str, more: str = "") -> Any:
-    return typer.Option(*names, help=f"{described(TrainSettings, name)}{more} ({name})", show_default=False)
-
-
-def _option(help_text: str, *names: str, **keywords: Any) -> Any:
-    return typer.Option(*names, help=help_text, show_default=False, **keywords)
-
-
-AllSettings = Annotated[
-    bool, _option(PRINT_ALL, "--settings", is_eager=True, callback=printing(TrainSettings, "acnn train"))
-]
-Schema = Annotated[bool, _option(PRINT_SCHEMA, "--schema", is_eager=True, callback=printing_schema(TrainSettings))]
-
-
+@with_settings(TrainSettings, {"output.model": "-o"})
 def train(
     config: Annotated[Path, typer.Argument(help="YAML file of settings, see --settings.", show_default=False)],
-    output: Annotated[Path | None, _setting("output.model", "--output", "-o")] = None,
-    epochs: Annotated[int | None, _setting("training.epochs")] = None,
-    start: Annotated[
-        Path | None,
-        _setting("from", "--from", more=" For fine-tuning, also with new elements, at a lower learning rate."),
-    ] = None,
-    linear: Annotated[
-        Path | None, _option("Fixed linear part, a model of acnn fit; without it a small one is fitted first (linear).")
-    ] = None,
     resume: Annotated[
-        bool, _option("Continue from the checkpoint of an interrupted training, if there is one.")
+        bool, typer.Option("--resume", help="Continue from the checkpoint of an interrupted training, if there is one.")
     ] = False,
     overwrite: Annotated[
-        bool, _option("Start anew: replace an unfinished training and all existing output files.")
+        bool,
+        typer.Option("--overwrite", help="Start anew: replace an unfinished training and all existing output files."),
     ] = False,
-    seed: Annotated[
-        int | None, _option("Random seed of weights, batches and validation split (training.seed).")
-    ] = None,
-    device: Annotated[str | None, _setting("training.device")] = None,
-    threads: Annotated[int | None, _setting("training.threads")] = None,
-    json: Annotated[Path | None, _setting("output.json")] = None,
     change: Annotated[
-        list[str] | None, _option("Any other setting: --set model.channels=16 --set training.loss.forces=2.", "--set")
+        list[str] | None,
+        typer.Option("--set", help="Any other setting: --set model.channels=16 --set training.warmup=0.1."),
     ] = None,
-    settings: AllSettings = False,
-    schema: Schema = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help=PRINT_ALL, is_eager=True, callback=printing(TrainSettings, "acnn train"))
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help=PRINT_SCHEMA, is_eager=True, callback=printing_schema(TrainSettings))
+    ] = False,
+    **given: Any,
 ) -> None:
     """Train a network or attention potential on labeled structures.
 
@@ -81,18 +60,8 @@ def train(
 
     On several processors or GPUs: torchrun --nproc-per-node 2 -m acnn train …
     """
-    given = {
-        "output.model": output,
-        "training.epochs": epochs,
-        "from": start,
-        "linear": linear,
-        "training.seed": seed,
-        "training.device": device,
-        "training.threads": threads,
-        "output.json": json,
-    }
     changes = dict(assignment(text, "model.channels=16") for text in change or ())
-    chosen = read_train_settings(config, changes | {k: v for k, v in given.items() if v is not None})
+    chosen = read_train_settings(config, changes | given)
     require_pictures(chosen.output.plot_file if has_matplotlib() else None)
     try:
         with joined_processes(chosen.training.device) as processes:

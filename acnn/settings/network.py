@@ -16,7 +16,9 @@ class ModelSettings(NetworkSpecification):
     """A network specification; its elements are those of the data by default."""
 
     type: Literal["network", "attention"] = Field(
-        "attention", description="network is the model without attention layers."
+        "attention",
+        description="network is the model without attention layers.",
+        json_schema_extra=shown(panel="Model"),
     )
     elements: Elements = Field((), description="Chemical symbols.", json_schema_extra=shown("those of the data"))
 

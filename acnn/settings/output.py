@@ -13,7 +13,11 @@ from acnn.strict import shown
 class OutputSettings(Section):
     """Files to write; by default they are beside the model, under its name."""
 
-    model: Path = Field(examples=["model.acnn"], description="Model file to write, MODEL.acnn.")
+    model: Path = Field(
+        examples=["model.acnn"],
+        description="Model file to write, MODEL.acnn.",
+        json_schema_extra=shown(panel="Options", flag="output"),
+    )
     log: Path | None = Field(
         None, description="Losses and errors of every epoch.", json_schema_extra=shown("MODEL.csv")
     )
@@ -21,7 +25,12 @@ class OutputSettings(Section):
         None, description="State after every epoch, for --resume.", json_schema_extra=shown("MODEL.checkpoint")
     )
     plot: Path | None = Field(None, description="The learning curve.", json_schema_extra=shown("MODEL.training.png"))
-    json_file: Path | None = Field(None, alias="json", description="Write sizes, seconds and errors as JSON.")
+    json_file: Path | None = Field(
+        None,
+        alias="json",
+        description="Write sizes, seconds and errors as JSON.",
+        json_schema_extra=shown(panel="Options"),
+    )
 
     @property
     def log_file(self) -> Path:

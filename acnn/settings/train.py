@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from acnn.settings.base import Section, SettingsError, read_mapping, validated
+from acnn.settings.data import PANEL as DATA
 from acnn.settings.data import FittedLabelSettings
 from acnn.settings.linear import STIFF, LinearPartSettings
 from acnn.settings.network import ModelSettings
@@ -20,13 +21,17 @@ from acnn.strict import shown
 class DataFiles(Section):
     """Structures to train on, to validate with, and to test with."""
 
-    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    train: Path = Field(
+        examples=["train.xyz"], description="Training structures, extended XYZ.", json_schema_extra=shown(panel=DATA)
+    )
     validation: float | Path | None = Field(
         0.1,
         description="A file; or the share of every config type of the training structures to hold out; or null. "
         "Validation errors determine the best epoch.",
     )
-    test: Path | None = Field(None, description="Structures for an error table at the end.")
+    test: Path | None = Field(
+        None, description="Structures for an error table at the end.", json_schema_extra=shown(panel=DATA)
+    )
 
     @field_validator("validation")
     @classmethod
@@ -49,11 +54,14 @@ class TrainSettings(Section):
         LinearPartSettings.model_validate({}),
         description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (by default "
         f"solver blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion.",
-        json_schema_extra=shown("a small one is fitted, for up to four elements"),
+        json_schema_extra=shown("a small one is fitted, for up to four elements", panel="Options"),
     )
     training: TrainingSettings = Field(TrainingSettings.model_validate({}), description="How to train.")
     start: Path | None = Field(
-        None, alias="from", description="A trained model to continue from.", json_schema_extra=shown("a new one")
+        None,
+        alias="from",
+        description="A trained model to continue from, also with new elements, at a lower learning rate.",
+        json_schema_extra=shown("a new one", panel="Options"),
     )
     output: OutputSettings = Field(description="Files to write; or just the file of model.")
 

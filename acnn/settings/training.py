@@ -11,6 +11,7 @@ from acnn.settings.base import Section
 from acnn.settings.schedule import Schedule
 from acnn.strict import shown
 
+PANEL = "Training"
 LEARNING_RATE, FINE_TUNING_RATE = 0.005, 0.001
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -22,9 +23,14 @@ class LossSettings(Section):
         Schedule(ramp=((0.7, 10.0), (0.8, 100.0))),
         description="Weight of energies: a number, {steps: [[when, weight], …]} or {ramp: [[when, weight], …]}; "
         "up to 1, when is a share of the epochs, beyond an epoch.",
+        json_schema_extra=shown(panel=PANEL),
     )
-    forces: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of forces, likewise.")
-    virial: Schedule = Field(Schedule(steps=((0.0, 1.0),)), description="Weight of virials, likewise.")
+    forces: Schedule = Field(
+        Schedule(steps=((0.0, 1.0),)), description="Weight of forces, likewise.", json_schema_extra=shown(panel=PANEL)
+    )
+    virial: Schedule = Field(
+        Schedule(steps=((0.0, 1.0),)), description="Weight of virials, likewise.", json_schema_extra=shown(panel=PANEL)
+    )
     kind: Literal["l2", "huber"] = Field("l2", description="l2: squares; huber: absolute values beyond deltas.")
     deltas: dict[Literal["energy", "forces", "virial"], Annotated[float, Field(ge=1e-6, le=1e6)]] = Field(
         {},
@@ -66,14 +72,20 @@ MOST_EPOCHS = 1_000_000
 class TrainingSettings(Section):
     """How to train."""
 
-    epochs: int = Field(200, ge=1, le=MOST_EPOCHS, description="Passes over the data.")
-    batch_atoms: int = Field(256, ge=1, le=1_000_000, description="Number of atoms in a batch.")
+    epochs: int = Field(
+        200, ge=1, le=MOST_EPOCHS, description="Passes over the data.", json_schema_extra=shown(panel=PANEL)
+    )
+    batch_atoms: int = Field(
+        256, ge=1, le=1_000_000, description="Number of atoms in a batch.", json_schema_extra=shown(panel=PANEL)
+    )
     learning_rate: float | None = Field(
         None,
         ge=1e-30,
         le=1,
         description="Largest learning rate.",
-        json_schema_extra=shown(f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that continues from another"),
+        json_schema_extra=shown(
+            f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that continues from another", panel=PANEL
+        ),
     )
     final_learning_rate: float | None = Field(
         None,
@@ -128,7 +140,7 @@ class TrainingSettings(Section):
         ge=1,
         le=MOST_EPOCHS,
         description="Number of epochs without a better score after which training ends.",
-        json_schema_extra=shown("never"),
+        json_schema_extra=shown("never", panel=PANEL),
     )
     validate_every: int = Field(1, ge=1, le=MOST_EPOCHS, description="Epochs between validations.")
     loss: LossSettings = Field(LossSettings.model_validate({}), description="Weights of the labels.")
@@ -142,12 +154,19 @@ class TrainingSettings(Section):
         description="Random seed of weights, batches and validation split. The same seed gives the same numbers on a "
         "CPU with the same number of threads; on a GPU, whose sums have no fixed order, runs differ in rounding and "
         "drift apart.",
+        json_schema_extra=shown(panel=PANEL),
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="Number of CPU threads.", json_schema_extra=shown("torch's default")
+        None,
+        ge=1,
+        le=1024,
+        description="Number of CPU threads.",
+        json_schema_extra=shown("torch's default", panel=PANEL),
     )
-    precision: Literal["float32", "float64"] = Field("float32", description="Floating-point precision of the training.")
-    device: str = Field("cpu", description="cpu, cuda, or cuda:1.")
+    precision: Literal["float32", "float64"] = Field(
+        "float32", description="Floating-point precision of the training.", json_schema_extra=shown(panel=PANEL)
+    )
+    device: str = Field("cpu", description="cpu, cuda, or cuda:1.", json_schema_extra=shown(panel=PANEL))
 
     @model_validator(mode="after")
     def _of_the_schedule(self) -> TrainingSettings:

@@ -55,7 +55,7 @@ OUTPUTS = {
 CONTINUED = {"fit --checkpoint"}
 READ = {
     *(f"fit {name}" for name in ("train", "--test", "--add", "--config", "--weights")),
-    *(f"train {name}" for name in ("config", "--from", "--linear")),
+    *(f"train {name}" for name in ("config", "--train", "--test", "--weights", "--from", "--linear")),
     *("ensemble models", "distill teacher", "distill data"),
     *(f"label {name}" for name in ("structures", "--reference", "--correction")),
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
