@@ -23,7 +23,7 @@ from acnn.evaluation.properties import Evaluation
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
-from acnn.parallel.launchers import RANK_VARIABLES
+from acnn.parallel.launchers import mpi_place
 from acnn.potential import Potential
 from acnn.properties import PROPERTIES, group_of, results
 from acnn.uncertainty.committee import require_committee
@@ -195,15 +195,14 @@ class ACNNCalculator(BaseCalculator):
 
 def _warn_of_copies() -> None:
     """Warn, on the first of several processes of one parallel job, that each runs the whole calculation."""
-    for size, rank in RANK_VARIABLES.items():
-        if os.environ.get(size, "1") not in ("", "1") and os.environ.get(rank) == "0":
-            warnings.warn(
-                f"{os.environ[size]} processes were started together, and each of them runs this whole calculation "
-                "separately: to run it in parallel use lammps_plugin.run_md, or LAMMPS",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return
+    rank, size, _ = mpi_place()
+    if size > 1 and rank == 0:
+        warnings.warn(
+            f"{size} processes were started together, and each of them runs this whole calculation separately: to run "
+            "it in parallel use lammps_plugin.run_md, or LAMMPS",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _reject_overlap(graph: AtomicGraph) -> None:

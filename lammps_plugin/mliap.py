@@ -30,7 +30,7 @@ from acnn.failures import print_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
-from acnn.parallel.launchers import end_job, told_ranks
+from acnn.parallel.launchers import end_job, mpi_place
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 from lammps_plugin.host import Host
@@ -238,7 +238,7 @@ def _torch_threads(number: int) -> Iterator[None]:
 def count_ranks() -> int:
     """Return the number of MPI ranks of this job, from mpi4py or the launcher's environment variables."""
     world = _world()
-    return max(1 if world is None else world.Get_size(), told_ranks())
+    return max(1 if world is None else world.Get_size(), mpi_place().size)
 
 
 def stop_all_ranks(error: Exception) -> NoReturn:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acnn.parallel.launchers import told_ranks
+from acnn.parallel.launchers import mpi_place
 from lammps_plugin import plugin_build
 from lammps_plugin.installation import (
     PLUGIN_SWITCH,
@@ -55,7 +55,7 @@ def start(deck: Path, ranks: int, wanted: str | None = None, arguments: Sequence
 
 
 def _require_one_launcher(ranks: int, environment: Mapping[str, str] = os.environ) -> None:
-    told = told_ranks(environment)
+    told = mpi_place(environment).size
     if ranks > 1 and told > 1:
         raise ValueError(f"a launcher has already started {told} processes of this command: leave out -n")
 

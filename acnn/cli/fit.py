@@ -12,7 +12,7 @@ from acnn.cli.display import announce, console, error_table, learning_table, pro
 from acnn.cli.errors import warn
 from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema, with_settings
 from acnn.fit.job import FitReport, run_fit
-from acnn.parallel.mpi import job_ranks
+from acnn.parallel import job_ranks
 from acnn.plots import has_matplotlib, learning_figure, save_figure, selection_figure
 from acnn.settings.fit import FitSettings, read_settings
 
@@ -42,7 +42,7 @@ def fit(
         chosen = read_settings(config, {"train": train, **given})
         with progress_stages() as stage:
             report = run_fit(chosen, stage, announce, ranks)
-        if ranks.is_root:
+        if ranks.is_first:
             print_report(chosen, report)
 
 

@@ -13,7 +13,7 @@ from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
 from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, printing, printing_schema, with_settings
 from acnn.cli.training_display import print_start, training_display, training_plot
-from acnn.parallel.torch_processes import joined_processes
+from acnn.parallel import Ranks, training_ranks
 from acnn.plots import has_matplotlib, require_pictures
 from acnn.settings.train import TrainSettings, read_train_settings
 from acnn.train.job import TrainReport, Watcher, run_training
@@ -64,21 +64,22 @@ def train(
     chosen = read_train_settings(config, changes | given)
     require_pictures(chosen.output.plot_file if has_matplotlib() else None)
     try:
-        with joined_processes(chosen.training.device) as processes:
-            report = _run(chosen, resume, overwrite, processes)
-            if processes.is_root:
+        ranks = training_ranks(chosen.training.device)
+        with ranks.working():
+            report = _run(chosen, resume, overwrite, ranks)
+            if ranks.is_first:
                 _print_report(chosen, report)
     except KeyboardInterrupt:  # not inside, where one of several processes would treat typer.Exit as an error
         _warn_interrupted(chosen)
         raise typer.Exit(130) from None
 
 
-def _run(settings: TrainSettings, resume: bool, overwrite: bool, processes: Any) -> TrainReport:
-    if not processes.is_root:
-        return run_training(settings, Watcher(), resume, overwrite, processes)
+def _run(settings: TrainSettings, resume: bool, overwrite: bool, ranks: Ranks) -> TrainReport:
+    if not ranks.is_first:
+        return run_training(settings, Watcher(), resume, overwrite, ranks)
     training = settings.training
     with training_display(training.epochs, training.selection.measure) as (stage, on_epoch):
-        return run_training(settings, Watcher(stage, announce, print_start, on_epoch), resume, overwrite, processes)
+        return run_training(settings, Watcher(stage, announce, print_start, on_epoch), resume, overwrite, ranks)
 
 
 def _warn_interrupted(settings: TrainSettings) -> None:

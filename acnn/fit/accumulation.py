@@ -9,7 +9,7 @@ import numpy as np
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint, Saver, remaining
-from acnn.parallel.mpi import Ranks
+from acnn.parallel import Ranks
 from acnn.solvers import StreamingQR
 
 
@@ -28,7 +28,7 @@ def accumulate(
     Args:
         advance: called once for each structure; in an MPI job, rank 0 extrapolates from its share.
     """
-    done = ranks.by_root(checkpoint.collect) if checkpoint else []
+    done = ranks.by_first(checkpoint.collect) if checkpoint else []
     left = remaining(structures, done, str(checkpoint.path)) if checkpoint else list(structures)
     mine = [left[index] for index in ranks.share([len(structure) for structure in left])]
     saver = Saver(checkpoint, ranks.rank) if checkpoint else None
@@ -46,7 +46,7 @@ def accumulate(
     total = combined(ranks, accumulator)
     if checkpoint and saver:
         parts = ranks.gather((saver.identity, saver.fingerprints))
-        if ranks.is_root:
+        if ranks.is_first:
             total = checkpoint.finish(total, parts)
         ranks.wait()
     return total
@@ -87,12 +87,11 @@ def combined(ranks: Ranks, accumulator: StreamingQR) -> StreamingQR:
 
 
 def _send(ranks: Ranks, accumulator: StreamingQR, to: int) -> None:
-    ranks.comm.send(accumulator.n_rows, dest=to)
-    ranks.comm.Send(accumulator.triangle(), dest=to)
+    ranks.send(np.array([accumulator.n_rows]), to)
+    ranks.send(accumulator.triangle(), to)
 
 
 def _receive(ranks: Ranks, n_columns: int, source: int) -> StreamingQR:
-    n_rows = ranks.comm.recv(source=source)
-    triangle = np.empty((n_columns + 1) * (n_columns + 2) // 2)
-    ranks.comm.Recv(triangle, source=source)
-    return StreamingQR.from_triangle(triangle, n_columns, n_rows)
+    (n_rows,) = ranks.receive((1,), source)
+    triangle = ranks.receive(((n_columns + 1) * (n_columns + 2) // 2,), source)
+    return StreamingQR.from_triangle(triangle, n_columns, int(n_rows))

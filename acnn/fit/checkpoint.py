@@ -25,7 +25,7 @@ from acnn.arrays import FloatArray
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.locks import locked
-from acnn.parallel.mpi import Ranks
+from acnn.parallel import Ranks
 from acnn.sealed import reading_checkpoint, require_version, sealed, unsealed
 from acnn.solvers import StreamingQR
 
@@ -121,7 +121,7 @@ class Checkpoint:
 
     def held(self, ranks: Ranks) -> AbstractContextManager[None]:
         """Lock the checkpoint for this fit; rank 0 does so for all ranks."""
-        return locked(self.path) if ranks.is_root else nullcontext()
+        return locked(self.path) if ranks.is_first else nullcontext()
 
     def collect(self) -> list[str]:
         """Merge what earlier runs left into FILE, and return the fingerprints in it; called on one rank."""

@@ -15,7 +15,7 @@ from acnn.evaluation.metrics import TOTAL, ErrorTable, evaluate
 from acnn.evaluation.progress import Stage
 from acnn.fit.linear import LinearFit, chosen
 from acnn.models.linear import LinearACE
-from acnn.parallel.mpi import Ranks
+from acnn.parallel import Ranks
 
 HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
 

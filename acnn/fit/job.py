@@ -37,7 +37,7 @@ from acnn.fit.reference_energies import reference_energies
 from acnn.fit.selection import select_basis
 from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
-from acnn.parallel.mpi import ALONE, Ranks
+from acnn.parallel import ALONE, Ranks
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings
 from acnn.wording import counted
@@ -115,7 +115,7 @@ def run_fit(
 
     All ``ranks`` of a job make the same call; rank 0 reports and writes, and only its report has all errors.
     """
-    if not ranks.is_root:
+    if not ranks.is_first:
         stage, on_data = silent, lambda datasets, warnings: None
     require_outputs(settings)
     weights = settings.weight_table()
@@ -128,7 +128,7 @@ def run_fit(
     energies, source, warnings = reference_energies(settings.e0, train, specification)
     warnings += left_out_notes(datasets)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
-    doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_root else []
+    doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_first else []
     unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
     warnings += doubts + of_coverage
     on_data(datasets, warnings)
@@ -151,13 +151,13 @@ def run_fit(
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
     report.doubts, report.unseen = doubts + of_coverage, unseen
-    if ranks.is_root:
+    if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:
             add_committee(fit, settings.committee, settings.seed, weights)
     _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage))
     report.peak = max(ranks.gather(peak_bytes()), default=0)
-    if ranks.is_root:
+    if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())
         if settings.json_file:
             write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())

@@ -20,7 +20,7 @@ from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.repulsion import repulsion_rows
 from acnn.models.linear import LinearACE
-from acnn.parallel.mpi import ALONE, Ranks
+from acnn.parallel import ALONE, Ranks
 from acnn.settings.linear import LinearSettings
 from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings
 from acnn.solvers import SOLVERS, Prior, Solution, Solver, StreamingQR
@@ -183,7 +183,7 @@ def fit_subsets(
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
         return [_solved(together(factors, subset), repulsion, problem.solver, gamma, model) for subset in subsets]
 
-    solved = ranks.by_root(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
+    solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
     seconds = time.perf_counter() - start
     return [
         LinearFit(_with(model, solution), solution, n_rows, seconds, assembly_seconds) for solution, n_rows in solved

@@ -34,7 +34,7 @@ from acnn.fit.repulsion import repulsion_rows
 from acnn.graph import AtomicGraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
-from acnn.parallel.mpi import ALONE, Ranks
+from acnn.parallel import ALONE, Ranks
 from acnn.settings.fit import Budget
 from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 
@@ -97,8 +97,8 @@ def select_basis(
     for cutoff in cutoffs:
         search = _Search(assembled, cutoff, criterion, contacts)
         factors = search.factors(structures, seed, ranks, advance)
-        found += ranks.by_root(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
-        if ranks.by_root(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
+        found += ranks.by_first(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
+        if ranks.by_first(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
             break
     return marked(found, criterion)
 

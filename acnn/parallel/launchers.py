@@ -1,4 +1,4 @@
-"""What programs that start parallel jobs tell their processes."""
+"""What programs that start parallel jobs say in the environment of their processes, and how such a job ends."""
 
 from __future__ import annotations
 
@@ -6,25 +6,53 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-RANK_VARIABLES = {
+MPI_VARIABLES = {
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
     "PMI_SIZE": "PMI_RANK",
     "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
 }
-"""Environment variables with the number of processes, and which of them this one is."""
+"""Of `mpiexec` and `srun`: the number of processes, and which of them this one is."""
 
 THREAD_VARIABLES = ("ACNN_NUM_THREADS", "OMP_NUM_THREADS")
-"""Environment variables by which a user says how many threads a process has."""
+"""By which a user says how many threads a process has."""
 
 FORWARDING_TIME = 1.0
 """Seconds that a launcher is given to forward a rank's last words: it may drop them once the job is ending."""
 
 
-def told_ranks(environment: Mapping[str, str] = os.environ) -> int:
-    """Number of processes of this job, as its launcher says; 1 without a launcher."""
-    return max((int(text) for text in map(environment.get, RANK_VARIABLES) if text and text.isdecimal()), default=1)
+class Place(NamedTuple):
+    """Which of how many processes this one is; ``local_rank`` counts those of one machine."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+
+def mpi_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """By `mpiexec` or `srun`; the only one without them."""
+    found = [_number(environment, rank, size) for size, rank in MPI_VARIABLES.items()]
+    return max(found, key=lambda place: place.size)
+
+
+def torchrun_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """By `torchrun`; the only one without it."""
+    if "MASTER_ADDR" not in environment or "RANK" not in environment:
+        return Place()
+    return _number(environment, "RANK", "WORLD_SIZE", "LOCAL_RANK")
+
+
+def _number(environment: Mapping[str, str], *names: str) -> Place:
+    """The place that variables of these names tell: rank, size and, if there is one, local rank."""
+    texts = [environment.get(name, "") for name in names]
+    rank, size, *local = (int(text) if text.isdecimal() else None for text in texts)
+    return Place(rank or 0, size, *(number or 0 for number in local)) if size else Place()
+
+
+def says_threads() -> bool:
+    """Whether the user says how many threads a process has."""
+    return any(os.environ.get(name) for name in THREAD_VARIABLES)
 
 
 def end_job(sentence: str, comm: Any, status: int) -> NoReturn:

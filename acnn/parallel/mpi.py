@@ -1,26 +1,28 @@
-"""The ranks of an MPI job that work on one fit, or the one process of an ordinary run.
+"""Ranks of an MPI job.
 
     mpiexec -n 8 acnn fit train.xyz -o si.acnn
 
-Every rank makes the same calls in the same order. One thread per rank unless ``OMP_NUM_THREADS`` or
-``ACNN_NUM_THREADS`` say otherwise.
+One thread per rank unless ``OMP_NUM_THREADS`` or ``ACNN_NUM_THREADS`` say otherwise.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.failures import Failure, print_traceback
-from acnn.parallel.launchers import FORWARDING_TIME, THREAD_VARIABLES, end_job, told_ranks
+from acnn.parallel.launchers import FORWARDING_TIME, end_job, says_threads
+from acnn.parallel.ranks import Ranks, stopped
 
 T = TypeVar("T")
 
@@ -29,50 +31,23 @@ POLLING_TIME = 0.05
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """An mpi4py communicator, or None for a process on its own."""
+class MPIRanks(Ranks):
+    """Those of an mpi4py communicator; see `mpi_ranks`."""
 
     comm: Any = None
 
-    @property
-    def rank(self) -> int:
-        return 0 if self.comm is None else int(self.comm.Get_rank())
-
-    @property
-    def size(self) -> int:
-        return 1 if self.comm is None else int(self.comm.Get_size())
-
-    @property
-    def is_root(self) -> bool:
-        return self.rank == 0
-
-    def share(self, costs: Sequence[float]) -> list[int]:
-        """Indices of the work of this rank, ascending: dearest first, each to the rank with the least so far."""
-        loads = [(0.0, rank) for rank in range(self.size)]
-        mine = []
-        for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
-            load, rank = heapq.heappop(loads)
-            heapq.heappush(loads, (load + costs[index], rank))
-            if rank == self.rank:
-                mine.append(index)
-        return sorted(mine)
+    @classmethod
+    def of(cls, comm: Any) -> MPIRanks:
+        """All ranks of a communicator."""
+        return cls(int(comm.Get_rank()), int(comm.Get_size()), comm=comm)
 
     def gather(self, value: T) -> list[T]:
-        """The values of all ranks on rank 0, nothing elsewhere."""
-        if self.comm is None:
-            return [value]
         return self.comm.gather(value, root=0) or []
 
-    def by_root(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
-        """What the function returns on rank 0, on every rank; the others sleep meanwhile, their processors are its.
-
-        Args:
-            to_send: what the other ranks get of it.
-        """
-        if self.comm is None:
-            return function()
-        if self.is_root:
-            with threadpool_limits(min(self.size, os.cpu_count() or 1) if not _told_threads() else None):
+    def by_first(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
+        """As by every back end; the other ranks sleep meanwhile, and their processors are the first one's."""
+        if self.is_first:
+            with threadpool_limits(min(self.size, os.cpu_count() or 1) if not says_threads() else None):
                 result = function()
             self.wait()
             self.comm.bcast(to_send(result), root=0)
@@ -80,30 +55,39 @@ class Ranks:
         self.wait()
         return cast(T, self.comm.bcast(None, root=0))
 
+    def total(self, values: Tensor) -> Tensor:
+        found = np.ascontiguousarray(values.detach().cpu().numpy())
+        summed = np.empty_like(found)
+        self.comm.Allreduce(found, summed)
+        return values.copy_(torch.from_numpy(summed))
+
     def wait(self) -> None:
-        """Until all ranks are here."""
-        if self.comm is not None:
-            request = self.comm.Ibarrier()
-            while not request.Test():
-                time.sleep(POLLING_TIME)
+        request = self.comm.Ibarrier()
+        while not request.Test():
+            time.sleep(POLLING_TIME)
+
+    def send(self, values: FloatArray, to: int) -> None:
+        self.comm.Send(np.ascontiguousarray(values, dtype=float), dest=to)
+
+    def receive(self, shape: tuple[int, ...], source: int) -> FloatArray:
+        values = np.empty(shape)
+        self.comm.Recv(values, source=source)
+        return values
 
     def stop(self, failure: Failure) -> NoReturn:
-        """Print and end the job on all ranks; where all ranks fail alike, rank 0 speaks."""
-        if not self.is_root:
+        """Print and end the job on all ranks; where all ranks fail alike, the first speaks."""
+        if not self.is_first:
             time.sleep(3 * FORWARDING_TIME)
-        end_job(f"rank {self.rank} stops the job: {failure.sentence}", self.comm, failure.status)
+        end_job(stopped(self.rank, failure.sentence), self.comm, failure.status)
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """An error on one rank stops all; threads are kept to one per rank."""
-        if self.comm is None:
-            yield
-            return
+        """As by every back end; threads are kept to one per rank."""
         threads = torch.get_num_threads()
-        if not _told_threads():
+        if not says_threads():
             torch.set_num_threads(1)
         try:
-            with threadpool_limits(None if _told_threads() else 1):
+            with threadpool_limits(None if says_threads() else 1):
                 yield
         except Exception as error:
             print_traceback(error)
@@ -112,32 +96,22 @@ class Ranks:
             torch.set_num_threads(threads)
 
 
-ALONE = Ranks()
-
-
-def _told_threads() -> bool:
-    return any(os.environ.get(name) for name in THREAD_VARIABLES)
-
-
-def job_ranks() -> Ranks:
-    """The ranks of this job as its launcher says: `mpiexec`, `srun`, or none.
+def mpi_ranks(size: int) -> MPIRanks:
+    """The ranks of this job, of which its launcher started so many.
 
     Raises:
-        ImportError: several processes run, and mpi4py is not there or has another MPI library than the launcher.
+        ImportError: mpi4py is not there, or has another MPI library than the launcher.
     """
-    told = told_ranks()
-    if told == 1:
-        return ALONE
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise ImportError(
-            f"{told} processes of one job run, and mpi4py cannot be used ({error}): pip install mpi4py mpich"
+            f"{size} processes of one job run, and mpi4py cannot be used ({error}): pip install mpi4py mpich"
         ) from error
     seen = MPI.COMM_WORLD.Get_size()
-    if seen != told:
+    if seen != size:
         raise ImportError(
-            f"the launcher started {told} processes, and mpi4py sees {seen}: they belong to different MPI libraries; "
+            f"the launcher started {size} processes, and mpi4py sees {seen}: they belong to different MPI libraries; "
             f"use the mpiexec of mpi4py's, {MPI.Get_library_version().splitlines()[0][:60]}"
         )
-    return Ranks(MPI.COMM_WORLD)
+    return MPIRanks.of(MPI.COMM_WORLD)

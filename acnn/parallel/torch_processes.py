@@ -1,92 +1,78 @@
-"""Several processes that train one model, each on its share of every batch.
+"""Ranks that torch.distributed connects: gloo between processors, nccl between GPUs.
 
     torchrun --nproc-per-node 2 -m acnn train config.yaml
 
-torch's DistributedDataParallel averages their gradients; gloo connects processors, nccl GPUs.
+In a training torch's DistributedDataParallel averages their gradients.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from acnn.arrays import FloatArray
 from acnn.failures import Failure, print_traceback
-from acnn.parallel.launchers import end_job, told_ranks
+from acnn.parallel.launchers import end_job
+from acnn.parallel.ranks import Ranks, stopped
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Processes:
-    """This process among all of them."""
+class TorchRanks(Ranks):
+    """Those of a job of `torchrun`, connected while they are `working`.
 
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
+    Attributes:
+        on: the device that the user chose, "cpu" or "cuda".
+    """
 
-    @property
-    def is_root(self) -> bool:
-        return self.rank == 0
+    on: str = "cpu"
+
+    def gather(self, value: T) -> list[T]:
+        found: list[Any] = [None] * self.size
+        dist.gather_object(value, found if self.is_first else None)
+        return found if self.is_first else []
+
+    def by_first(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
+        if self.is_first:
+            result = function()
+            dist.broadcast_object_list([to_send(result)])
+            return result
+        sent: list[Any] = [None]
+        dist.broadcast_object_list(sent)
+        return cast("T", sent[0])
 
     def total(self, values: Tensor) -> Tensor:
-        """Sum over all processes, on all of them."""
-        if self.size > 1:
-            dist.all_reduce(values)
+        dist.all_reduce(values)
         return values
 
-    def device(self, name: str) -> torch.device:
-        """That of this process: "cuda" is a GPU for each process of a machine."""
-        device = torch.device(name)
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"the device is {name!r}, and torch finds no GPU: choose cpu")
-        if device.index is not None and device.index >= torch.cuda.device_count():
-            raise ValueError(f"the device is {name}, and torch finds {torch.cuda.device_count()}: cuda:0 is the first")
-        if device.index is not None and self.size > 1:
-            raise ValueError(f"{self.size} processes cannot share {name}: choose cuda, and each takes a GPU of its own")
-        return torch.device("cuda", self.local_rank) if name == "cuda" and self.size > 1 else device
+    def wait(self) -> None:
+        dist.barrier()
 
+    def send(self, values: FloatArray, to: int) -> None:
+        dist.send(torch.from_numpy(np.ascontiguousarray(values, dtype=float)), to)
 
-ALONE = Processes()
+    def receive(self, shape: tuple[int, ...], source: int) -> FloatArray:
+        values = torch.empty(shape, dtype=torch.float64)
+        dist.recv(values, source)
+        return values.numpy()
 
-
-def told_processes(environment: Mapping[str, str] = os.environ) -> Processes:
-    """What torchrun says in the environment; one process without it.
-
-    Raises:
-        ValueError: mpirun or srun started several processes, which would not know of one another.
-    """
-    rank, size, local = (environment.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    if rank.isdecimal() and size.isdecimal() and "MASTER_ADDR" in environment:
-        found = Processes(int(rank), int(size), int(local or 0))
-    else:
-        found = ALONE
-    ranks = told_ranks(environment)
-    if found.size == 1 and ranks > 1:
-        raise ValueError(
-            f"{ranks} processes were started without torchrun, and each would train the same model into the same file: "
-            f"use torchrun --nproc-per-node {ranks} -m acnn train …"
-        )
-    return found
-
-
-@contextmanager
-def joined_processes(device: str) -> Iterator[Processes]:
-    """The processes of this job, connected; an error on one of them stops all, with its sentence."""
-    processes = told_processes()
-    if processes.size == 1:
-        yield ALONE
-        return
-    if device.startswith("cuda"):
-        torch.cuda.set_device(processes.device(device))
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    try:
-        yield processes
-    except Exception as error:
-        print_traceback(error)
-        failure = Failure.of(error)
-        end_job(f"rank {processes.rank} stops the job: {failure.sentence}", None, failure.status)
-    dist.destroy_process_group()
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        if self.on.startswith("cuda"):
+            torch.cuda.set_device(self.device(self.on))
+        dist.init_process_group("nccl" if self.on.startswith("cuda") else "gloo")
+        try:
+            yield
+        except Exception as error:
+            print_traceback(error)
+            failure = Failure.of(error)
+            end_job(stopped(self.rank, failure.sentence), None, failure.status)
+        dist.destroy_process_group()

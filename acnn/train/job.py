@@ -23,7 +23,7 @@ from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.locks import locked
 from acnn.models.network import NetworkACE, require_network
-from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.parallel import ALONE, Ranks
 from acnn.settings.train import TrainSettings
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
@@ -110,27 +110,25 @@ def run_training(
     watcher: Watcher = Watcher(),
     resume: bool = False,
     overwrite: bool = False,
-    processes: Processes = ALONE,
+    ranks: Ranks = ALONE,
 ) -> TrainReport:
-    """Train and write; all ``processes`` of a job make the same call, rank 0 reports and writes."""
-    if not processes.is_root:
+    """Train and write; all ``ranks`` of a job make the same call, rank 0 reports and writes."""
+    if not ranks.is_first:
         watcher = Watcher()
     output, data = settings.output, settings.data
     inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
     inputs += [settings.linear] if isinstance(settings.linear, Path) else []
     files = [output.model, output.log_file, output.checkpoint_file]
     require_writable(files, inputs, [output.plot_file, output.json_file], overwrite=True)
-    with locked(output.checkpoint_file) if processes.is_root else nullcontext():
+    with locked(output.checkpoint_file) if ranks.is_first else nullcontext():
         found = _checkpoint(settings, resume, overwrite)
-        if processes.is_root and found is None:
+        if ranks.is_first and found is None:
             log = [] if resume else [output.log_file]  # a training may have been killed before its first checkpoint
             require_new([output.model, *log, output.checkpoint_file, output.plot_file, output.json_file], overwrite)
-        return _trained(settings, watcher, found, processes)
+        return _trained(settings, watcher, found, ranks)
 
 
-def _trained(
-    settings: TrainSettings, watcher: Watcher, found: TrainingCheckpoint | None, processes: Processes
-) -> TrainReport:
+def _trained(settings: TrainSettings, watcher: Watcher, found: TrainingCheckpoint | None, ranks: Ranks) -> TrainReport:
     output = settings.output
     datasets = read_data(settings)
     marks = fingerprints(settings, datasets)
@@ -141,7 +139,7 @@ def _trained(
         start = _start(settings, datasets, found, watcher.stage)
         doubts, unseen = doubts_of(settings, datasets, start.model)
         start.warnings += [doubt for doubt in doubts if doubt not in start.warnings]
-        trainer = _trainer(settings, start, datasets, watcher.stage, processes)
+        trainer = _trainer(settings, start, datasets, watcher.stage, ranks)
         content = model_to_bytes(start.model) if found is None else found.model
         if found is not None:
             restore(trainer, found)
@@ -150,7 +148,7 @@ def _trained(
         )
         watcher.on_start(start, trainer)
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
-        if processes.is_root:
+        if ranks.is_first:
             report.model = require_network(load_model(output.model), str(output.model))
             for name, dataset in datasets.items():
                 advance = watcher.stage(f"errors on {name}", len(dataset))
@@ -165,8 +163,8 @@ def _train(
     trainer: Trainer, report: TrainReport, watcher: Watcher, checkpoint: Callable[[], TrainingCheckpoint]
 ) -> None:
     """Run the remaining epochs; write log and checkpoint after each, the best model occasionally and at the end."""
-    output, is_root, course = report.settings.output, trainer.processes.is_root, trainer.course
-    log = TrainingLog(output.log_file, course.epoch) if is_root else None
+    output, is_first, course = report.settings.output, trainer.ranks.is_first, trainer.course
+    log = TrainingLog(output.log_file, course.epoch) if is_first else None
     saved, last = False, 0.0
     try:
         while not (course.finished or trainer.is_over):
@@ -182,7 +180,7 @@ def _train(
                 save_best(trainer, report)
                 saved, last = True, time.monotonic()
     finally:
-        if is_root and course.epoch and not saved:
+        if is_first and course.epoch and not saved:
             save_best(trainer, report)
 
 
@@ -244,11 +242,11 @@ def _known(settings: TrainSettings) -> tuple[str, ...]:
 
 
 def _trainer(
-    settings: TrainSettings, start: Start, datasets: Mapping[str, Dataset], stage: Stage, processes: Processes
+    settings: TrainSettings, start: Start, datasets: Mapping[str, Dataset], stage: Stage, ranks: Ranks
 ) -> Trainer:
     training, model = settings.training, start.model
     require_elements(dict(datasets), model.elements)
-    dtype, device = dtype_of(training.precision), processes.device(training.device)
+    dtype, device = dtype_of(training.precision), ranks.device(training.device)
     stores = {
         name: structure_store(model, dataset.structures, dtype, stage(f"neighbors of {name}", len(dataset)))
         for name, dataset in datasets.items()
@@ -259,7 +257,7 @@ def _trainer(
     model.to(device)
     on_device = {name: store.to(device) for name, store in stores.items()}
     rate = learning_rate(training, fine_tuning=settings.start is not None)
-    return Trainer(model, on_device["train"], on_device.get("validation"), training, rate, processes)
+    return Trainer(model, on_device["train"], on_device.get("validation"), training, rate, ranks)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from acnn.models.network import NetworkACE
-from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.parallel import ALONE, Ranks
 from acnn.settings.training import TrainingSettings
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
@@ -34,9 +34,9 @@ class TrainingError(ValueError):
 class StepLoss(nn.Module):
     """The loss of a batch as a module, so that `DistributedDataParallel` sees the double backward in its forward."""
 
-    def __init__(self, model: NetworkACE, deltas: Deltas, with_virials: bool, processes: Processes) -> None:
+    def __init__(self, model: NetworkACE, deltas: Deltas, with_virials: bool, ranks: Ranks) -> None:
         super().__init__()
-        self.model, self.deltas, self.with_virials, self.processes = model, deltas, with_virials, processes
+        self.model, self.deltas, self.with_virials, self.ranks = model, deltas, with_virials, ranks
 
     def forward(self, batch: Batch, factors: Tensor) -> tuple[Tensor, Tensor]:
         """Return L and its three parts, detached.
@@ -52,13 +52,13 @@ class StepLoss(nn.Module):
         return self._of_all_parameters(parts.sum()), parts.detach()
 
     def _of_all_parameters(self, loss: Tensor) -> Tensor:
-        """Make the loss depend on every parameter, and scale it by the number of processes.
+        """Make the loss depend on every parameter, and scale it by the number of ranks.
 
-        Gradients are averaged over processes, and each process must use every parameter.
+        Gradients are averaged over ranks, and each rank must use every parameter.
         """
-        if self.processes.size == 1:
+        if self.ranks.size == 1:
             return loss
-        return loss * self.processes.size + sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad)
+        return loss * self.ranks.size + sum(0.0 * p.sum() for p in self.model.parameters() if p.requires_grad)
 
 
 @dataclass
@@ -125,10 +125,10 @@ class Trainer:
         validation: StructureStore | None,
         settings: TrainingSettings,
         rate: LearningRate,
-        processes: Processes = ALONE,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
-        self.settings, self.rate, self.processes = settings, rate, processes
+        self.settings, self.rate, self.ranks = settings, rate, ranks
         _require_labels(train, validation, settings)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names, self.parameters = [name for name, _ in named], [p for _, p in named]
@@ -141,8 +141,8 @@ class Trainer:
         self.norm = torch.zeros((), dtype=train.pair_vectors.dtype, device=train.pair_vectors.device)
         self.steps, self.course = 0, Course()
         self.mean_counts = [max(count, 1) / self.n_batches for count in train.label_counts]
-        loss = StepLoss(model, deltas_of(settings.loss), train.label_counts[2] > 0, processes)
-        self.loss: nn.Module = DistributedDataParallel(loss, broadcast_buffers=False) if processes.size > 1 else loss
+        loss = StepLoss(model, deltas_of(settings.loss), train.label_counts[2] > 0, ranks)
+        self.loss: nn.Module = DistributedDataParallel(loss, broadcast_buffers=False) if ranks.size > 1 else loss
         self._atoms, self._pairs = train.atoms.cpu(), train.pairs.cpu()
 
     @property
@@ -194,11 +194,11 @@ class Trainer:
         for position, batch in enumerate(batches):
             rate = self.rate.at(epoch + position / len(batches), self.settings.epochs, lowered)
             sums += self._step(self._share(batch), factors, rate)
-        return (self.processes.total(sums) / self.n_batches).tolist()
+        return (self.ranks.total(sums) / self.n_batches).tolist()
 
     def _share(self, batch: Tensor) -> Tensor:
         """Return the structures of a batch that this process takes."""
-        share = cut(batch, self._pairs, self.processes.size)[self.processes.rank] if self.processes.size > 1 else batch
+        share = cut(batch, self._pairs, self.ranks.size)[self.ranks.rank] if self.ranks.size > 1 else batch
         return share.to(self.train.species.device)
 
     def _step(self, structures: Tensor, factors: Tensor, rate: float) -> Tensor:
@@ -235,7 +235,7 @@ class Trainer:
             self.course.scores.append(None)
             return None, None, False
         with replaced(self.parameters, self.average.tensors):
-            errors = network_errors(self.model, self.validation, self.processes, self.settings.batch_atoms)
+            errors = network_errors(self.model, self.validation, self.ranks, self.settings.batch_atoms)
         selection = self.settings.selection
         found = score(errors, selection.model_dump(exclude={"measure"}), selection.measure)
         is_best = self.course.best is None or found < self.course.best

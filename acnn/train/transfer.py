@@ -34,7 +34,7 @@ from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE, NetworkPart, require_network
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
-from acnn.parallel.mpi import ALONE
+from acnn.parallel import ALONE
 from acnn.settings.base import SettingsError
 from acnn.settings.data import explicit_energies
 from acnn.settings.train import TrainSettings

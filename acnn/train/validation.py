@@ -11,7 +11,7 @@ from acnn.conventions import MEV_PER_EV, VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.evaluation import metrics
 from acnn.evaluation.metrics import MEASURES, QUANTITIES
 from acnn.models.network import NetworkACE
-from acnn.parallel.torch_processes import ALONE, Processes
+from acnn.parallel import ALONE, Ranks
 from acnn.potential import PairGradients
 from acnn.train.batches import Batch, StructureStore, in_order
 
@@ -39,15 +39,15 @@ def network_gradients(model: NetworkACE, batch: Batch, create_graph: bool = Fals
 
 
 def network_errors(
-    model: NetworkACE, store: StructureStore, processes: Processes = ALONE, batch_atoms: int = BATCH_ATOMS
+    model: NetworkACE, store: StructureStore, ranks: Ranks = ALONE, batch_atoms: int = BATCH_ATOMS
 ) -> Errors:
     """Return the errors over all structures with neighbors; each process evaluates its share."""
     sums = torch.zeros(3, 3, dtype=torch.float64, device=store.species.device)
-    for part in in_order(store, batch_atoms)[processes.rank :: processes.size]:
+    for part in in_order(store, batch_atoms)[ranks.rank :: ranks.size]:
         if len(part):
             batch = store.batch(part)
             sums += _sums(network_gradients(model, batch), batch)
-    table = processes.total(sums).tolist()
+    table = ranks.total(sums).tolist()
     return {
         f"{quantity}_{measure}": MEV_PER_EV * value if count else None
         for quantity, (absolute, square, count) in zip(QUANTITIES, table, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from acnn.io.model_file import load_model
-from acnn.parallel.mpi import ALONE, Ranks, job_ranks
+from acnn.parallel import ALONE, job_ranks
+from acnn.parallel.mpi import MPIRanks
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -108,7 +110,7 @@ class FakeComm:
 
 def test_shares_are_everything_once_and_even():
     costs = np.random.default_rng(2).integers(1, 200, 101).tolist()
-    shares = [Ranks(FakeComm(rank, 4)).share(costs) for rank in range(4)]
+    shares = [MPIRanks.of(FakeComm(rank, 4)).share(costs) for rank in range(4)]
     assert sorted(index for share in shares for index in share) == list(range(101))
     loads = [sum(costs[i] for i in share) for share in shares]
     assert max(loads) - min(loads) <= max(costs)
@@ -119,3 +121,29 @@ def test_a_launcher_of_another_mpi_is_named(monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
     with pytest.raises(ImportError, match="started 2 processes, and mpi4py sees 1"):
         job_ranks()
+
+
+def test_torchrun_fits_too(tmp_path):
+    ase.io.write(tmp_path / "train.xyz", structures(7))
+    fit(tmp_path, 1, "-o", str(tmp_path / "1.acnn"))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
+    command = [
+        sys.executable,
+        "-m",
+        "acnn",
+        "fit",
+        str(tmp_path / "train.xyz"),
+        *OPTIONS,
+        "-o",
+        str(tmp_path / "2.acnn"),
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": tmp_path}
+    ranks = [{**os.environ, "OMP_NUM_THREADS": "1", **shared, "RANK": str(rank)} for rank in (0, 1)]
+    started = [subprocess.Popen(command, env=environment, **pipes) for environment in ranks]
+    said = [process.communicate(timeout=600)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert ["basis functions," in text for text in said] == [True, False]
+    found, expected = (load_model(tmp_path / f"{n}.acnn").coefficients.numpy() for n in (2, 1))
+    assert np.abs(found - expected).max() < AGREEMENT * np.abs(expected).max()

@@ -14,7 +14,7 @@ from acnn.evaluation.metrics import evaluate
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
-from acnn.parallel.torch_processes import ALONE
+from acnn.parallel import ALONE
 from acnn.train.batches import Batch, structure_store
 from acnn.train.loss import Deltas, penalties, penalty
 from acnn.train.trainer import StepLoss

@@ -16,7 +16,8 @@ import yaml
 
 from acnn.io.model_file import load_model
 from acnn.models.network import NetworkACE
-from acnn.parallel.torch_processes import ALONE, Processes, told_processes
+from acnn.parallel import ALONE, training_ranks
+from acnn.parallel.torch_processes import TorchRanks
 from acnn.settings.train import TrainSettings
 from acnn.train.job import run_training
 from acnn.train.log import rows
@@ -24,19 +25,23 @@ from acnn.train.log import rows
 MakeSettings = Callable[..., TrainSettings]
 
 
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost"}
+
+
 def test_torchrun_says_who_is_who() -> None:
-    told = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost"}
-    assert told_processes(told) == Processes(1, 4, 1)
-    assert told_processes({}) == ALONE
+    found = training_ranks("cuda", TORCHRUN)
+    assert found == TorchRanks(1, 4, 1, "cuda")
+    assert not found.is_first
+    assert training_ranks("cpu", {}) is ALONE
 
 
 def test_launchers_that_train_copies_are_refused() -> None:
     for told in ({"OMPI_COMM_WORLD_SIZE": "4"}, {"PMI_SIZE": "4"}, {"SLURM_STEP_NUM_TASKS": "4"}):
         with pytest.raises(ValueError, match="4 processes were started without torchrun"):
-            told_processes(told)
-        torchrun = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "node1"}
-        assert told_processes(told | torchrun) == Processes(3, 8, 1)  # one torchrun on each node, started by srun
-    assert told_processes({"SLURM_STEP_NUM_TASKS": "1"}) == ALONE
+            training_ranks("cpu", told)
+        # One torchrun on each node, started by srun.
+        assert training_ranks("cpu", told | TORCHRUN | {"RANK": "3", "WORLD_SIZE": "8"}) == TorchRanks(3, 8, 1)
+    assert training_ranks("cpu", {"SLURM_STEP_NUM_TASKS": "1"}) is ALONE
 
 
 def test_a_gpu_that_is_not_there_is_said() -> None:
