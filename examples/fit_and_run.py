@@ -16,7 +16,7 @@ from ase.md.langevin import Langevin
 from ase.optimize import BFGS
 
 import acnn
-from acnn.data.examples import write_copper_aluminum
+from acnn.data import write_copper_aluminum
 from ase_calculator import ACNNCalculator
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

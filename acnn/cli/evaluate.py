@@ -25,9 +25,7 @@ from acnn.settings.data import LabelSettings
 from acnn.uncertainty.committee import require_committee
 from acnn.uncertainty.prediction import predict
 from acnn.wording import counted
-from acnn.workflows.predictions import chosen_properties, predictions
-
-USUAL = "energy,energies,forces,stress"
+from acnn.workflows.predictions import USUAL, chosen_properties, predicted_structures
 
 
 @with_settings(LabelSettings)
@@ -50,7 +48,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Predictions to write: names of results in ASE, such as energy,forces_std.",
-            show_default=USUAL,
+            show_default=",".join(USUAL),
         ),
     ] = None,
     kernel: Kernel = None,
@@ -66,7 +64,8 @@ def evaluate(
     _require_structures(output, properties)
     require_pictures(plot, uncertainty_plot)
     potential = load_model(model)
-    chosen = chosen_properties(potential, (properties or USUAL).split(","))
+    names = properties.split(",") if properties else USUAL
+    chosen_properties(potential, names)
     uncertainty = uncertainty or uncertainty_plot is not None
     if uncertainty:
         require_committee(potential)
@@ -74,7 +73,9 @@ def evaluate(
     with progress_stages() as stage:
         table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}
-        frames = predictions(potential, dataset, chosen, stage("predictions", len(dataset)), kernel) if output else []
+        frames = []
+        if output:
+            frames = predicted_structures(potential, dataset, names, stage("predictions", len(dataset)), kernel)
     title = f"{model.name} on {data.name}"
     _print_tables(data.name, table, predicted)
     if json:

@@ -1,0 +1,6 @@
+"""What a potential finds on structures: properties, errors and how well their predictions are calibrated."""
+
+import lazy_loader as _lazy_loader
+
+# The names of __init__.pyi, each imported when it is used first.
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +39,7 @@ from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.base import SettingsError
-from acnn.settings.fit import Budget, FitSettings
+from acnn.settings.fit import Budget, FitSettings, fit_settings
 from acnn.wording import counted
 
 
@@ -106,15 +106,20 @@ class FitReport:
 
 
 def run_fit(
-    settings: FitSettings,
+    settings: FitSettings | Mapping[str, Any],
     stage: Stage = silent,
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
     ranks: Ranks = ALONE,
 ) -> FitReport:
-    """Fit, measure and write; ``on_data`` gets the data sets and the warnings before the fit starts.
+    """Fit, measure and write, as ``acnn fit`` does.
 
-    All ``ranks`` of a job make the same call; rank 0 reports and writes, and only its report has all errors.
+    Args:
+        settings: or a mapping with the keys of a settings file: ``{"train": "train.xyz", "output": "si.acnn"}``.
+        stage: what shows the progress.
+        on_data: gets the data sets and the warnings before the fit starts.
+        ranks: of a job; all make the same call. The first reports and writes, and only its report has all errors.
     """
+    settings = fit_settings(settings)
     if not ranks.is_first:
         stage, on_data = silent, lambda datasets, warnings: None
     require_outputs(settings)

@@ -1,1 +1,6 @@
 """Files of models: the model file, and exports to other formats."""
+
+import lazy_loader as _lazy_loader
+
+# The names of __init__.pyi, each imported when it is used first: headers need no torch.
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,6 @@
+"""What a user chooses: data only, from which options, YAML keys, their errors and a schema come."""
+
+import lazy_loader as _lazy_loader
+
+# The names of __init__.pyi, each imported when it is used first: options need no torch.
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

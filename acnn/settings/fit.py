@@ -199,5 +199,14 @@ def read_settings(path: Path | None, given: Mapping[str, Any]) -> FitSettings:
     for key in ("train", "output"):
         if key not in values:
             raise SettingsError(f"{key!r} is missing: acnn fit TRAIN.xyz -o MODEL.acnn")
+    return fit_settings(values)
+
+
+def fit_settings(values: FitSettings | Mapping[str, Any]) -> FitSettings:
+    """Return validated settings.
+
+    Raises:
+        SettingsError: what is wrong, in a sentence.
+    """
     settings: FitSettings = validated(FitSettings, values)
     return settings

@@ -105,7 +105,7 @@ def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
     return train_settings(values)
 
 
-def train_settings(values: Mapping[str, Any]) -> TrainSettings:
+def train_settings(values: TrainSettings | Mapping[str, Any]) -> TrainSettings:
     """Validate settings.
 
     Raises:

@@ -24,7 +24,7 @@ from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, rea
 from acnn.locks import locked
 from acnn.models.network import NetworkACE, require_network
 from acnn.parallel import ALONE, Ranks
-from acnn.settings.train import TrainSettings
+from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
@@ -106,13 +106,22 @@ class TrainReport:
 
 
 def run_training(
-    settings: TrainSettings,
+    settings: TrainSettings | Mapping[str, Any],
     watcher: Watcher = Watcher(),
     resume: bool = False,
     overwrite: bool = False,
     ranks: Ranks = ALONE,
 ) -> TrainReport:
-    """Train and write; all ``ranks`` of a job make the same call, rank 0 reports and writes."""
+    """Train and write, as ``acnn train`` does.
+
+    Args:
+        settings: or a mapping with the keys of a settings file: ``{"data": "train.xyz", "output": "si.acnn"}``.
+        watcher: what is called while it goes on.
+        resume: continue from the checkpoint of an interrupted training.
+        overwrite: replace a model of another type, or an unfinished training.
+        ranks: of a job; all make the same call, the first reports and writes.
+    """
+    settings = train_settings(settings)
     if not ranks.is_first:
         watcher = Watcher()
     output, data = settings.output, settings.data

@@ -1,8 +1,6 @@
 """Workflows with a finished potential: checks, labels and predictions."""
 
-from __future__ import annotations
+import lazy_loader as _lazy_loader
 
-from acnn.workflows.check import CheckResult, check_model
-from acnn.workflows.labeling import Labeled, Labeling, label_structures
-
-__all__ = ["CheckResult", "Labeled", "Labeling", "check_model", "label_structures"]
+# The names of __init__.pyi, each imported when it is used first.
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

@@ -14,6 +14,8 @@ from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.properties import PROPERTIES
 
+USUAL = ("energy", "energies", "forces", "stress")
+
 
 def chosen_properties(potential: Potential, names: Iterable[str]) -> list[Property]:
     """Return properties by their names.
@@ -30,18 +32,21 @@ def chosen_properties(potential: Potential, names: Iterable[str]) -> list[Proper
     return chosen
 
 
-def predictions(
+def predicted_structures(
     potential: Potential,
     structures: Iterable[LabeledStructure],
-    properties: Sequence[Property],
+    names: Sequence[str] = USUAL,
     advance: Callable[[], None] = lambda: None,
     kernel: str | None = None,
 ) -> list[Atoms]:
-    """Return the structures with labels and properties: "acnn_energy" in ``info``, "acnn_forces" in ``arrays`` etc.
+    """Return the structures with labels and properties: "acnn_energy" in ``info``, "acnn_forces" in ``arrays``.
 
-    Properties that need a volume are left out of structures whose cell has none.
+    Args:
+        names: of `acnn.properties.PROPERTIES`. Those that need a volume are left out where the cell has none.
+        advance: called after each structure.
+        kernel: as in `Potential.pair_gradients`.
     """
-    frames = []
+    properties, frames = chosen_properties(potential, names), []
     for structure in structures:
         labels = Labels(structure.energy, structure.forces, structure.virial)
         frames.append(labels.on(structure.atoms, structure.config_type))

@@ -18,9 +18,7 @@ from flexible_water import FlexibleWater
 from numpy.typing import NDArray
 
 import acnn
-from acnn.data.examples import write_copper_aluminum, write_silicon
-from acnn.data.stillinger_weber import SILICON_PARAMETERS
-from acnn.data.structures import molecular_dynamics, rattled
+from acnn.data import SILICON_PARAMETERS, molecular_dynamics, rattled, write_copper_aluminum, write_silicon
 from lammps_plugin import save_unified
 
 WATER_EDGE = 3.104

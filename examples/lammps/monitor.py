@@ -1,6 +1,6 @@
 """The function that in.monitor calls during the run: it prints, and ends the run when a force is too large."""
 
-from lammps_plugin.monitor import Frame, watching
+from lammps_plugin import Frame, watching
 
 LIMIT = 10.0
 """eV/Å; larger than any force in a crystal far below its melting point."""

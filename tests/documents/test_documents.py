@@ -39,6 +39,7 @@ finally:
 ROOT = HERE.parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/lammps/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*.yaml")),
 ]
 BLOCKS = [block for path in DOCUMENTS for block in read(path, ROOT)]
@@ -66,6 +67,11 @@ SMALLER = {
         "--calculator ase.calculators.lj:LennardJones --set sigma=2.1 --set rc=4"
     ),
     "--copies 16": "--copies 1",
+    '"order": 3, "degree": 14, "cutoff": 5.5': '"order": 2, "degree": 6, "cutoff": 4',
+    '"model": {"cutoff": 5.0}, "training": {"epochs": 100}': (
+        '"model": {"channels": 2, "l_max": 1, "hidden": [4]}, "linear": {"order": 2, "degree": 4}, '
+        '"training": {"epochs": 1}'
+    ),
     "for seed in 0 1 2 3; do": "for seed in 0 1; do",
     "d0.acnn d1.acnn d2.acnn d3.acnn": "d0.acnn d1.acnn",
     "acnn lammps doctor ": "acnn lammps doctor --help ",  # tests/lammps_plugin/test_doctor.py

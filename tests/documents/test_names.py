@@ -20,7 +20,10 @@ from acnn.settings.fit import FitSettings
 from acnn.settings.train import train_settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "examples/lammps/README.md"]
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "examples/lammps/README.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+]
 OF_OTHERS = {"--no-build-isolation", "--no-deps", "--nproc-per-node", "--kokkos"}
 """Options of pip, torchrun and the scripts in .ci."""
 CODE = re.compile(r"```\w*\n(.*?)```|`([^`]+)`", re.DOTALL)
