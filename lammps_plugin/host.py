@@ -15,7 +15,8 @@ import os
 import struct
 from typing import Any
 
-from acnn.arrays import BoolArray
+from acnn.arrays import BoolArray, FloatArray
+from lammps_plugin.site_properties import SITE_PROPERTIES
 
 UNITS_PER_EV = {"metal": 1.0, "real": 23.060549}
 """LAMMPS' unit of energy in the unit styles with lengths in Å; kcal/mol as LAMMPS itself converts."""
@@ -45,6 +46,7 @@ class Host:
         self.interface = interface  # kept, so that no other object can take its place in memory
         self._lmp = lammps_of(interface)
         self._units = None if self._lmp is None else self._lmp.extract_global("units")
+        self._rooms = [] if self._lmp is None else [name for name in SITE_PROPERTIES if self._has(name)]
 
     def energy_unit(self, data: Any) -> float:
         """Return the energy unit per eV, from the data or LAMMPS; eV if neither provides it."""
@@ -60,6 +62,17 @@ class Host:
                 "special_bonds hides bonded neighbors from the model, which needs them all: add the line "
                 "'special_bonds lj/coul 1 1 1'"
             )
+
+    def rooms(self, data: Any) -> dict[str, FloatArray]:
+        """Return arrays [n_local] for properties of atoms, by name; without our plugin as of the first step."""
+        if self._lmp is None:
+            return getattr(data, "rooms", {})
+        if self._rooms and hasattr(data, "update_pair_forces_gpu"):
+            raise ValueError(f"KOKKOS keeps d_{self._rooms[0]} elsewhere: leave it out, or run without -k on")
+        return {name: self._lmp.numpy.extract_atom(f"d_{name}", nelem=data.nlocal) for name in self._rooms}
+
+    def _has(self, name: str) -> bool:
+        return self._lmp.extract_atom(f"d_{name}") is not None
 
     def counted(self, data: Any) -> BoolArray | None:
         """Return which centers have an energy [n_centers]; None: all. acnn's plugin passes only these."""

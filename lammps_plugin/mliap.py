@@ -19,13 +19,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import torch
 from ase.data import atomic_numbers
 from torch import Tensor
 
-from acnn.arrays import BoolArray
+from acnn.arrays import BoolArray, FloatArray
+from acnn.evaluation.properties import Evaluation
 from acnn.failures import print_traceback
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import ModelFileError, model_from_bytes, model_to_bytes
@@ -34,6 +36,7 @@ from acnn.parallel.launchers import end_job, mpi_place
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 from lammps_plugin.host import Host
+from lammps_plugin.site_properties import write_site_properties
 
 SHELL_VERSION = 1
 VIRIAL_ATOM = 4
@@ -83,9 +86,10 @@ class UnifiedPotential:
                 self._host = Host(self.interface)
                 self._host.require_bonded_neighbors(data)
             unit, counted = self._host.energy_unit(data), self._host.counted(data)
-            if not self._evaluate_directly(data, unit, counted):
+            rooms = self._host.rooms(data)
+            if rooms or not self._evaluate_directly(data, unit, counted):
                 with _torch_threads(threads_per_rank()):
-                    self._evaluate(data, unit, counted)
+                    self._evaluate(data, unit, counted, rooms)
         except Exception as error:
             if (self.n_ranks or count_ranks()) == 1:
                 raise
@@ -108,9 +112,13 @@ class UnifiedPotential:
             self._direct = DirectEvaluation(kernel, self._numbers.numpy(), self.dtype)
         return self._direct is not None and self._direct(data, unit, counted)
 
-    def _evaluate(self, data: Any, unit: float, counted: BoolArray | None) -> None:
+    def _evaluate(
+        self, data: Any, unit: float, counted: BoolArray | None, rooms: Mapping[str, FloatArray] = MappingProxyType({})
+    ) -> None:
         if data.nlistatoms == 0:
             data.energy = 0.0  # LAMMPS does not reset it
+            for room in rooms.values():
+                room[:] = 0.0
             return
         device = torch.as_tensor(data.elems).device
         potential, numbers = self._on(device)
@@ -120,6 +128,9 @@ class UnifiedPotential:
             energies = local.energies(found.site_energies)
             if counted is not None:
                 energies = energies * torch.from_numpy(counted)
+            if rooms:
+                centers = data.iatoms[: data.nlistatoms]
+                write_site_properties(rooms, Evaluation(potential, found), centers, local.shares(counted), unit)
             deliver(data, unit * energies, unit * local.gradients(found.pair_gradients))
 
     def _on(self, device: torch.device) -> tuple[Potential, Tensor]:
@@ -149,6 +160,13 @@ class LocalGraph:
     def energies(self, site_energies: Tensor) -> Tensor:
         """Return e_i in the order of LAMMPS' list, eV [n_centers]."""
         return site_energies if self.counted is None else site_energies * self.counted
+
+    def shares(self, counted: BoolArray | None) -> FloatArray | None:
+        """Return 1 for centers that have an energy and 0 for others [n_centers]; None: all have."""
+        if self.counted is None:
+            return None if counted is None else counted.astype(float)
+        own = self.counted.double().numpy()
+        return own if counted is None else own * counted
 
     def gradients(self, pair_gradients: Tensor) -> Tensor:
         """Return g_ij of all of LAMMPS' pairs, eV/Å [n_pairs, 3] float64."""

@@ -215,6 +215,18 @@ PyObject *get_f(PyObject *self, void *)
   return getter(self, [](PairData &data) { return as_array(data.f, "d", sizeof(double), data.ntotal, 3, nullptr); });
 }
 
+PyObject *get_rooms(PyObject *self, void *)
+{
+  return getter(self, [](PairData &data) {
+    Object rooms = checked(PyDict_New());
+    for (const auto &[name, memory] : data.rooms) {
+      const Object array = as_array(memory, "d", sizeof(double), data.nlocal, 0, nullptr);
+      if (PyDict_SetItemString(rooms.get(), name, array.get()) != 0) throw_python_error();
+    }
+    return rooms;
+  });
+}
+
 PyObject *get_eatoms(PyObject *self, void *)
 {
   return getter(self, [](PairData &data) { return as_array(data.eatoms, data.nlistatoms); });
@@ -297,6 +309,7 @@ PyGetSetDef attributes[] = {
     {"numneighs", get_ints<&D::numneighs, &D::nlistatoms>, nullptr, "(nlistatoms): pairs of the center", nullptr},
     {"elems", get_ints<&D::elems, &D::ntotal>, nullptr, "(ntotal): element, -1 for NULL types", nullptr},
     {"f", get_f, nullptr, "(ntotal, 3): forces; update_pair_forces also gives per-atom stress", nullptr},
+    {"rooms", get_rooms, nullptr, "{name: (nlocal)}: the d_acnn_... of fix property/atom", nullptr},
     {"eatoms", get_eatoms, set_eatoms, "(nlistatoms): energies", nullptr},
     {"energy", get_energy, set_energy, "energy of the centers of this rank", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};

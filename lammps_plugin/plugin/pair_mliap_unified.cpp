@@ -241,6 +241,17 @@ void PairMLIAPUnified::gather(int eflag, int vflag)
   reserve();
   gather_elements();
   gather_centers();
+  gather_rooms();
+}
+
+// Atoms move between ranks, and with them the memory of their properties.
+void PairMLIAPUnified::gather_rooms()
+{
+  data.rooms.clear();
+  for (int k = 0; k < atom->ndvector; k++) {
+    const char *name = atom->dvname[k];
+    if (name && std::strncmp(name, "acnn_", 5) == 0) data.rooms.emplace_back(name, atom->dvector[k]);
+  }
 }
 
 void PairMLIAPUnified::gather_centers()

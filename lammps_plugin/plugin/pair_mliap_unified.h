@@ -41,6 +41,7 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void reserve();
   void gather_elements();
   void gather_centers();
+  void gather_rooms();
   Exclusions find_exclusions();
   int gather_neighbors(int i, int ij);
   void tally();

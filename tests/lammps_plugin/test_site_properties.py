@@ -1,0 +1,95 @@
+"""What a model says of single atoms stands in LAMMPS where an input makes room for it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import ase.build
+import numpy as np
+import pytest
+
+from acnn.models.linear import LinearACE
+from acnn.testing import random_crystal
+from ase_calculator import ACNNCalculator
+from lammps_plugin import UnifiedPotential, save_unified
+from lammps_plugin.host import UNITS_PER_EV, Host
+from lammps_plugin.site_properties import SITE_PROPERTIES, site_property
+
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    import cases
+    from cases import Case
+    from fake import PlainData
+finally:
+    sys.path.pop(0)
+
+AGREEMENT = 1e-9
+ROOM = "acnn_energies_std"
+
+
+def with_committee() -> LinearACE:
+    model = cases.model()
+    factors = np.random.default_rng(0).normal(1.0, 0.1, size=(3, model.basis.n_functions))
+    model.set_committee(model.coefficients * model.coefficients.new_tensor(factors))
+    return model
+
+
+def test_atoms_of_this_rank_that_are_listed_are_filled() -> None:
+    model, atoms = with_committee(), random_crystal(cases.model().elements)
+    expected = ACNNCalculator(model).get_property("energies_std", atoms)
+    data = PlainData(atoms, model.cutoff, model.elements, local=range(6), listed=[4, 0, 2])
+    data.rooms, data.eflag, data.units = {ROOM: np.full(6, 7.0)}, 1, "real"
+    UnifiedPotential(model, n_ranks=2)._evaluate(data, UNITS_PER_EV["real"], None, data.rooms)
+    filled = np.where(np.isin(np.arange(6), [4, 0, 2]), UNITS_PER_EV["real"] * expected[:6], 0.0)
+    np.testing.assert_allclose(data.rooms[ROOM], filled, rtol=AGREEMENT)
+
+
+def test_what_is_not_there_is_told() -> None:
+    with pytest.raises(ValueError, match=r"d_acnn_gamma, which this model cannot fill: choose from d_acnn_energies$"):
+        site_property(cases.model(), "acnn_gamma")
+    assert site_property(with_committee(), ROOM).name == "energies_std"
+
+
+def test_lammps_own_coupling_is_asked_for_what_there_is_room_for() -> None:
+    room = np.zeros(3)
+    lmp = SimpleNamespace(
+        extract_atom=lambda name, nelem=0: room[:nelem] if name == f"d_{ROOM}" else None,
+        extract_global=lambda _: "metal",
+    )
+    lmp.numpy = lmp
+    host = Host(None)
+    assert host.rooms(SimpleNamespace()) == {}
+    host._lmp, host._rooms = lmp, [name for name in SITE_PROPERTIES if lmp.extract_atom(f"d_{name}") is not None]
+    assert list(host.rooms(SimpleNamespace(nlocal=2))) == [ROOM]
+    with pytest.raises(ValueError, match="run without -k on"):
+        host.rooms(SimpleNamespace(nlocal=2, update_pair_forces_gpu=None))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_in_lammps(ranks: int, tmp_path: Path) -> None:
+    launcher = cases.binary()
+    if launcher.missing:
+        pytest.skip(launcher.missing)
+    atoms = ase.build.bulk("Si", cubic=True) * (2, 2, 2)
+    atoms.rattle(0.1, seed=1)
+    model, case = with_committee(), Case("crystal", atoms, ("Si",))
+    save_unified(model, tmp_path / "m.mliap.pt")
+    (tmp_path / "m.data").write_text(cases.data_file(case))
+    deck = cases.setup(case, "m.data") + cases.style(case, "m.mliap.pt")
+    deck += f"fix room all property/atom d_{ROOM} d_acnn_energies d_own\nrun 0\n"
+    deck += f'write_dump all custom m.dump id d_{ROOM} d_acnn_energies d_own modify sort id format float "%.15g"\n'
+    deck += "fix wrong all property/atom d_acnn_charge\nrun 0\n"
+    (tmp_path / "in.lammps").write_text(deck)
+    done = launcher.run(tmp_path / "in.lammps", ranks)
+    assert "choose from d_acnn_energies, d_acnn_energies_std" in done.stdout, done.stdout[-3000:]
+    assert done.returncode != 0
+    lines = re.search(r"ITEM: ATOMS [^\n]*\n(.*)", (tmp_path / "m.dump").read_text(), re.DOTALL)
+    assert lines
+    _, std, energies, own = np.array([line.split() for line in lines[1].splitlines()], float).T
+    calculator = ACNNCalculator(model)
+    np.testing.assert_allclose(std, calculator.get_property("energies_std", atoms), rtol=1e-7)
+    np.testing.assert_allclose(energies, calculator.get_property("energies", atoms), rtol=AGREEMENT)
+    assert not own.any()
