@@ -23,7 +23,7 @@ ENVELOPE_DEGREE = 3
 
 
 def agnesi_amplitude(p: float, q: float) -> float:
-    """a of the Agnesi transform: d²y/ds² = 0 at s = 1, with g = s^q/(1 + s^(q-p)) and h = log g."""
+    """Return a of the Agnesi transform: d²y/ds² = 0 at s = 1, with g = s^q/(1 + s^(q-p)) and h = log g."""
     d = q - p
     h1 = q - d / 2
     h2 = -q - d * (d - 2) / 4
@@ -32,13 +32,13 @@ def agnesi_amplitude(p: float, q: float) -> float:
 
 
 def agnesi(r: Tensor, r0: Tensor | float, p: float, q: float) -> Tensor:
-    """y(r), 1 at r = 0 and falling to 0."""
+    """Return y(r), which falls from 1 at r = 0 to 0."""
     s = r / r0
     return 1 / (1 + agnesi_amplitude(p, q) * s**q / (1 + s ** (q - p)))
 
 
 def jacobi_polynomials(x: Tensor, n_max: int, alpha: float = 0.0, beta: float = 0.0) -> Tensor:
-    """P_1 … P_{n_max} at x, orthonormal on [-1, 1] for the normalized Jacobi weight: shape x.shape + (n_max,)."""
+    """Return P_1 … P_{n_max} at x [x.shape, n_max], orthonormal on [-1, 1] for the normalized Jacobi weight."""
     diagonal, off_diagonal = jacobi_recurrence(n_max, alpha, beta)
     values = [torch.ones_like(x)]
     previous = torch.zeros_like(x)
@@ -51,7 +51,7 @@ def jacobi_polynomials(x: Tensor, n_max: int, alpha: float = 0.0, beta: float = 
 
 
 def jacobi_recurrence(n_max: int, alpha: float, beta: float) -> tuple[list[float], list[float]]:
-    """Coefficients of x P_n = b_{n-1} P_{n-1} + a_n P_n + b_n P_{n+1} (Gautschi, Orthogonal Polynomials, 2004)."""
+    """Return a, b of x P_n = b_{n-1} P_{n-1} + a_n P_n + b_n P_{n+1} (Gautschi, Orthogonal Polynomials, 2004)."""
     diagonal, off_diagonal = [], []
     for n in range(n_max):
         total = 2 * n + alpha + beta
@@ -99,7 +99,7 @@ class AgnesiPolynomials(RadialBasis):
     ) -> None:
         super().__init__()
         if envelope not in ("polynomial", "coulomb", "even"):
-            raise ValueError(f"unknown envelope {envelope!r}: it is polynomial, coulomb or even")
+            raise ValueError(f"envelope must be polynomial, coulomb or even, not {envelope!r}")
         self.cutoff, self.n_max, self.p, self.q = cutoff, n_max, p, q
         self.envelope, self.jacobi = envelope, jacobi
         self._lengths = [[float(length) for length in row] for row in r0]
@@ -107,6 +107,7 @@ class AgnesiPolynomials(RadialBasis):
         self._products: dict[tuple[float, tuple[int, ...]], FloatArray] = {}
 
     def forward(self, r: Tensor, element_i: Tensor, element_j: Tensor) -> Tensor:
+        """Return R_n [n_pairs, n_max] at distances r (Å) [n_pairs] between elements given by index."""
         r0 = self.r0[element_i, element_j].to(r.dtype)
         y = agnesi(r, r0, self.p, self.q)
         y_cut = agnesi(torch.full_like(r0, self.cutoff), r0, self.p, self.q)
@@ -142,6 +143,7 @@ class AgnesiPolynomials(RadialBasis):
         return projector @ (envelopes * math.prod(polynomials[n - 1] for n in ns))
 
     def closed_form(self) -> ClosedForm:
+        """Return the numbers from which the kernel computes these functions."""
         transforms = [[_transform_row(r0, self.cutoff, self.p, self.q) for r0 in row] for row in self._lengths]
         return ClosedForm(np.array(transforms), polynomial_recurrence(self.n_max, self.jacobi), self.envelope)
 

@@ -25,13 +25,13 @@ NEAREST_NEIGHBOR = {
     "sc": 1.0,
 }
 INNER_WIDTH = 0.1
-"""In inner cutoffs: where distances fade into a constant."""
+"""Width of the range where distances fade into a constant, in inner cutoffs."""
 SHORTEST_LENGTH = 0.35
-"""Of distance transforms of new models, in cutoff radii; see benchmarks/bond_lengths.py."""
+"""Shortest r0 of distance transforms of new models, in cutoff radii; see benchmarks/bond_lengths.py."""
 
 
 def bond_length(element: str) -> float:
-    """Nearest-neighbor distance (Å) of the element's reference state in ASE, else twice its covalent radius."""
+    """Return the nearest-neighbor distance (Å) in ASE's reference state, or else twice the covalent radius."""
     number = atomic_numbers[element]
     state: dict[str, Any] = reference_states[number] or {}
     if state.get("symmetry") == "diatom":
@@ -44,12 +44,12 @@ def bond_length(element: str) -> float:
 
 
 def pair_bond_length(one: str, other: str) -> float:
-    """Mean of the bond lengths of two elements, Å."""
+    """Return the mean of the bond lengths of two elements, Å."""
     return (bond_length(one) + bond_length(other)) / 2
 
 
 def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float]:
-    """r0 in Å of the elements whose bonds are short against the cutoff: SHORTEST_LENGTH · r_cut.
+    """Return r0 in Å of the elements whose bonds are short compared to the cutoff: SHORTEST_LENGTH · r_cut.
 
     With r0 at the bond of H2, 0.74 Å, y is small where hydrogen atoms of molecules and liquids meet, beyond 1.5 Å, and
     functions with the envelope (y - y_cut)³ nearly vanish there.
@@ -59,9 +59,9 @@ def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float
 
 
 def seen_distance(r: Tensor, inner: Tensor) -> Tensor:
-    """r where it is above an inner cutoff, constant below 0.9 of it, and between them with a slope that is C².
+    """Return r above an inner cutoff, a constant below 0.9 of it, and in between a curve whose slope is C².
 
-    With w = 0.1 r_in and t = (r - r_in + w) / w in [0, 1] the slope is 10t³ - 15t⁴ + 6t⁵. An inner cutoff of 0 is none.
+    With w = 0.1 r_in and t = (r - r_in + w) / w in [0, 1] the slope is 10t³ - 15t⁴ + 6t⁵. 0 means no inner cutoff.
     """
     width = INNER_WIDTH * inner
     t = ((r - inner + width) / width.clamp(min=1e-12)).clamp(0, 1)

@@ -10,7 +10,7 @@ For every ordered pair of elements two kinds of functions are fitted:
     R_n(r)                                                             the radial functions of the products
     V(r) = Σ_n c_n R_n / sqrt(4π) + ½ V_pair + ½ V_ZBL                 all that a neighbor adds by itself, in eV
 
-with as many g_k as make the error of the fit smaller than that of the splines by which programs tabulate them.
+with enough g_k to make the error of the fit smaller than that of the splines with which programs tabulate them.
 V_pair and V_ZBL diverge as r → 0, the g_k do not: below a shortest distance they are continued by a finite repulsion.
 V_ZBL, and a part whose cutoff is shorter than the other's, have a jump in the third derivative, which a sum of g_k
 rounds off.
@@ -43,17 +43,17 @@ MOST_RADIAL_FUNCTIONS = 120
 STEP = 8
 ROUGH_RADIAL_FUNCTIONS = 20
 WORTHWHILE = 0.85
-"""With so many functions more than there are R_n, more are tried while they make the error smaller by this factor."""
+"""From this many functions more than R_n on, further ones are tried while they reduce the error by this factor."""
 STRETCHES = (1.0, 2.0, 3.0, 4.0, 6.0)
-"""Values of λ to choose from."""
+"""Candidate values of λ."""
 WEIGHTS_INSIDE = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)
-"""Weights of errors below the shortest distance to choose from: the smallest that keeps them below a tolerance."""
+"""Candidate weights of errors below the shortest distance: the smallest that meets a tolerance is used."""
 TOLERANCE_INSIDE = (1e-6, 0.1)
-"""Of functions that are smooth there, and of the part of V that is made up there; relative to the largest value."""
+"""Tolerances of functions that are smooth there, and of the invented part of V; relative to the largest value."""
 CONTINUATION_TERMS = 6
 SAMPLES = 1000
 WORST_KNOT = (1 - 1 / math.sqrt(3)) / 2
-"""Where between two knots, at 0 and 1, the slope of a cubic Hermite spline is furthest off."""
+"""Where between two knots, at 0 and 1, the slope of a cubic Hermite spline has its largest error."""
 ROUNDING = 1e-13
 
 
@@ -94,13 +94,13 @@ class BondFit:
     spline: SlopeErrors
 
     def excess(self, tolerance: float) -> float:
-        """Error of the fit as a multiple of the tolerance or, if larger, of the splines': 1 is good enough."""
+        """Return the error of the fit over the tolerance or, if larger, the splines' error; 1 is good enough."""
         radial = self.error.radial / max(self.spline.radial, tolerance, ROUNDING)
         return max(radial, self.error.pair / max(self.spline.pair, tolerance, ROUNDING))
 
 
 def fit_radial(model: LinearACE, shortest: float, spline_step: float, tolerance: float) -> dict[Bond, BondFit]:
-    """All radial functions of a model, by the same number of g_k for all pairs of elements.
+    """Fit all radial functions of a model, with the same number of g_k for all pairs of elements.
 
     Args:
         shortest: distance in bond lengths from which on V is exact.
@@ -122,7 +122,7 @@ def fit_radial(model: LinearACE, shortest: float, spline_step: float, tolerance:
 
 
 class RadialProblem:
-    """What is to be fitted for one ordered pair of elements."""
+    """The functions to be fitted for one ordered pair of elements."""
 
     def __init__(self, model: LinearACE, bond: Bond, shortest: float, spline_step: float) -> None:
         length = pair_bond_length(model.elements[bond[0]], model.elements[bond[1]])
@@ -135,11 +135,12 @@ class RadialProblem:
         self.slopes = v_summed(slopes(self.target, torch.as_tensor(self.samples)))
 
     def best_fit(self, n: int, tolerance: float) -> BondFit:
-        """By n functions, with the λ that suits best."""
+        """Fit n functions, with the best λ."""
         fits = (self.fit(GBase(self.cutoff, stretch, n)) for stretch in STRETCHES)
         return min(fits, key=lambda fit: fit.excess(tolerance))
 
     def fit(self, base: GBase) -> BondFit:
+        """Fit these functions g_k, and compare the errors with those of splines."""
         parts = self._least_squares(base)
         b = v_summed(parts)
         error = np.abs(base.values_and_slopes(self.samples)[1] @ b - self.slopes).max(axis=0)
@@ -159,7 +160,7 @@ class RadialProblem:
         )
 
     def _least_squares(self, base: GBase) -> FloatArray:
-        """Coefficients of envelope · (T_k - 1) [k, n_max + 2]."""
+        """Return coefficients of envelope · (T_k - 1) [k, n_max + 2]."""
         outside, inside = base.nodes(self.shortest, self.cutoff, 4 * base.n), base.nodes(0.0, self.shortest, 2 * base.n)
         g = [base.values_and_slopes(r)[0] for r in (outside, inside)]
         f = [self.target(torch.as_tensor(r)).numpy() for r in (outside, inside)]
@@ -167,7 +168,7 @@ class RadialProblem:
         return np.hstack([smooth, weighted_least_squares(g, [values[:, -1:] for values in f], TOLERANCE_INSIDE[1])])
 
     def _spline_errors(self, base: GBase, b: FloatArray) -> FloatArray:
-        """How far slopes of cubic Hermite splines are off in sampled intervals [n_max + 1]."""
+        """Return the errors of slopes of cubic Hermite splines in sampled intervals [n_max + 1]."""
         t, step = WORST_KNOT, self.spline_step
         left = np.unique(np.floor(self.samples / step)) * step
         left = left[(left > 0) & (left + step < self.cutoff)]
@@ -190,7 +191,7 @@ class GBase:
     n: int
 
     def values_and_slopes(self, r: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Envelope · (T_k(x(r)) - 1) for 0 < k < n, and its derivative in 1/Å [n_points, n - 1]."""
+        """Return envelope · (T_k(x(r)) - 1) for 0 < k < n, and its derivative in 1/Å [n_points, n - 1]."""
         x, slope = self._coordinate(r)
         values, slopes = [np.ones_like(x), x], [np.zeros_like(x), np.ones_like(x)]
         for _ in range(self.n - 2):
@@ -202,24 +203,24 @@ class GBase:
         return envelope * t, envelope * t_slope + envelope_slope * t
 
     def in_format(self, b: FloatArray) -> FloatArray:
-        """Coefficients of g_k [n, …] from those of envelope · (T_k - 1) = -2 · envelope · ½ (1 - T_k)."""
+        """Return coefficients of g_k [n, …] given those of envelope · (T_k - 1) = -2 · envelope · ½ (1 - T_k)."""
         return np.vstack([np.zeros_like(b[:1]), -2 * b])
 
     def nodes(self, start: float, end: float, count: int) -> FloatArray:
-        """Distances between start and end whose x are Chebyshev nodes [count]."""
+        """Return distances between start and end whose x are Chebyshev nodes [count]."""
         a, b = self._coordinate(np.array([start, end]))[0]
         x = (a + b) / 2 + (b - a) / 2 * np.cos((np.arange(count) + 0.5) * math.pi / count)
         far = math.exp(-self.stretch)
         return -self.cutoff / self.stretch * np.log((1 - x) / 2 * (1 - far) + far)
 
     def _coordinate(self, r: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """x(r), from -1 at r = 0 to 1 at the cutoff, and dx/dr."""
+        """Return x(r), from -1 at r = 0 to 1 at the cutoff, and dx/dr."""
         decay, far = np.exp(-self.stretch * r / self.cutoff), math.exp(-self.stretch)
         return 1 - 2 * (decay - far) / (1 - far), 2 * self.stretch / self.cutoff * decay / (1 - far)
 
 
 def weighted_least_squares(g: list[FloatArray], f: list[FloatArray], tolerance_inside: float) -> FloatArray:
-    """b that makes g·b ≈ f outside and, as far as the tolerance asks, inside: g and f are (outside, inside)."""
+    """Return b with g·b ≈ f outside and, as far as the tolerance requires, inside: g and f are (outside, inside)."""
     allowed = tolerance_inside * np.abs(np.vstack(f)).max(axis=0)
     b = np.zeros((g[0].shape[1], f[0].shape[1]))
     for weight in WEIGHTS_INSIDE:
@@ -231,7 +232,7 @@ def weighted_least_squares(g: list[FloatArray], f: list[FloatArray], tolerance_i
 
 
 def radial_target(model: LinearACE, bond: Bond, shortest: float) -> Target:
-    """The functions to be fitted, continued below ``shortest`` (Å) where they diverge."""
+    """Return the functions to be fitted, continued below ``shortest`` (Å) where they diverge."""
     basis, device = model.basis, model.basis.numbers.device
     z_i, z_j = (torch.tensor(element, device=device) for element in bond)
     c_alone, c_pair = _order_one(model, bond), _pair_coefficients(model, bond)
@@ -252,7 +253,7 @@ def radial_target(model: LinearACE, bond: Bond, shortest: float) -> Target:
 
 
 def slopes(target: Target, r: Tensor) -> FloatArray:
-    """Derivatives in 1/Å at r [n_points, n_max + 2]: every value depends on one distance alone."""
+    """Return derivatives in 1/Å at r [n_points, n_max + 2]: every value depends on a single distance."""
     point = r.clone().requires_grad_()
     columns = target(point).unbind(dim=1)
     found = [torch.autograd.grad(column.sum(), point, retain_graph=True, allow_unused=True)[0] for column in columns]
@@ -260,19 +261,19 @@ def slopes(target: Target, r: Tensor) -> FloatArray:
 
 
 def v_summed(columns: FloatArray) -> FloatArray:
-    """The two parts of V as one [n, n_max + 1]."""
+    """Return columns with the two parts of V summed [n, n_max + 1]."""
     return np.column_stack([columns[:, :-2], columns[:, -2:].sum(axis=1)])
 
 
 def _softening(r: Tensor, shortest: float) -> Tensor:
-    """1 for r ≥ shortest; below, r times a Taylor expansion of 1/r about it, all of whose terms repel."""
+    """Return 1 for r ≥ shortest; below, r times a Taylor expansion of 1/r about it, all of whose terms repel."""
     closer = (1 - r / shortest).clamp(min=0.0)
     powers = torch.stack([closer**k for k in range(CONTINUATION_TERMS)])
     return torch.where(r < shortest, r / shortest * powers.sum(dim=0), torch.ones_like(r))
 
 
 def _zbl(model: LinearACE, bond: Bond, r: Tensor) -> Tensor:
-    """V_ZBL in eV [n_points]."""
+    """Return V_ZBL in eV [n_points]."""
     assert model.zbl is not None
     numbers = [atomic_numbers[model.elements[z]] for z in bond]
     z_i, z_j = (torch.tensor(float(number), dtype=r.dtype) for number in numbers)
@@ -280,7 +281,7 @@ def _zbl(model: LinearACE, bond: Bond, r: Tensor) -> Tensor:
 
 
 def _order_one(model: LinearACE, bond: Bond) -> Tensor:
-    """Coefficients (eV) of the densities A_zn00 of a neighbor, by n [n_max]."""
+    """Return the coefficients (eV) of the densities A_zn00 of a neighbor, by n [n_max]."""
     basis, total = model.basis, np.zeros(model.basis.n_max)
     block = basis.by_element[bond[0]]
     if 1 in block.coupled.factors:
@@ -292,13 +293,13 @@ def _order_one(model: LinearACE, bond: Bond) -> Tensor:
 
 
 def _pair_coefficients(model: LinearACE, bond: Bond) -> Tensor:
-    """Coefficients (eV) of the pair functions [n]."""
+    """Return the coefficients (eV) of the pair functions [n]."""
     columns = model.basis.pair_columns.get((min(bond), max(bond)), slice(0, 0))
     return model.coefficients.detach()[columns].cpu().double()
 
 
 def common_cutoff(model: LinearACE) -> float:
-    """Å; the format has one for the products and for single neighbors."""
+    """Return the cutoff in Å; the format has one for products and single neighbors together."""
     basis = model.basis
     products = basis.specification.cutoff if any(block.n_functions for block in basis.by_element) else 0.0
     pairs = basis.pair_radial.cutoff if basis.pair_columns else 0.0
@@ -311,6 +312,6 @@ def _slope_errors(errors: FloatArray, scale: FloatArray) -> SlopeErrors:
 
 
 def largest(errors: Iterable[SlopeErrors]) -> SlopeErrors:
-    """The largest of either kind."""
+    """Return the largest error of either kind."""
     found = list(errors)
     return SlopeErrors(max(e.radial for e in found), max(e.pair for e in found))

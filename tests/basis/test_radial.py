@@ -161,7 +161,7 @@ def test_each_pair_of_elements_has_its_own_bond_length():
 
 
 def test_unknown_envelope_is_named():
-    with pytest.raises(ValueError, match="unknown envelope 'cosine'"):
+    with pytest.raises(ValueError, match="envelope must be polynomial, coulomb or even, not 'cosine'"):
         AgnesiPolynomials([[2.0]], 5.0, 3, 2.0, 4.0, "cosine")
 
 
