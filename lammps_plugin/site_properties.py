@@ -1,4 +1,4 @@
-"""What a model says of single atoms, written where an input of LAMMPS makes room for it:
+"""Properties of single atoms, written where an input of LAMMPS makes room for them.
 
     fix room all property/atom d_acnn_energies_std
     dump atoms all custom 100 atoms.lammpstrj id d_acnn_energies_std

@@ -2,5 +2,5 @@
 
 import lazy_loader as _lazy_loader
 
-# The names of __init__.pyi, each imported when it is used first: what reads the launcher's environment needs no torch.
+# The names of __init__.pyi, each imported on first use: code that reads the launcher's environment needs no torch.
 __getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)

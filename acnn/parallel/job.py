@@ -1,4 +1,4 @@
-"""The ranks of this job, as the program says that started it."""
+"""The ranks of this job, as reported by the program that started it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from acnn.parallel.ranks import ALONE, Ranks
 
 
 def job_ranks() -> Ranks:
-    """Those of `mpiexec`, `srun` or `torchrun`; without them a process on its own.
+    """Return the ranks of `mpiexec`, `srun` or `torchrun`; without them, a single process.
 
     Raises:
         ImportError: MPI cannot be used, see `acnn.parallel.mpi.mpi_ranks`.
@@ -29,20 +29,20 @@ def job_ranks() -> Ranks:
 
 
 def training_ranks(device: str, environment: Mapping[str, str] = os.environ) -> Ranks:
-    """Those of `torchrun`, which alone can share a training; without it a process on its own.
+    """Return the ranks of `torchrun`, the only launcher for trainings; without it, a single process.
 
     Args:
         device: that of the training, "cpu", "cuda", …
 
     Raises:
-        ValueError: mpiexec or srun started several processes, which would not know of one another.
+        ValueError: mpiexec or srun started several processes, which would train independently.
     """
     from acnn.parallel.torch_processes import TorchRanks
 
     place, started = torchrun_place(environment), mpi_place(environment).size
     if place.size == 1 and started > 1:
         raise ValueError(
-            f"{started} processes were started without torchrun, and each would train the same model into the same "
-            f"file: use torchrun --nproc-per-node {started} -m acnn train …"
+            f"{started} processes were started without torchrun, so that each would train the same model and write "
+            f"the same file: use torchrun --nproc-per-node {started} -m acnn train …"
         )
     return ALONE if place.size == 1 else TorchRanks(*place, on=device)

@@ -1,4 +1,4 @@
-"""What programs that start parallel jobs say in the environment of their processes, and how such a job ends."""
+"""Parallel jobs: environment variables set by the programs that start them, and how to end such a job."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MPI_VARIABLES = {
     "PMI_SIZE": "PMI_RANK",
     "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
 }
-"""Of `mpiexec` and `srun`: the number of processes, and which of them this one is."""
+"""Variables of `mpiexec` and `srun`: the number of processes, and the index of this one."""
 
 THREAD_VARIABLES = ("ACNN_NUM_THREADS", "OMP_NUM_THREADS")
-"""By which a user says how many threads a process has."""
+"""Variables with which users set the number of threads of a process."""
 
 FORWARDING_TIME = 1.0
-"""Seconds that a launcher is given to forward a rank's last words: it may drop them once the job is ending."""
+"""Seconds for the launcher to forward a rank's last output, which it may drop once the job is ending."""
 
 
 class Place(NamedTuple):
-    """Which of how many processes this one is; ``local_rank`` counts those of one machine."""
+    """The index of this process and the number of processes; ``local_rank`` is the index on this machine."""
 
     rank: int = 0
     size: int = 1
@@ -31,27 +31,27 @@ class Place(NamedTuple):
 
 
 def mpi_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """By `mpiexec` or `srun`; the only one without them."""
+    """Return the place given by `mpiexec` or `srun`; without them, the only one."""
     found = [_number(environment, rank, size) for size, rank in MPI_VARIABLES.items()]
     return max(found, key=lambda place: place.size)
 
 
 def torchrun_place(environment: Mapping[str, str] = os.environ) -> Place:
-    """By `torchrun`; the only one without it."""
+    """Return the place given by `torchrun`; without it, the only one."""
     if "MASTER_ADDR" not in environment or "RANK" not in environment:
         return Place()
     return _number(environment, "RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
 def _number(environment: Mapping[str, str], *names: str) -> Place:
-    """The place that variables of these names tell: rank, size and, if there is one, local rank."""
+    """Return the place in the variables with these names: rank, size and, if there is one, local rank."""
     texts = [environment.get(name, "") for name in names]
     rank, size, *local = (int(text) if text.isdecimal() else None for text in texts)
     return Place(rank or 0, size, *(number or 0 for number in local)) if size else Place()
 
 
-def says_threads() -> bool:
-    """Whether the user says how many threads a process has."""
+def threads_are_set() -> bool:
+    """Return whether the user has set the number of threads of a process."""
     return any(os.environ.get(name) for name in THREAD_VARIABLES)
 
 

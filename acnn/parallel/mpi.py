@@ -2,7 +2,7 @@
 
     mpiexec -n 8 acnn fit train.xyz -o si.acnn
 
-One thread per rank unless ``OMP_NUM_THREADS`` or ``ACNN_NUM_THREADS`` say otherwise.
+Each rank has one thread, unless ``OMP_NUM_THREADS`` or ``ACNN_NUM_THREADS`` is set.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from torch import Tensor
 
 from acnn.arrays import FloatArray
 from acnn.failures import Failure, print_traceback
-from acnn.parallel.launchers import FORWARDING_TIME, end_job, says_threads
+from acnn.parallel.launchers import FORWARDING_TIME, end_job, threads_are_set
 from acnn.parallel.ranks import Ranks, stopped
 
 T = TypeVar("T")
 
 POLLING_TIME = 0.05
-"""Seconds between two looks of a waiting rank: MPI's own waiting would take a processor."""
+"""Seconds between polls of a waiting rank: MPI's own waiting would occupy a processor."""
 
 
 @dataclass(frozen=True)
 class MPIRanks(Ranks):
-    """Those of an mpi4py communicator; see `mpi_ranks`."""
+    """The ranks of an mpi4py communicator; see `mpi_ranks`."""
 
     comm: Any = None
 
     @classmethod
     def of(cls, comm: Any) -> MPIRanks:
-        """All ranks of a communicator."""
+        """Return all ranks of a communicator."""
         return cls(int(comm.Get_rank()), int(comm.Get_size()), comm=comm)
 
     def gather(self, value: T) -> list[T]:
         return self.comm.gather(value, root=0) or []
 
     def by_first(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
-        """As by every back end; the other ranks sleep meanwhile, and their processors are the first one's."""
+        """Run the function as `Ranks` does; the other ranks sleep, and the first may use their processors."""
         if self.is_first:
-            with threadpool_limits(min(self.size, os.cpu_count() or 1) if not says_threads() else None):
+            with threadpool_limits(min(self.size, os.cpu_count() or 1) if not threads_are_set() else None):
                 result = function()
             self.wait()
             self.comm.bcast(to_send(result), root=0)
@@ -75,19 +75,19 @@ class MPIRanks(Ranks):
         return values
 
     def stop(self, failure: Failure) -> NoReturn:
-        """Print and end the job on all ranks; where all ranks fail alike, the first speaks."""
+        """Print the failure and end the job on all ranks; if all ranks fail alike, only the first prints."""
         if not self.is_first:
             time.sleep(3 * FORWARDING_TIME)
         end_job(stopped(self.rank, failure.sentence), self.comm, failure.status)
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """As by every back end; threads are kept to one per rank."""
+        """Work as `Ranks` does, with one thread per rank."""
         threads = torch.get_num_threads()
-        if not says_threads():
+        if not threads_are_set():
             torch.set_num_threads(1)
         try:
-            with threadpool_limits(None if says_threads() else 1):
+            with threadpool_limits(None if threads_are_set() else 1):
                 yield
         except Exception as error:
             print_traceback(error)
@@ -97,21 +97,21 @@ class MPIRanks(Ranks):
 
 
 def mpi_ranks(size: int) -> MPIRanks:
-    """The ranks of this job, of which its launcher started so many.
+    """Return the ranks of this job, whose launcher started this many.
 
     Raises:
-        ImportError: mpi4py is not there, or has another MPI library than the launcher.
+        ImportError: mpi4py is not installed, or uses another MPI library than the launcher.
     """
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise ImportError(
-            f"{size} processes of one job run, and mpi4py cannot be used ({error}): pip install mpi4py mpich"
+            f"this job has {size} processes, but mpi4py cannot be used ({error}): pip install mpi4py mpich"
         ) from error
     seen = MPI.COMM_WORLD.Get_size()
     if seen != size:
         raise ImportError(
-            f"the launcher started {size} processes, and mpi4py sees {seen}: they belong to different MPI libraries; "
-            f"use the mpiexec of mpi4py's, {MPI.Get_library_version().splitlines()[0][:60]}"
+            f"the launcher started {size} processes, but mpi4py sees {seen}: they use different MPI libraries; "
+            f"use the mpiexec of mpi4py's library, {MPI.Get_library_version().splitlines()[0][:60]}"
         )
     return MPIRanks.of(MPI.COMM_WORLD)

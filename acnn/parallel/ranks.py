@@ -1,6 +1,6 @@
-"""The processes that work on one fit or one training: what all of them can do together, whatever connects them.
+"""The processes that work on one fit or one training: their common operations, whatever connects them.
 
-Every rank makes the same calls in the same order. The first one reads what only one needs, tells and writes.
+Every rank makes the same calls in the same order. The first one reads what only one needs, prints and writes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ranks:
-    """A process on its own; `acnn.parallel.mpi` and `acnn.parallel.torch_processes` connect several.
+    """A single process; `acnn.parallel.mpi` and `acnn.parallel.torch_processes` connect several.
 
     Attributes:
-        rank, size: which of how many this process is.
-        local_rank: which of those on this machine.
+        rank, size: index of this process, and number of processes.
+        local_rank: index of this process among those on this machine.
     """
 
     rank: int = 0
@@ -34,10 +34,11 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
+        """Whether this process is the first one."""
         return self.rank == 0
 
     def share(self, costs: Sequence[float]) -> list[int]:
-        """Indices of the work of this rank, ascending: dearest first, each to the rank with the least so far."""
+        """Return this rank's tasks, ascending; the costliest are assigned first, each to the least loaded rank."""
         loads = [(0.0, rank) for rank in range(self.size)]
         mine = []
         for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
@@ -48,46 +49,48 @@ class Ranks:
         return sorted(mine)
 
     def gather(self, value: T) -> list[T]:
-        """The values of all ranks on the first, nothing elsewhere."""
+        """Return the values of all ranks on the first, an empty list elsewhere."""
         return [value]
 
     def by_first(self, function: Callable[[], T], to_send: Callable[[T], T] = lambda value: value) -> T:
-        """What the function returns on the first rank, on every rank.
+        """Call the function on the first rank, and return its result on every rank.
 
         Args:
-            to_send: what the other ranks get of it.
+            to_send: reduces the result to what the other ranks get.
         """
         return function()
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all ranks, on all of them; the values are overwritten."""
+        """Return the sum over all ranks on all of them; the values are overwritten."""
         return values
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Wait until all ranks have called this."""
 
     def send(self, values: FloatArray, to: int) -> None:
-        """Numbers for another rank, which calls `receive`."""
+        """Send an array to another rank, which calls `receive`."""
         raise ValueError(f"there is no rank {to} to send to")
 
     def receive(self, shape: tuple[int, ...], source: int) -> FloatArray:
-        """Numbers of this shape that another rank sends."""
+        """Return the array of this shape that another rank sends."""
         raise ValueError(f"there is no rank {source} to receive from")
 
     def device(self, name: str) -> torch.device:
-        """That of this process: "cuda" is a GPU for each process of a machine."""
+        """Return the device of this process: with "cuda", each process of a machine has its own GPU."""
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"the device is {name!r}, and torch finds no GPU: choose cpu")
+            raise ValueError(f"the device is {name!r}, but torch finds no GPU: choose cpu")
         if device.index is not None and device.index >= torch.cuda.device_count():
-            raise ValueError(f"the device is {name}, and torch finds {torch.cuda.device_count()}: cuda:0 is the first")
+            raise ValueError(
+                f"the device is {name}, but torch finds {torch.cuda.device_count()} GPUs: cuda:0 is the first"
+            )
         if device.index is not None and self.size > 1:
-            raise ValueError(f"{self.size} processes cannot share {name}: choose cuda, and each takes a GPU of its own")
+            raise ValueError(f"{self.size} processes cannot share {name}: choose cuda, so that each has its own GPU")
         return torch.device("cuda", self.local_rank) if name == "cuda" and self.size > 1 else device
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """While they work: connected, and an error on one rank stops all with its sentence."""
+        """Connect the ranks during the block; an error on one of them stops all, with its message."""
         yield
 
 
@@ -95,5 +98,5 @@ ALONE = Ranks()
 
 
 def stopped(rank: int, sentence: str) -> str:
-    """What is printed where one of several ranks fails."""
+    """Return the message for the failure of one of several ranks."""
     return f"rank {rank} stops the job: {sentence}"

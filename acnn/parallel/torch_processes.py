@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TorchRanks(Ranks):
-    """Those of a job of `torchrun`, connected while they are `working`.
+    """The ranks of a job of `torchrun`, connected while they are `working`.
 
     Attributes:
         on: the device that the user chose, "cpu" or "cuda".

@@ -119,7 +119,7 @@ def test_shares_are_everything_once_and_even():
 
 def test_a_launcher_of_another_mpi_is_named(monkeypatch):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
-    with pytest.raises(ImportError, match="started 2 processes, and mpi4py sees 1"):
+    with pytest.raises(ImportError, match="started 2 processes, but mpi4py sees 1"):
         job_ranks()
 
 

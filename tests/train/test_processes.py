@@ -55,7 +55,7 @@ def test_a_gpu_beyond_those_that_are_there_is_said(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert ALONE.device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(ValueError, match="the device is cuda:2, and torch finds 2: cuda:0 is the first"):
+    with pytest.raises(ValueError, match="the device is cuda:2, but torch finds 2 GPUs: cuda:0 is the first"):
         ALONE.device("cuda:2")
 
 
