@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,6 +18,9 @@ from acnn.io.model_file import load_model, read_header
 from acnn.io.provenance import fit_facts
 from acnn.kernels.loading import instruction_sets, n_threads, uses_compiled_kernel
 from acnn.models import Model
+from acnn.settings.fit import FitSettings
+from acnn.settings.reference import changed
+from acnn.settings.train import TrainSettings
 from acnn.wording import counted
 
 
@@ -28,6 +32,8 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
         console.print(table)
     console.print(_kernel_table(potential))
     console.print(_provenance_table(header["provenance"]))
+    if isinstance(header["provenance"].get("settings"), dict):
+        console.print(_settings_table(header["provenance"]["settings"]))
     for name in ("train", "test"):
         if name in header["provenance"]:
             console.print(error_table(name, header["provenance"][name]))
@@ -68,6 +74,14 @@ def _provenance_table(provenance: dict) -> Table:
         table.add_row(name, escape(text))
     for name, w in provenance.get("weights", {}).items():
         table.add_row(escape(f"weights of {name}"), f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")
+    return table
+
+
+def _settings_table(stored: dict[str, Any]) -> Table:
+    """Tabulate the settings of the fit or training that differ from the defaults."""
+    table = _two_columns("settings, other than defaults")
+    for key, value in changed(TrainSettings if "training" in stored else FitSettings, stored):
+        table.add_row(key, escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     return table
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import annotated_types as bounds
@@ -54,6 +54,19 @@ def default(field: FieldInfo) -> str | None:
         return None
     plain = to_jsonable_python(value, exclude_none=True)
     return yaml.safe_dump(plain, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+
+
+def changed(settings: type[BaseModel], values: Mapping[str, Any], sections: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what differs from the defaults, by dotted keys, of settings as JSON holds them."""
+    for name, field in settings.model_fields.items():
+        key, kind = field.alias or name, field.annotation
+        value, standard = values.get(key), to_jsonable_python(field.get_default(), fallback=str)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and not _is_value(kind):
+            yield from changed(kind, value or {}, f"{sections}{key}.")
+        elif isinstance(value, Mapping) and isinstance(standard, Mapping):
+            yield from ((f"{sections}{key}.{k}", v) for k, v in value.items() if v not in (None, standard.get(k)))
+        elif value not in (None, standard):
+            yield f"{sections}{key}", value
 
 
 def default_text(field: FieldInfo) -> str | None:

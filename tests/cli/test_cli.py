@@ -152,6 +152,14 @@ def test_info_shows_basis_provenance_and_errors(demo: Path) -> None:
     provenance = read_header(demo / "cual.acnn")["provenance"]
     for text in ("Al, Cu", provenance["data"]["train"]["sha256"][:40], "errors on test", "blr", "train.xyz"):
         assert text in done.output
+    table = done.output[done.output.index("settings, other than defaults") :]
+    settings = {words[1]: words[3] for words in map(str.split, table.splitlines()) if len(words) > 4}
+    assert {key: settings[key] for key in ("order", "degree", "cutoff")} == {
+        "order": "2",
+        "degree": "6.0",
+        "cutoff": "6.0",
+    }
+    assert "prior" not in settings
 
 
 def test_check_exits_with_1_where_a_dimer_attracts(demo: Path, tmp_path: Path) -> None:

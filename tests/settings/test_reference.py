@@ -13,7 +13,7 @@ from acnn.cli.main import app
 from acnn.data.yaml_text import load_yaml
 from acnn.settings.fit import FitSettings
 from acnn.settings.messages import section_of
-from acnn.settings.reference import meaning, reference
+from acnn.settings.reference import changed, meaning, reference
 from acnn.settings.train import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -73,3 +73,25 @@ def test_help_has_the_default_of_every_flag() -> None:
         "[default: 0]",
     ):
         assert text in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_differs_from_the_defaults(command: str) -> None:
+    """Of what a model file holds of its settings: nothing where nothing but files is given."""
+    tree = COMMANDS[command]
+    plain = tree.model_validate(GIVEN[command]).model_dump(mode="json", by_alias=True)
+    files = {key for key, _ in changed(tree, plain)}
+    assert files == {"fit": {"train", "output"}, "train": {"data.train", "output.model"}}[command]
+    more = {
+        "fit": {"degree": [8, 6], "order": 2},
+        "train": {"linear": {"order": 2}, "training": {"loss": {"energy": 3}}},
+    }
+    given = tree.model_validate({**GIVEN[command], **more[command]}).model_dump(mode="json", by_alias=True)
+    found = {key: value for key, value in changed(tree, given) if key not in files}
+    assert (
+        found
+        == {
+            "fit": {"degree": [8.0, 6.0], "order": 2},
+            "train": {"linear.order": 2, "training.loss.energy.steps": [[0.0, 3.0]]},
+        }[command]
+    )
