@@ -17,7 +17,7 @@ from acnn.potential import Potential
 from acnn.properties import PROPERTIES
 
 SITE_PROPERTIES = {PREDICTED + name: of for name, of in PROPERTIES.items() if of.of_sites and of.axes == ("atoms",)}
-"""By their names in LAMMPS, without its "d_"."""
+"""Properties by their names in LAMMPS, without its "d_"."""
 
 
 def site_property(potential: Potential, name: str) -> Property:
@@ -36,12 +36,12 @@ def site_property(potential: Potential, name: str) -> Property:
 def write_site_properties(
     rooms: Mapping[str, FloatArray], evaluation: Evaluation, centers: IntArray, counted: FloatArray | None, unit: float
 ) -> None:
-    """Write what is found of the centers; other atoms have 0.
+    """Write the properties of the centers; other atoms have 0.
 
     Args:
-        rooms: arrays of LAMMPS by their names, one number for each atom that the rank owns.
-        centers: which of these atoms the evaluation is of [n_centers].
-        counted: 1 for those centers that have an energy, 0 for others; None: all have.
+        rooms: arrays of LAMMPS by name, one number for each atom that the rank owns.
+        centers: indices of the evaluated atoms among these [n_centers].
+        counted: 1 for centers that have an energy, 0 for others; None: all have one.
         unit: of LAMMPS' energies, per eV.
     """
     for name, room in rooms.items():

@@ -1,3 +1,3 @@
-"""Commands: they parse, call and print. What they do is done by functions elsewhere, which Python can call, too."""
+"""Commands: they parse, call and print. The work is done by functions elsewhere, which Python can call, too."""
 
 __all__: list[str] = []

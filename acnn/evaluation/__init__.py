@@ -1,4 +1,4 @@
-"""What a potential finds on structures: properties, errors and how well their predictions are calibrated."""
+"""Evaluation of potentials on structures: properties, errors, and the calibration of predicted errors."""
 
 import lazy_loader as _lazy_loader
 

@@ -117,7 +117,7 @@ def run_fit(
         settings: or a mapping with the keys of a settings file: ``{"train": "train.xyz", "output": "si.acnn"}``.
         stage: what shows the progress.
         on_data: gets the data sets and the warnings before the fit starts.
-        ranks: of a job; all make the same call. The first reports and writes, and only its report has all errors.
+        ranks: those of the job; all make the same call. The first reports and writes, and only its report is complete.
     """
     settings = fit_settings(settings)
     if not ranks.is_first:
@@ -176,7 +176,7 @@ def _measure(
     structures: Sequence[LabeledStructure],
     errors: SharedErrors,
 ) -> None:
-    """Add the errors on all data, and those on what fits to parts of the data have not seen."""
+    """Add the errors on all data, and those of fits to parts of the data on the rest."""
     fit, datasets = report.fit, report.datasets
     for name, dataset in datasets.items():
         report.errors[name] = errors.of(fit.model, dataset.structures, f"errors on {name}")

@@ -22,7 +22,7 @@ from acnn.basis.radial import ClosedForm, RadialBasis
 
 N_INTERVALS = 512
 FIRST_KNOT = 1e-3
-"""In cutoffs; closer, the first polynomial goes on."""
+"""Start of the splines, in cutoffs; at shorter distances, the first polynomial continues."""
 HERMITE = np.array([
     [1, 0, 0, 0, 0, 0],
     [0, 1, 0, 0, 0, 0],

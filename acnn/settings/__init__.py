@@ -1,4 +1,4 @@
-"""What a user chooses: data only, from which options, YAML keys, their errors and a schema come."""
+"""Settings: classes of data that define options, YAML keys, their errors and a schema."""
 
 import lazy_loader as _lazy_loader
 

@@ -116,7 +116,7 @@ def run_training(
 
     Args:
         settings: or a mapping with the keys of a settings file: ``{"data": "train.xyz", "output": "si.acnn"}``.
-        watcher: what is called while it goes on.
+        watcher: callbacks that follow the training.
         resume: continue from the checkpoint of an interrupted training.
         overwrite: replace a model of another type, or an unfinished training.
         ranks: of a job; all make the same call, the first reports and writes.
