@@ -13,7 +13,7 @@ from acnn.evaluation.comparison import FORCE_SCALE, bare, evaluate, relative_dev
 from acnn.potential import Potential
 
 SHORTEST_STEP = 3e-5
-"""Å, and strain: so short that a pair hardly ever crosses the cutoff, where second derivatives may jump."""
+"""Å, and strain: so short that a pair hardly ever crosses the cutoff, where third derivatives jump."""
 STENCIL = (1.0, -1.0, 0.5, -0.5)
 
 
