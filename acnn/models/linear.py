@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from acnn.arrays import BoolArray, FloatArray
+from acnn.arrays import BoolArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph, subgraph
@@ -22,6 +22,7 @@ from acnn.kernels.energy import EnergyKernel
 from acnn.kernels.invariants import compile_basis
 from acnn.kernels.loading import runs_compiled
 from acnn.kernels.program import Program, compile_energy
+from acnn.kernels.weight_cache import WeightCache
 from acnn.models.features import SiteFeatures, columns_by_element, features_by_torch
 from acnn.models.fixed_terms import ZBL, ReferenceEnergies, zbl_reach
 from acnn.models.model import Header, Model, Tensors, register
@@ -72,9 +73,9 @@ class LinearACE(Model):
         self.register_buffer("committee", None)
         self.set_committee(committee)
         self.noise: Noise | None = None
-        self._compiled: tuple[FloatArray, EnergyKernel] | None = None
+        self._compiled: WeightCache[EnergyKernel] = WeightCache()
         self._compiled_basis: BasisKernel | None = None
-        self._compiled_deviations: tuple[Tensor, MembersKernel] | None = None
+        self._compiled_deviations: WeightCache[MembersKernel] = WeightCache()
 
     @property
     def e0(self) -> ReferenceEnergies:
@@ -115,10 +116,12 @@ class LinearACE(Model):
 
     def deviations_kernel(self) -> MembersKernel:
         """Return the kernel of the deviations, compiled again whenever they have changed."""
-        found = self.deviations().cpu().double()
-        if self._compiled_deviations is None or not torch.equal(self._compiled_deviations[0], found):
-            self._compiled_deviations = (found, MembersKernel(compile_members(self.basis, found.numpy())))
-        return self._compiled_deviations[1]
+
+        def compiled() -> MembersKernel:
+            return MembersKernel(compile_members(self.basis, self.deviations().cpu().double().numpy()))
+
+        weights = [self.coefficients] if self.committee is None else [self.coefficients, self.committee]
+        return self._compiled_deviations.get(weights, compiled)
 
     def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
         """Evaluate the deviations directly, so that E0 costs no precision, with the compiled kernel or torch."""
@@ -173,10 +176,7 @@ class LinearACE(Model):
 
     def energy_kernel(self) -> EnergyKernel:
         """Return the compiled model, compiled again whenever coefficients or E0 have changed."""
-        parameters = torch.cat([self.coefficients.detach().cpu().double(), self.e0.values.cpu()]).numpy()
-        if self._compiled is None or not np.array_equal(self._compiled[0], parameters):
-            self._compiled = (parameters, EnergyKernel(self.program()))
-        return self._compiled[1]
+        return self._compiled.get([self.coefficients, self.e0.values], lambda: EnergyKernel(self.program()))
 
     def program(self) -> Program:
         """Return the energy program of the model, which the kernel executes and which can be stored for it."""
@@ -250,7 +250,8 @@ class LinearACE(Model):
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
-        return self.__dict__ | {"_compiled": None, "_compiled_basis": None, "_compiled_deviations": None}
+        own: dict[str, Any] = {"_compiled": WeightCache(), "_compiled_deviations": WeightCache()}
+        return self.__dict__ | own | {"_compiled_basis": None}
 
     def fixed_energies(self, graph: AtomicGraph) -> Tensor:
         """Return the part that a fit does not change: E0, and ZBL if the model has it [n_centers]."""

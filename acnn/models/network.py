@@ -21,6 +21,7 @@ from acnn.kernels.loading import runs_compiled
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.potentials import CompiledPotential, SumKernel
 from acnn.kernels.program import Program
+from acnn.kernels.weight_cache import WeightCache
 from acnn.models.embedding import Embedding
 from acnn.models.features import SiteFeatures, features_by_torch
 from acnn.models.fixed_terms import ReferenceEnergies
@@ -60,8 +61,8 @@ class NetworkACE(Model):
             self.embedding = Embedding(specification)
             self.fitting = Readout(specification, self.embedding.n_invariants)
         self._compiled: EmbeddingKernel | None = None
-        self._deployed: tuple[list[Tensor], NetworkKernel] | None = None
-        self._free: tuple[list[Tensor], NetworkACE] | None = None
+        self._deployed: WeightCache[NetworkKernel] = WeightCache()
+        self._free: WeightCache[NetworkACE] = WeightCache()
 
     @property
     def model_type(self) -> str:
@@ -192,14 +193,14 @@ class NetworkACE(Model):
         """
         if not self.fitting.bounds.isfinite().any():
             return self
-        weights = list(self.weights().values())
-        if self._free is None or not all(map(_same, self._free[0], weights)):
-            other = copy.copy(self)  # with the same linear part
-            copies = {name: copy.deepcopy(getattr(self, name)) for name in ("embedding", "fitting")}
-            other._modules = {**self._modules, **copies}
-            other.fitting.bounds.copy_(unbounded(len(self.elements)))
-            self._free = [value.clone() for value in weights], other
-        return self._free[1]
+        return self._free.get(self._trained(), self._freed)
+
+    def _freed(self) -> NetworkACE:
+        other = copy.copy(self)  # with the same linear part
+        copies = {name: copy.deepcopy(getattr(self, name)) for name in ("embedding", "fitting")}
+        other._modules = {**self._modules, **copies}
+        other.fitting.bounds.copy_(unbounded(len(self.elements)))
+        return other
 
     def energy_kernel(self) -> SumKernel:
         """Return the compiled model with its present weights and coefficients."""
@@ -207,13 +208,16 @@ class NetworkACE(Model):
 
     def network_kernel(self) -> NetworkKernel:
         """Return the compiled network, compiled again whenever weights have changed."""
-        weights = list(self.weights().values())
-        if self._deployed is None or not all(map(_same, self._deployed[0], weights)):
-            fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
-            parts = (self.embedding_kernel().program, self.embedding.theta(), fitting, self.fitting.bounds)
-            made = NetworkKernel(with_network(*parts))
-            self._deployed = [value.clone() for value in weights], made
-        return self._deployed[1]
+        return self._deployed.get(self._trained(), self._compiled_network)
+
+    def _compiled_network(self) -> NetworkKernel:
+        fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
+        parts = (self.embedding_kernel().program, self.embedding.theta(), fitting, self.fitting.bounds)
+        return NetworkKernel(with_network(*parts))
+
+    def _trained(self) -> list[Tensor]:
+        """Return the tensors that `weights` names."""
+        return [v for part in (self.embedding, self.fitting) for v in part.state_dict(keep_vars=True).values()]
 
     def embedding_kernel(self) -> EmbeddingKernel:
         """Return the compiled embedding, which takes its tables as an argument."""
@@ -223,7 +227,7 @@ class NetworkACE(Model):
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
-        return self.__dict__ | {"_compiled": None, "_deployed": None, "_free": None}
+        return self.__dict__ | {"_compiled": None, "_deployed": WeightCache(), "_free": WeightCache()}
 
     def element_index(self, species: Tensor) -> Tensor:
         """Return the index into ``elements`` of each atomic number."""
@@ -281,10 +285,6 @@ def require_network(model: Potential, name: str, otherwise: str = "give one of a
 def n_parameters(*parts: nn.Module) -> int:
     """Return the number of parameters that training determines."""
     return sum(parameter.numel() for part in parts for parameter in part.parameters())
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
 
 
 def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
