@@ -91,9 +91,10 @@ inline void add_dots(int n, const T *coefficients, const Vec<T> *values, int str
     Vec<T> own[K];
     ACNN_UNROLL
     for (int k = 0; k < K; ++k) own[k] = sums[k];
-    for (int i = 0; i < n; ++i)
+    for (int i = 0; i < n; ++i) {
         ACNN_UNROLL
         for (int k = 0; k < K; ++k) own[k] += coefficients[i] * values[(int64_t)k * stride + i];
+    }
     ACNN_UNROLL
     for (int k = 0; k < K; ++k) sums[k] = own[k];
 }

@@ -57,18 +57,22 @@ struct Multiply {
         const Weight *w = weight + (int64_t)o0 * weight_out;
         Number<A> sum[S][O];
         ACNN_UNROLL
-        for (int s = 0; s < S; ++s)
+        for (int s = 0; s < S; ++s) {
             ACNN_UNROLL
             for (int o = 0; o < O; ++o) sum[s][o] = start(slot + s, o0 + o);
-        for (int i = 0; i < n_in; ++i, ++x, w += weight_in)
+        }
+        for (int i = 0; i < n_in; ++i, ++x, w += weight_in) {
             ACNN_UNROLL
-            for (int o = 0; o < O; ++o)
+            for (int o = 0; o < O; ++o) {
                 ACNN_UNROLL
                 for (int s = 0; s < S; ++s) Arithmetic<A>::add(sum[s][o], w[o * weight_out], x[s * in_stride]);
+            }
+        }
         ACNN_UNROLL
-        for (int s = 0; s < S; ++s)
+        for (int s = 0; s < S; ++s) {
             ACNN_UNROLL
             for (int o = 0; o < O; ++o) finish(slot + s, o0 + o, sum[s][o]);
+        }
     }
 
     template <class Start, class Finish>
@@ -126,18 +130,22 @@ struct Outer {
         const Number<A> *from = x + i0, *to = y + o0;
         Sum *first = sum + (int64_t)i0 * sum_stride + o0, total[I][O];
         ACNN_UNROLL
-        for (int i = 0; i < I; ++i)
+        for (int i = 0; i < I; ++i) {
             ACNN_UNROLL
             for (int o = 0; o < O; ++o) total[i][o] = first[i * sum_stride + o];
-        for (int s = 0; s < n_slots; ++s, from += x_stride, to += y_stride)
+        }
+        for (int s = 0; s < n_slots; ++s, from += x_stride, to += y_stride) {
             ACNN_UNROLL
-            for (int i = 0; i < I; ++i)
+            for (int i = 0; i < I; ++i) {
                 ACNN_UNROLL
                 for (int o = 0; o < O; ++o) Kind::add(total[i][o], from[i], to[o]);
+            }
+        }
         ACNN_UNROLL
-        for (int i = 0; i < I; ++i)
+        for (int i = 0; i < I; ++i) {
             ACNN_UNROLL
             for (int o = 0; o < O; ++o) first[i * sum_stride + o] = total[i][o];
+        }
     }
 
     __attribute__((noinline)) void run() const {

@@ -1,8 +1,9 @@
 // From the pair vectors of a batch to its densities, and from their adjoints back to dE/dr of every pair.
 #pragma once
 
-#include "radial_functions.h"
+#include "harmonics.h"
 #include "pooling.h"
+#include "radial_functions.h"
 
 namespace {
 

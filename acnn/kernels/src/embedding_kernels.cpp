@@ -1,6 +1,7 @@
 // The lane kernels of the embedding with learnable tables: see linear_kernels.cpp.
-#include "readout.h"
+#include "attention_adjoints.h"
 #include "attention_layers.h"
+#include "readout.h"
 
 namespace {
 

@@ -3,8 +3,9 @@
 #include <time.h>
 
 #include "basis_functions.h"
-#include "densities.h"
 #include "committee.h"
+#include "densities.h"
+#include "design_rows.h"
 #include "products.h"
 
 namespace {

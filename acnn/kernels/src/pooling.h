@@ -17,20 +17,23 @@ inline void pool_tile(
     int n_stride) {
     Vec<T> sum[N][C];
     ACNN_UNROLL
-    for (int n = 0; n < N; ++n)
+    for (int n = 0; n < N; ++n) {
         ACNN_UNROLL
         for (int c = 0; c < C; ++c) sum[n][c] = density[n * n_stride + c];
+    }
     for (int k = 0; k < n_slots; ++k) {
         const Vec<T> *r = radial + (int64_t)k * radial_stride, *h = harmonic + (int64_t)k * harmonic_stride;
         ACNN_UNROLL
-        for (int n = 0; n < N; ++n)
+        for (int n = 0; n < N; ++n) {
             ACNN_UNROLL
             for (int c = 0; c < C; ++c) sum[n][c] += r[n] * h[c];
+        }
     }
     ACNN_UNROLL
-    for (int n = 0; n < N; ++n)
+    for (int n = 0; n < N; ++n) {
         ACNN_UNROLL
         for (int c = 0; c < C; ++c) density[n * n_stride + c] = sum[n][c];
+    }
 }
 
 template <class T, int N>
@@ -74,7 +77,7 @@ inline void unpool_tile(
     int n_count, const Vec<T> *adjoint, int n_stride, const Vec<T> *radial, const Vec<T> *slope, int radial_stride,
     Vec<T> *values, Vec<T> *slopes, int out_stride) {
     Vec<T> g[K][C]{}, d[K][C]{};
-    for (int n = 0; n < n_count; ++n)
+    for (int n = 0; n < n_count; ++n) {
         ACNN_UNROLL
         for (int c = 0; c < C; ++c) {
             const Vec<T> a = adjoint[n * n_stride + c];
@@ -84,13 +87,15 @@ inline void unpool_tile(
                 d[k][c] += a * slope[k * radial_stride + n];
             }
         }
+    }
     ACNN_UNROLL
-    for (int k = 0; k < K; ++k)
+    for (int k = 0; k < K; ++k) {
         ACNN_UNROLL
         for (int c = 0; c < C; ++c) {
             values[k * out_stride + c] = g[k][c];
             slopes[k * out_stride + c] = d[k][c];
         }
+    }
 }
 
 // Writes the rows l² … l² + 2l of G and G' for K slots.

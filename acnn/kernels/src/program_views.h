@@ -112,7 +112,7 @@ struct Program {
     int32_t n_members;                // all coefficients are those of member 0, then of member 1, …
     T cutoff, pair_cutoff, reach;     // of the densities, of the pair part, of everything
     Recurrence<T> recurrence, pair_recurrence;
-    const T *alpha, *beta, *slope;    // harmonics, by l (l + 1) / 2 + m: see radial_functions.h
+    const T *alpha, *beta, *slope;    // harmonics, by l (l + 1) / 2 + m: see harmonics.h
     const T *zbl_length, *zbl_reach, *zbl_strength;  // [n_elements, n_elements]
     const ElementProgram<T> *elements;
 };

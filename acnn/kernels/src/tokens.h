@@ -3,8 +3,9 @@
 #pragma once
 
 #include "dual_numbers.h"
-#include "radial_functions.h"
 #include "embedding_views.h"
+#include "harmonics.h"
+#include "radial_functions.h"
 
 namespace {
 
