@@ -6,7 +6,7 @@
 namespace LAMMPS_NS {
 class Atom;
 class Force;
-}
+}    // namespace LAMMPS_NS
 
 namespace acnn {
 

@@ -33,7 +33,7 @@ void start()
   check(Py_InitializeFromConfig(&config), config);
   PyConfig_Clear(&config);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);    // lines of LAMMPS and of Python in their order, also into a pipe
-  PyEval_SaveThread();    // from here on every use takes the lock
+  PyEval_SaveThread();                              // from here on every use takes the lock
 }
 
 // Where the exception was raised: the innermost frame.

@@ -73,7 +73,7 @@ void PairData::set_pair_energy(const double *eij)
 std::size_t PairData::bytes() const
 {
   return rij.bytes() + pair_i.bytes() + pair_j.bytes() + jelems.bytes() + iatoms.bytes() + ielems.bytes() +
-      numneighs.bytes() + elems.bytes() + eatoms.bytes();
+         numneighs.bytes() + elems.bytes() + eatoms.bytes();
 }
 
 }    // namespace acnn

@@ -36,25 +36,25 @@ struct PairData {
   int ntotal = 0, nlocal = 0, nlistatoms = 0, npairs = 0;
   int nelements = 0, ndescriptors = 0, nparams = 0;
   int eflag = 0, vflag = 0;
-  const char *units = "";                       // LAMMPS' unit style
+  const char *units = "";    // LAMMPS' unit style
 
-  Buffer<double> rij;                           // (npairs, 3): x_j - x_i
-  Buffer<int> pair_i, pair_j, jelems;           // (npairs)
-  Buffer<int> iatoms, ielems, numneighs;        // (nlistatoms)
-  Buffer<int> elems;                            // (ntotal): -1 for types without element
-  Buffer<double> eatoms;                        // (nlistatoms)
+  Buffer<double> rij;                       // (npairs, 3): x_j - x_i
+  Buffer<int> pair_i, pair_j, jelems;       // (npairs)
+  Buffer<int> iatoms, ielems, numneighs;    // (nlistatoms)
+  Buffer<int> elems;                        // (ntotal): -1 for types without element
+  Buffer<double> eatoms;                    // (nlistatoms)
   double energy = 0.0;
 
-  double *f = nullptr;                          // (ntotal, 3): LAMMPS' own
-  double *virial = nullptr;                     // (6) xx yy zz xy xz yz, where LAMMPS asks for the pairs' sum
-  double **vatom = nullptr;                     // (ntotal)(6), where LAMMPS asks for it
-  double **cvatom = nullptr;                    // (ntotal)(9) and yx zx zy, as centroid virials, where it asks for them
+  double *f = nullptr;          // (ntotal, 3): LAMMPS' own
+  double *virial = nullptr;     // (6) xx yy zz xy xz yz, where LAMMPS asks for the pairs' sum
+  double **vatom = nullptr;     // (ntotal)(6), where LAMMPS asks for it
+  double **cvatom = nullptr;    // (ntotal)(9) and yx zx zy, as centroid virials, where it asks for them
   std::vector<std::pair<const char *, double *>> rooms;    // (nlocal) d_acnn_… of fix property/atom, by acnn_…
-  bool active = false;                          // true during a call of the model
+  bool active = false;                                     // true during a call of the model
 
-  void add_pair_forces(const double *fij);      // (npairs, 3): +dE/dr_ij
+  void add_pair_forces(const double *fij);    // (npairs, 3): +dE/dr_ij
   void tally_virials(const double *fij);
-  void set_pair_energy(const double *eij);      // (npairs): half of it belongs to the center
+  void set_pair_energy(const double *eij);    // (npairs): half of it belongs to the center
   std::size_t bytes() const;
 };
 

@@ -102,9 +102,8 @@ void PairMLIAPUnified::settings(int narg, char **arg)
 void PairMLIAPUnified::hand_over_to_builtin(int narg, char **arg)
 {
   if (!builtin || force->pair != this)
-    error->all(FLERR,
-               std::string("the plugin for pair_style mliap knows 'unified' only, and inside a hybrid style it "
-                           "cannot step aside: use 'unified', or start LAMMPS without the plugin"));
+    error->all(FLERR, std::string("the plugin for pair_style mliap knows 'unified' only, and inside a hybrid style it "
+                                  "cannot step aside: use 'unified', or start LAMMPS without the plugin"));
   const std::unique_ptr<Pair> self(this);    // goes when this function ends
   force->pair = builtin(lmp);
   force->pair->settings(narg, arg);
@@ -156,8 +155,8 @@ void PairMLIAPUnified::coeff(int narg, char **arg)
   if (narg < 2 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
     error->all(FLERR, std::string("pair_style mliap unified needs: pair_coeff * * ELEMENT ..."));
   if (narg - 2 != atom->ntypes)
-    error->all(FLERR, "pair_coeff * * of mliap needs an element, or NULL, for each of " +
-                   std::to_string(atom->ntypes) + " atom types, not " + std::to_string(narg - 2));
+    error->all(FLERR, "pair_coeff * * of mliap needs an element, or NULL, for each of " + std::to_string(atom->ntypes) +
+                          " atom types, not " + std::to_string(narg - 2));
   if (!allocated) allocate();
   map_types(arg + 2);
 }
@@ -218,7 +217,8 @@ void PairMLIAPUnified::require_bonded_neighbors()
   on_all_ranks([&] {
     const std::string kind = missing_bonded_neighbors(*atom, *force, map);
     if (!kind.empty())
-      throw std::runtime_error("special_bonds takes " + kind + " neighbors, which bonds connect, from the model, and it "
+      throw std::runtime_error("special_bonds takes " + kind +
+                               " neighbors, which bonds connect, from the model, and it "
                                "needs them all: add the line 'special_bonds lj/coul 1 1 1'");
   });
 }

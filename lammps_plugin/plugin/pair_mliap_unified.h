@@ -14,7 +14,7 @@ namespace acnn {
 
 class PairMLIAPUnified : public LAMMPS_NS::Pair {
  public:
-  using Creator = LAMMPS_NS::Pair *(*) (LAMMPS_NS::LAMMPS *);
+  using Creator = LAMMPS_NS::Pair *(*)(LAMMPS_NS::LAMMPS *);
 
   explicit PairMLIAPUnified(LAMMPS_NS::LAMMPS *lmp);
   ~PairMLIAPUnified() override;

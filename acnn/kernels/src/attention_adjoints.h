@@ -122,11 +122,10 @@ inline void Layers<A>::attend_chunk_back(int k, const Offsets &at, bool position
     }
     X *const to_logit = logit_bar;
     const int H = this->H;
-    Multiply<A, SameInLanes<A>>{count, CL, H, products, CL, theta + at.V, 1, CL}.finish(
-        [=](int s, int h, X sum) {
-            const X u = root[s * H + h];
-            to_logit[s * H + h] = Arithmetic<A>::times(Arithmetic<A>::times(u, Arithmetic<A>::times(u, u)), sum);
-        });
+    Multiply<A, SameInLanes<A>>{count, CL, H, products, CL, theta + at.V, 1, CL}.finish([=](int s, int h, X sum) {
+        const X u = root[s * H + h];
+        to_logit[s * H + h] = Arithmetic<A>::times(Arithmetic<A>::times(u, Arithmetic<A>::times(u, u)), sum);
+    });
     Outer<A, Sums<A>>{count, Y, H, harmonic(first), Y, logit_bar, H, query_bar, H}.run();
 }
 

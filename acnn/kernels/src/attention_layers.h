@@ -10,8 +10,8 @@
 
 #include "couplings.h"
 #include "descriptors.h"
-#include "readout.h"
 #include "layer_tables.h"
+#include "readout.h"
 #include "row_transfer.h"
 #include "tokens.h"
 
@@ -27,7 +27,7 @@ struct Layers {
     const EmbeddingProgram<T> &program;
     const Batch<T> &batch;
     const T *theta;
-    const bool keeps;  // what the way back needs
+    const bool keeps;                   // what the way back needs
     const int C, L, N, H, CL, Y, seen;  // the last: rows of T for every l
     Arena<T> arena;
     Tokens<A> tokens;
@@ -135,11 +135,12 @@ struct Layers {
             X *query = kept[k].query + l * l * H;
             Multiply<A, SameInLanes<A>>{2 * l + 1, C, H, density + l * l * C, C, to_logits, H, 1}.write(query, H);
             if (program.n_couplings)
-                Multiply<A, SameInLanes<A>>{2 * l + 1, C, H, kept[k].coupled + l * l * C, C, to_logits + C * H, H, 1}.add(
-                    query, H);
+                Multiply<A, SameInLanes<A>>{2 * l + 1, C, H, kept[k].coupled + l * l * C, C, to_logits + C * H, H, 1}
+                    .add(query, H);
         }
         for_each_segment([&](int neighbor, int begin, int end) {
-            for_each_chunk(begin, end, [&](int first, int count) { attend_chunk(k, table(k, neighbor), first, count); });
+            for_each_chunk(
+                begin, end, [&](int first, int count) { attend_chunk(k, table(k, neighbor), first, count); });
         });
     }
 

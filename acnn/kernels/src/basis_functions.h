@@ -143,8 +143,7 @@ void values(const Program<T> &program, const Batch<T> &batch, T *const *out) {
     const Invariants<T> &b = element.invariants;
     const auto entry = [&](int e) { return derivative_entry<T>(b, e, w.f); };
     for (int k = 0; k < b.n_functions; ++k)
-        store_column<T>(
-            out, b.first_column + k, contract<T>(b, program.n_elements, k, b.inverse_order[k], w.f, entry));
+        store_column<T>(out, b.first_column + k, contract<T>(b, program.n_elements, k, b.inverse_order[k], w.f, entry));
     for (int i = 0; i < n_pair * program.n_elements; ++i) w.pair_sums[i] = Vec<T>{};
     if (n_pair)
         for_each_slot<T>(program, batch, [&](int k, int neighbor, bool) {

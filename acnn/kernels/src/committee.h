@@ -78,7 +78,8 @@ inline void scalar_energies(
             const ElementProgram<T> own = member_of<T>(program, element, m);
             const T *scalar = own.scalar_coefficients + neighbor * element.n_scalar;
             const T *pair = own.pair_coefficients + neighbor * element.n_pair;
-            const Vec<T> value = dot<T>(n_scalar, scalar, slots.sums) + dot<T>(element.n_pair, pair, slots.sums + n_scalar);
+            const Vec<T> value =
+                dot<T>(n_scalar, scalar, slots.sums) + dot<T>(element.n_pair, pair, slots.sums + n_scalar);
             for (int lane = 0; lane < W; ++lane) energies[m * W + lane] += (double)value[lane];
         }
         first = end;

@@ -97,7 +97,8 @@ struct Multiply {
         finish([=](int s, int o, Number<A> sum) { out[s * stride + o] = sum; });
     }
     void add(Number<A> *out, int stride) const {
-        run([=](int s, int o) { return out[s * stride + o]; }, [=](int s, int o, Number<A> sum) { out[s * stride + o] = sum; });
+        run([=](int s, int o) { return out[s * stride + o]; },
+            [=](int s, int o, Number<A> sum) { out[s * stride + o] = sum; });
     }
 };
 

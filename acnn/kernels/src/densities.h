@@ -204,8 +204,7 @@ inline void pair_gradients(const Program<T> &program, const Batch<T> &batch, Wor
         const bool near = segment < program.n_elements;
         const int neighbor = near ? segment : segment - program.n_elements, end = batch.segment_end[segment];
         if (near && element.n_radial[neighbor]) {
-            for (; k + TILE_K <= end; k += TILE_K)
-                slot_gradients<T, TILE_K>(program, batch, neighbor, k, w, gradients);
+            for (; k + TILE_K <= end; k += TILE_K) slot_gradients<T, TILE_K>(program, batch, neighbor, k, w, gradients);
             for (; k < end; ++k) slot_gradients<T, 1>(program, batch, neighbor, k, w, gradients);
         }
         for (; k < end; ++k) {

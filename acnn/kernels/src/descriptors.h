@@ -19,7 +19,8 @@ inline void order_two(
         const Number<A> *rows = density + (int64_t)l * l * n;
         for (int i = 0; i < n * n; ++i) square[i] = Number<A>{};
         for (int c = 0; c < n; c += 4)
-            Outer<A, Sums<A>>{2 * l + 1, n - c < 4 ? n - c : 4, n - c, rows + c, n, rows + c, n, square + c * n + c, n}.run();
+            Outer<A, Sums<A>>{2 * l + 1, n - c < 4 ? n - c : 4, n - c, rows + c, n, rows + c, n, square + c * n + c, n}
+                .run();
         for (int c = 0; c < n; ++c)
             for (int d = c; d < n; ++d) *out++ = Arithmetic<A>::scaled(program.inverse_root[l], square[c * n + d]);
     }
@@ -27,8 +28,8 @@ inline void order_two(
 
 template <class A>
 inline void order_two_back(
-    const EmbeddingProgram<typename A::T> &program, const Number<A> *density, Number<A> *square, const Number<A> *adjoint,
-    Number<A> *bar) {
+    const EmbeddingProgram<typename A::T> &program, const Number<A> *density, Number<A> *square,
+    const Number<A> *adjoint, Number<A> *bar) {
     using T = typename A::T;
     const int n = program.n_channels;
     for (int l = 0; l <= program.shared.l_max; ++l) {
@@ -76,7 +77,8 @@ inline void order_three_tile_back(
             for (int c = 0; c < C; ++c) {
                 const X scaled = Arithmetic<A>::scaled(program.coefficients[t], adjoint[v * n + c0 + c]);
                 const X first = density[p + c], second = density[q + c], third = density[r + c];
-                const X to_first = Arithmetic<A>::times(scaled, second), to_second = Arithmetic<A>::times(scaled, first);
+                const X to_first = Arithmetic<A>::times(scaled, second),
+                        to_second = Arithmetic<A>::times(scaled, first);
                 Arithmetic<A>::add(bar[p + c], to_first, third);  // one after the other: factors may be the same
                 Arithmetic<A>::add(bar[q + c], to_second, third);
                 Arithmetic<A>::add(bar[r + c], to_second, second);
@@ -99,8 +101,8 @@ inline void describe(
 // Adds to the adjoints `bar` of the densities.
 template <class A>
 inline void describe_back(
-    const EmbeddingProgram<typename A::T> &program, const Number<A> *density, Number<A> *square, const Number<A> *adjoint,
-    Number<A> *bar) {
+    const EmbeddingProgram<typename A::T> &program, const Number<A> *density, Number<A> *square,
+    const Number<A> *adjoint, Number<A> *bar) {
     const int n = program.n_channels, n_two = (program.shared.l_max + 1) * (n * (n + 1) / 2);
     for (int c = 0; c < n; ++c) bar[c] = Arithmetic<A>::sum(bar[c], adjoint[c]);
     order_two_back<A>(program, density, square, adjoint + n, bar);

@@ -30,7 +30,8 @@ inline void density_tangents(
 
 // Adds sign · g to the rows of one atom per lane, `count` columns from `column` on; g holds three sets of `stride`.
 template <class T>
-inline void scatter(const Rows<T> &rows, const int64_t *atoms, T sign, int64_t column, int count, const Vec<T> *g, int stride) {
+inline void scatter(
+    const Rows<T> &rows, const int64_t *atoms, T sign, int64_t column, int count, const Vec<T> *g, int stride) {
     for (int lane = 0; lane < Lane<T>::W; ++lane) {
         if (atoms[lane] < 0) continue;
         for (int axis = 0; axis < 3; ++axis) {
@@ -53,7 +54,8 @@ struct RowSums {
         for (int i = 0; i < 6 * stride; ++i) virials[i] = Vec<T>{};
     }
 
-    inline void add(int k, const int64_t *neighbors, const Slots<T> &slots, int first, int64_t column, int count, const Vec<T> *g) {
+    inline void add(
+        int k, const int64_t *neighbors, const Slots<T> &slots, int first, int64_t column, int count, const Vec<T> *g) {
         const Vec<T> r = 1 / slots.inverse[k];
         const Vec<T> x = slots.x[k] * r, y = slots.y[k] * r, z = slots.z[k] * r;
         for (int i = 0; i < count; ++i) {

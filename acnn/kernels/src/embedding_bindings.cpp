@@ -59,12 +59,13 @@ void dual(
 
 template <class T>
 void bind(nb::class_<acnn::Embedding> &embedding) {
-    embedding
-        .def("values", &values<T>, ACNN_GRAPH, "theta"_a.noconvert(), "descriptors"_a.noconvert(), "n_threads"_a)
-        .def("vjp", &vjp<T>, ACNN_GRAPH, "theta"_a.noconvert(), "adjoints"_a.noconvert(),
-             "gradients"_a.noconvert().none(), "theta_gradient"_a.noconvert().none(), "n_threads"_a)
-        .def("dual", &dual<T>, ACNN_GRAPH, "theta"_a.noconvert(), "adjoints"_a.noconvert(), "directions"_a.noconvert(),
-             "derivatives"_a.noconvert(), "theta_gradient"_a.noconvert().none(), "n_threads"_a);
+    embedding.def("values", &values<T>, ACNN_GRAPH, "theta"_a.noconvert(), "descriptors"_a.noconvert(), "n_threads"_a)
+        .def(
+            "vjp", &vjp<T>, ACNN_GRAPH, "theta"_a.noconvert(), "adjoints"_a.noconvert(),
+            "gradients"_a.noconvert().none(), "theta_gradient"_a.noconvert().none(), "n_threads"_a)
+        .def(
+            "dual", &dual<T>, ACNN_GRAPH, "theta"_a.noconvert(), "adjoints"_a.noconvert(), "directions"_a.noconvert(),
+            "derivatives"_a.noconvert(), "theta_gradient"_a.noconvert().none(), "n_threads"_a);
 }
 
 }  // namespace

@@ -62,9 +62,9 @@ void Embedding::dual(
     });
 }
 
-#define ACNN_INSTANTIATE(T)                                                                       \
-    template void Embedding::values<T>(const Graph<T> &, const T *, T *, int);                    \
-    template void Embedding::vjp<T>(const Graph<T> &, const T *, const T *, T *, T *, int);       \
+#define ACNN_INSTANTIATE(T)                                                                 \
+    template void Embedding::values<T>(const Graph<T> &, const T *, T *, int);              \
+    template void Embedding::vjp<T>(const Graph<T> &, const T *, const T *, T *, T *, int); \
     template void Embedding::dual<T>(const Graph<T> &, const T *, const T *, const T *, T *, T *, int);
 ACNN_INSTANTIATE(double)
 ACNN_INSTANTIATE(float)

@@ -21,8 +21,8 @@ class Embedding {
     // Along directions u [n_pairs, 3]: the derivatives of D, and ∂/∂theta of Σ_p u_p · g_p with the gradients g of vjp.
     template <class T>
     void dual(
-        const Graph<T> &graph, const T *theta, const T *adjoints, const T *directions, T *derivatives, T *theta_gradient,
-        int n_threads);
+        const Graph<T> &graph, const T *theta, const T *adjoints, const T *directions, T *derivatives,
+        T *theta_gradient, int n_threads);
 
     int64_t n_descriptors() const { return programs_.in_double.program.n_descriptors; }
     int64_t n_theta() const { return programs_.in_double.program.n_theta; }

@@ -92,8 +92,8 @@ StoredEmbedding<T>::StoredEmbedding(const Arrays &arrays)
     const int64_t pairs = (int64_t)shared.n_elements * shared.n_elements, K = program.n_layers;
     program.n_descriptors = (K + 1) * (C + L1 * (C * (C + 1) / 2) + program.n_invariants * C);
     const int64_t seen = program.n_couplings ? 2 * C : C;
-    program.n_theta = (K + 1) * pairs * N * L1 * C +
-                      K * (pairs * (H + N * H) + L1 * (seen + C) * H + program.n_couplings * C);
+    program.n_theta =
+        (K + 1) * pairs * N * L1 * C + K * (pairs * (H + N * H) + L1 * (seen + C) * H + program.n_couplings * C);
 }
 
 // At the start of a cache line.
@@ -128,7 +128,8 @@ StoredNetwork<T>::StoredNetwork(const Arrays &arrays, const EmbeddingKernels<T> 
             const double *matrix = weights.next(n_in * width);
             const T *forward = keep(tiled<T>(matrix, n_in, width, false, tile));
             const T *back = keep(tiled<T>(matrix, n_in, width, true, tile));
-            hidden.push_back({(int32_t)n_in, width, forward, back, keep(filled_up<T>(biases.next(width), width, tile))});
+            hidden.push_back(
+                {(int32_t)n_in, width, forward, back, keep(filled_up<T>(biases.next(width), width, tile))});
             n_in = width;
         }
         layers_.push_back(std::move(hidden));

@@ -8,16 +8,16 @@ namespace acnn {
 
 template <class T>
 struct EmbeddingProgram {
-    Program<T> shared;               // elements, cutoff, polynomials, and harmonics whose squares average to one
+    Program<T> shared;  // elements, cutoff, polynomials, and harmonics whose squares average to one
     int32_t n_channels, n_radial, n_heads, n_layers, n_invariants;
     int64_t n_descriptors, n_theta;
     const Transform<T> *transforms;  // [n_elements, n_elements], by center and neighbor
     const RadialTable<T> *tables;    // likewise, instead of transforms; null: there are none
-    const T *inner, *inner_width;    // [n_elements, n_elements] below which distances are seen as constant, see tokens.h
-    const T *inverse_root;           // [l_max + 1] 1 / sqrt(2l + 1)
-    const int32_t *term_start;       // [n_invariants + 1]
-    const int32_t *factors;          // [n_terms, 3] components of the densities
-    const T *coefficients;           // [n_terms]
+    const T *inner, *inner_width;  // [n_elements, n_elements] below which distances are seen as constant, see tokens.h
+    const T *inverse_root;         // [l_max + 1] 1 / sqrt(2l + 1)
+    const int32_t *term_start;     // [n_invariants + 1]
+    const int32_t *factors;        // [n_terms, 3] components of the densities
+    const T *coefficients;         // [n_terms]
     int32_t n_couplings, n_components;  // of the products of two densities that attention sees; 0: it sees none
     const int32_t *product_components;  // [n_components, 2] coupling and component of the density
     const int32_t *product_start;       // [n_components + 1]

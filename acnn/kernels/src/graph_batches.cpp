@@ -38,7 +38,8 @@ void find_pairs(const Graph<T, I> &graph, Frame &frame) {
         const int64_t i = graph.pair_i[p];
         if (i == center && i < graph.n_centers) continue;
         if (i < center) throw GraphError("the pairs of a graph must be sorted by center (pair_i ascending)");
-        if (i >= graph.n_centers) throw GraphError("pair " + std::to_string(p) + " has a center that is not in the graph");
+        if (i >= graph.n_centers)
+            throw GraphError("pair " + std::to_string(p) + " has a center that is not in the graph");
         while (center < i) frame.first_pair[++center] = p;
     }
     while (center < graph.n_centers) frame.first_pair[++center] = graph.n_pairs;
@@ -70,7 +71,8 @@ void classify(
     const Graph<T, I> &graph, const Program<T> &program, const Frame &frame, const Window &window, Scratch &scratch,
     T *gradients) {
     const int n_elements = program.n_elements, n_segments = 2 * n_elements;
-    const T near = program.cutoff * program.cutoff, reach = program.reach * program.reach, largest = std::numeric_limits<T>::max();
+    const T near = program.cutoff * program.cutoff, reach = program.reach * program.reach,
+            largest = std::numeric_limits<T>::max();
     const int64_t *centers = frame.centers.data() + window.first, n = window.last - window.first;
     int64_t n_pairs = 0;
     scratch.segment_start.resize(n);
@@ -174,16 +176,15 @@ void for_each_batch(
     for (int64_t first = 0; first < n; first += width) {
         const int n_lanes = (int)std::min<int64_t>(width, n - first);
         const int32_t slots = fill_slots(frame, centers, first, n_lanes, width, n_segments, scratch);
-        Batch<T> batch{
-            window.element, slots, scratch.segment_end.data(), scratch.pair.data(), graph.vectors, nullptr};
+        Batch<T> batch{window.element, slots, scratch.segment_end.data(), scratch.pair.data(), graph.vectors, nullptr};
         action(batch);
     }
 }
 
-#define ACNN_INSTANTIATE(T, I)                                                                                      \
-    template void index_graph<T, I>(const Graph<T, I> &, const std::vector<int32_t> &, int, int, int, Frame &);     \
-    template void for_each_batch<T, I>(                                                                             \
-        const Graph<T, I> &, const Program<T> &, int, const Frame &, const Window &, Scratch &, T *,                \
+#define ACNN_INSTANTIATE(T, I)                                                                                  \
+    template void index_graph<T, I>(const Graph<T, I> &, const std::vector<int32_t> &, int, int, int, Frame &); \
+    template void for_each_batch<T, I>(                                                                         \
+        const Graph<T, I> &, const Program<T> &, int, const Frame &, const Window &, Scratch &, T *,            \
         const std::function<void(Batch<T> &)> &);
 ACNN_INSTANTIATE(double, int64_t)
 ACNN_INSTANTIATE(float, int64_t)

@@ -38,12 +38,12 @@ struct Place {
 
 // Per-thread memory that is kept between calls.
 struct Scratch {
-    std::vector<int64_t> lanes;          // the center in each lane, -1 for none
-    std::vector<int64_t> pair;           // [n_slots, width]
-    std::vector<int32_t> segment_end;    // [2 n_elements], and as much for where segments begin
-    std::vector<Place> places;           // of the window's pairs
-    std::vector<int64_t> segment_start;  // where those of each center begin
-    std::vector<int32_t> counts;         // [n, 2 n_elements]
+    std::vector<int64_t> lanes;                      // the center in each lane, -1 for none
+    std::vector<int64_t> pair;                       // [n_slots, width]
+    std::vector<int32_t> segment_end;                // [2 n_elements], and as much for where segments begin
+    std::vector<Place> places;                       // of the window's pairs
+    std::vector<int64_t> segment_start;              // where those of each center begin
+    std::vector<int32_t> counts;                     // [n, 2 n_elements]
     std::vector<std::pair<int64_t, int64_t>> order;  // sort key and position of each center
     std::vector<double> energies;
     std::unique_ptr<char[]> memory;

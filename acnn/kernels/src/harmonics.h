@@ -61,7 +61,8 @@ inline void harmonic_gradients(
             const int lm = l * (l + 1) / 2 + m, row = l * l + (m ? 2 * m - 1 : 0);
             const Vec<T> tilt = m < l ? slope[lm] * legendre[lm + 1] : Vec<T>{};
             const Vec<T> turn = (T)m * legendre[lm];
-            const Vec<T> cosine = m ? turn * phases[2 * m - 2] : Vec<T>{}, sine = m ? turn * phases[2 * m - 1] : Vec<T>{};
+            const Vec<T> cosine = m ? turn * phases[2 * m - 2] : Vec<T>{},
+                         sine = m ? turn * phases[2 * m - 1] : Vec<T>{};
             store(row, cosine, -sine, tilt * phases[2 * m]);
             if (m) store(row + 1, sine, cosine, tilt * phases[2 * m + 1]);
         }

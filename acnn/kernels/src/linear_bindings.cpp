@@ -84,7 +84,9 @@ void bind(nb::class_<acnn::Engine> &engine) {
     bind_energies<T, int64_t>(engine);
     bind_energies<T, int32_t>(engine);
     engine
-        .def("members", &members<T>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert().none(), "n_threads"_a)
+        .def(
+            "members", &members<T>, ACNN_GRAPH, "energies"_a.noconvert(), "gradients"_a.noconvert().none(),
+            "n_threads"_a)
         .def("values", &values<T>, ACNN_GRAPH, "values"_a.noconvert(), "n_threads"_a)
         .def("vjp", &vjp<T>, ACNN_GRAPH, "adjoints"_a.noconvert(), "gradients"_a.noconvert(), "n_threads"_a)
         .def("jvp", &jvp<T>, ACNN_GRAPH, "directions"_a.noconvert(), "derivatives"_a.noconvert(), "n_threads"_a);

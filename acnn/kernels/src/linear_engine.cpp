@@ -73,8 +73,7 @@ void Engine::rows(const Graph<T> &graph, int64_t n_functions, T *energy, T *forc
 }
 
 template <class T, class Work>
-void Engine::basis_run(
-    const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work) {
+void Engine::basis_run(const Graph<T> &graph, int64_t n_functions, T *gradients, int n_threads, const Work &work) {
     require(!arrays_.is_energy() && !arrays_.has_members(), "this is not a basis program");
     require(n_functions == arrays_.of_int("n_functions").at(0), "the program has another number of functions");
     const Loop<T> loop{program<T>(), lanes<T>().width, n_threads, gradients};
@@ -84,13 +83,13 @@ void Engine::basis_run(
     });
 }
 
-#define ACNN_INSTANTIATE(T)                                                                   \
-    template void Engine::energies(const Graph<T, int64_t> &, double *, T *, int, double *);  \
-    template void Engine::energies(const Graph<T, int32_t> &, double *, T *, int, double *);  \
-    template void Engine::members<T>(const Graph<T> &, int64_t, double *, T *, int);          \
-    template void Engine::values<T>(const Graph<T> &, int64_t, T *, int);                     \
-    template void Engine::vjp<T>(const Graph<T> &, int64_t, const T *, T *, int);             \
-    template void Engine::jvp<T>(const Graph<T> &, int64_t, const T *, T *, int);             \
+#define ACNN_INSTANTIATE(T)                                                                  \
+    template void Engine::energies(const Graph<T, int64_t> &, double *, T *, int, double *); \
+    template void Engine::energies(const Graph<T, int32_t> &, double *, T *, int, double *); \
+    template void Engine::members<T>(const Graph<T> &, int64_t, double *, T *, int);         \
+    template void Engine::values<T>(const Graph<T> &, int64_t, T *, int);                    \
+    template void Engine::vjp<T>(const Graph<T> &, int64_t, const T *, T *, int);            \
+    template void Engine::jvp<T>(const Graph<T> &, int64_t, const T *, T *, int);            \
     template void Engine::rows<T>(const Graph<T> &, int64_t, T *, T *, T *);
 ACNN_INSTANTIATE(double)
 ACNN_INSTANTIATE(float)

@@ -36,18 +36,19 @@ void bind_forces(nb::module_ &m) {
 
 NB_MODULE(_kernel, m) {
     nb::set_leak_warnings(false);  // LAMMPS never lets go of the models it loads
-    m.def("instruction_sets", &acnn::instruction_sets, "Names of the instruction sets this processor can run, best first.");
+    m.def(
+        "instruction_sets", &acnn::instruction_sets,
+        "Names of the instruction sets this processor can run, best first.");
     bind_linear(m);
     bind_embedding(m);
     bind_network(m);
     bind_forces<double>(m);
     bind_forces<float>(m);
-    nb::register_exception_translator(
-        [](const std::exception_ptr &error, void *) {
-            try {
-                std::rethrow_exception(error);
-            } catch (const acnn::ElementError &e) {
-                PyErr_SetObject(PyExc_LookupError, PyLong_FromLongLong(e.number));
-            }
-        });
+    nb::register_exception_translator([](const std::exception_ptr &error, void *) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const acnn::ElementError &e) {
+            PyErr_SetObject(PyExc_LookupError, PyLong_FromLongLong(e.number));
+        }
+    });
 }

@@ -42,8 +42,7 @@ inline void pool_columns(
     Vec<T> *density, int n_stride) {
     int c = 0;
     for (; c + TILE_C <= n_components; c += TILE_C)
-        pool_tile<T, N, TILE_C>(
-            n_slots, radial, radial_stride, harmonic + c, harmonic_stride, density + c, n_stride);
+        pool_tile<T, N, TILE_C>(n_slots, radial, radial_stride, harmonic + c, harmonic_stride, density + c, n_stride);
     const int left = n_components - c;
     if (left == 1)
         pool_tile<T, N, 1>(n_slots, radial, radial_stride, harmonic + c, harmonic_stride, density + c, n_stride);

@@ -138,13 +138,15 @@ inline void quadratic_form(const ElementProgram<T> &element, const Vec<T> *f, Ve
     for (int i = 0; i < element.n_idle; ++i) bar[element.idle[i]] = Vec<T>{};
     const Tiles<T> &c = element.complex_tiles, &r = element.real_tiles;
     for (int t = 0; t < c.count; ++t)
-        twice.add(complex_tile<T>(
-            c.rows + t * COMPLEX_TILE, c.start[t + 1] - c.start[t], c.columns + c.start[t],
-            c.coefficients + (int64_t)c.start[t] * COMPLEX_TILE, f, bar));
+        twice.add(
+            complex_tile<T>(
+                c.rows + t * COMPLEX_TILE, c.start[t + 1] - c.start[t], c.columns + c.start[t],
+                c.coefficients + (int64_t)c.start[t] * COMPLEX_TILE, f, bar));
     for (int t = 0; t < r.count; ++t)
-        twice.add(real_tile<T>(
-            r.rows + t * REAL_TILE, r.start[t + 1] - r.start[t], r.columns + r.start[t],
-            r.coefficients + (int64_t)r.start[t] * REAL_TILE, f, bar));
+        twice.add(
+            real_tile<T>(
+                r.rows + t * REAL_TILE, r.start[t + 1] - r.start[t], r.columns + r.start[t],
+                r.coefficients + (int64_t)r.start[t] * REAL_TILE, f, bar));
 }
 
 }  // namespace

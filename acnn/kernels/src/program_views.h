@@ -74,45 +74,45 @@ struct Form {
 template <class T>
 struct Invariants {
     int32_t n_functions, n_entries, first_column;
-    const int32_t *entry_start;   // [n_functions n_elements + 1], by k and s
-    const int32_t *component;     // [n_entries] density row c
-    const int32_t *term_start;    // [n_entries + 1]
+    const int32_t *entry_start;  // [n_functions n_elements + 1], by k and s
+    const int32_t *component;    // [n_entries] density row c
+    const int32_t *term_start;   // [n_entries + 1]
     const int32_t *term_row;
     const T *term_value;
     const T *inverse_order;       // [n_functions]
     const int32_t *linear_start;  // [n_functions n_elements + 1], by k and s
     const int32_t *linear_n;      // n - 1
     const T *linear_value;
-    const int32_t *linear_row;    // [n_elements] density row of n = 1, l = 0; -1 for none
+    const int32_t *linear_row;  // [n_elements] density row of n = 1, l = 0; -1 for none
 };
 
 template <class T>
 struct ElementProgram {
     int32_t n_blocks, n_rows, n_groups, n_idle, n_scalar, n_pair;
     const Block *blocks;
-    const int32_t *n_radial;          // [n_elements] radial functions that enter densities
-    const Transform<T> *transforms;   // [n_elements]
+    const int32_t *n_radial;         // [n_elements] radial functions that enter densities
+    const Transform<T> *transforms;  // [n_elements]
     const Transform<T> *pair_transforms;
     const RadialTable<T> *tables, *pair_tables;  // [n_elements] instead of transforms; null: there are none
-    const T *scalar_coefficients;     // [n_elements, n_scalar]: Σ_n c_n R_n(r), energy programs
-    const T *pair_coefficients;       // [n_elements, n_pair]: Σ_n c_n R^pair_n(r)
+    const T *scalar_coefficients;                // [n_elements, n_scalar]: Σ_n c_n R_n(r), energy programs
+    const T *pair_coefficients;                  // [n_elements, n_pair]: Σ_n c_n R^pair_n(r)
     const ProductGroup *groups;
     const Product *products;
-    const int32_t *idle;              // rows that no tile writes
+    const int32_t *idle;  // rows that no tile writes
     Tiles<T> complex_tiles, real_tiles;
     Form<T> complex_form, real_form;  // programs of several members
     Invariants<T> invariants;         // basis programs, as all below
     int32_t n_pair_functions;
-    const int32_t *pair_columns;      // [n_elements] first column of the pair functions with a neighbor element
+    const int32_t *pair_columns;  // [n_elements] first column of the pair functions with a neighbor element
 };
 
 template <class T>
 struct Program {
     int32_t n_elements, l_max, zbl;
-    int32_t n_members;                // all coefficients are those of member 0, then of member 1, …
-    T cutoff, pair_cutoff, reach;     // of the densities, of the pair part, of everything
+    int32_t n_members;             // all coefficients are those of member 0, then of member 1, …
+    T cutoff, pair_cutoff, reach;  // of the densities, of the pair part, of everything
     Recurrence<T> recurrence, pair_recurrence;
-    const T *alpha, *beta, *slope;    // harmonics, by l (l + 1) / 2 + m: see harmonics.h
+    const T *alpha, *beta, *slope;                   // harmonics, by l (l + 1) / 2 + m: see harmonics.h
     const T *zbl_length, *zbl_reach, *zbl_strength;  // [n_elements, n_elements]
     const ElementProgram<T> *elements;
 };

@@ -95,19 +95,20 @@ inline Series<T> shaped_series(
     Vec<T> *kept_slope) {
     const Transform<T> &t = element.transforms[neighbor];
     const Vec<T> excess = (y - t.y_cut) * mask, square = excess * excess;
-    return {t.x_scale * y + t.x_shift,
-            t.x_scale * y_slope,
-            square * excess,
-            3 * square * y_slope,
-            element.n_radial[neighbor],
-            kept,
-            kept_slope,
-            element.n_scalar,
-            element.scalar_coefficients + neighbor * element.n_scalar,
-            element.tables ? element.tables + neighbor : nullptr,
-            r,
-            splat<T>(1),
-            mask};
+    return {
+        t.x_scale * y + t.x_shift,
+        t.x_scale * y_slope,
+        square * excess,
+        3 * square * y_slope,
+        element.n_radial[neighbor],
+        kept,
+        kept_slope,
+        element.n_scalar,
+        element.scalar_coefficients + neighbor * element.n_scalar,
+        element.tables ? element.tables + neighbor : nullptr,
+        r,
+        splat<T>(1),
+        mask};
 }
 
 // The pair part's R_n, with the envelope r0/r (1 - r/r_cut)³.
@@ -119,19 +120,20 @@ inline Series<T> pair_series(
     mask = r < program.pair_cutoff ? mask : Vec<T>{};
     const T per_cutoff = 1 / program.pair_cutoff;
     const Vec<T> left = 1 - r * per_cutoff, tail = mask * (left * left) * (t.r0 * inverse);
-    return {t.x_scale * y + t.x_shift,
-            t.x_scale * y_slope,
-            tail * left,
-            -tail * (3 * per_cutoff + left * inverse),
-            0,
-            nullptr,
-            nullptr,
-            element.n_pair,
-            element.pair_coefficients + neighbor * element.n_pair,
-            element.pair_tables ? element.pair_tables + neighbor : nullptr,
-            r,
-            splat<T>(1),
-            mask};
+    return {
+        t.x_scale * y + t.x_shift,
+        t.x_scale * y_slope,
+        tail * left,
+        -tail * (3 * per_cutoff + left * inverse),
+        0,
+        nullptr,
+        nullptr,
+        element.n_pair,
+        element.pair_coefficients + neighbor * element.n_pair,
+        element.pair_tables ? element.pair_tables + neighbor : nullptr,
+        r,
+        splat<T>(1),
+        mask};
 }
 
 // Half of the screened nuclear repulsion of Ziegler, Biersack and Littmark, switched off at `reach`; rarely in range.

@@ -5,8 +5,8 @@
 //     t_k = bias_k + W_kᵀ h_{k-1},  h_k = g(t_k),  h_0 = D,  g(t) = t/2 (1 + t u),  g'(t) = ½ (1 + t u + t u³),  u = 1/√(1 + t²)
 #pragma once
 
-#include "lane_vector.h"
 #include "embedding_views.h"
+#include "lane_vector.h"
 
 namespace {
 
@@ -81,7 +81,8 @@ struct FittingRows {
             sum.add(fitting.out[i] * (last[i] - fitting.at_zero[i]));
         for (int64_t d = 0; d < fitting.hidden[0].inputs; d += TILE) {
             Vec<T> part{};
-            for (int i = 0; i < TILE && d + i < fitting.hidden[0].inputs; ++i) part += fitting.skip[d + i] * descriptors[d + i];
+            for (int i = 0; i < TILE && d + i < fitting.hidden[0].inputs; ++i)
+                part += fitting.skip[d + i] * descriptors[d + i];
             sum.add(part);
         }
         return sum;

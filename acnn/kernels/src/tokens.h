@@ -61,7 +61,9 @@ inline Seen<T> seen_distance(Vec<T> r, T inner, T width) {
     t = t < zero ? zero : t;
     t = t > one ? one : t;
     const Vec<T> square = t * t, above = r > edge ? r : edge;
-    return {above - width * ((T)0.5 - square * square * ((T)2.5 - 3 * t + square)), t * square * (10 - 15 * t + 6 * square)};
+    return {
+        above - width * ((T)0.5 - square * square * ((T)2.5 - 3 * t + square)),
+        t * square * (10 - 15 * t + 6 * square)};
 }
 
 template <class A>
@@ -95,8 +97,8 @@ inline void load_token(
     sum_series<T>(
         shared.recurrence,
         {transform.x_scale * (a.numerator * inverse_a) + transform.x_shift, transform.x_scale * y_slope,
-         root * root * root, (-6 * per_square) * seen.distance * seen.slope * root * root, t.n_radial, values, slope, 0, nullptr,
-         program.tables ? program.tables + kind : nullptr, seen.distance, seen.slope, mask},
+         root * root * root, (-6 * per_square) * seen.distance * seen.slope * root * root, t.n_radial, values, slope, 0,
+         nullptr, program.tables ? program.tables + kind : nullptr, seen.distance, seen.slope, mask},
         unused, unused_slope);
     legendre_and_phases<T>(shared, x, y, z, t.legendre, t.phases);
 
@@ -119,8 +121,8 @@ inline void load_token(
 // From the adjoints of R_n and Y_a of a slot to the derivative with respect to its vectors, written or added.
 template <class T>
 inline void store_token_gradient(
-    const EmbeddingProgram<T> &program, const Batch<T> &batch, int k, const Vec<T> *radial_bar, const Vec<T> *harmonic_bar,
-    Tokens<Plain<T>> &t, T *gradients, bool add) {
+    const EmbeddingProgram<T> &program, const Batch<T> &batch, int k, const Vec<T> *radial_bar,
+    const Vec<T> *harmonic_bar, Tokens<Plain<T>> &t, T *gradients, bool add) {
     constexpr int W = Lane<T>::W;
     const Vec<T> *slope = t.slope + (int64_t)k * t.n_radial;
     Vec<T> radial{}, g[3];
