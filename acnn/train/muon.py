@@ -28,6 +28,8 @@ PACE = 0.2
 """RMS change of an element in one step, in learning rates."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
+SMALLEST_EXPONENT = -126
+"""Of normal numbers in single precision."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
+    largest = torch.frexp(x.abs().amax(dim=(-2, -1), keepdim=True)).exponent.clamp(min=SMALLEST_EXPONENT)
+    x = torch.ldexp(x, -largest)  # exact, and squares of elements do not underflow
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + torch.finfo(x.dtype).tiny)
     gram = x @ x.mT  # every iterate is a polynomial of it times x, which may have many columns
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

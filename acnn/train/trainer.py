@@ -145,6 +145,17 @@ class Trainer:
         self.loss: nn.Module = DistributedDataParallel(loss, broadcast_buffers=False) if ranks.size > 1 else loss
         self._atoms, self._pairs = train.atoms.cpu(), train.pairs.cpu()
 
+    def _require_finite(self, parts: Sequence[float]) -> None:
+        """Require a loss and weights that are numbers; those of the last step enter no loss of the epoch."""
+        wrong = "" if all(map(math.isfinite, parts)) else "the loss is"
+        if not wrong and not all(bool(tensor.isfinite().all()) for tensor in self.average.tensors):
+            wrong = "weights are"
+        if wrong:
+            raise TrainingError(
+                f"{wrong} not finite after epoch {self.course.epoch + 1}: lower training.learning_rate, "
+                f"now {self.rate.start:g}"
+            )
+
     @property
     def n_batches(self) -> int:
         """Number of steps of an epoch."""
@@ -156,10 +167,7 @@ class Trainer:
         epoch, settings = self.course.epoch, self.settings
         weights = [getattr(settings.loss, q).at(epoch, settings.epochs) for q in ("energy", "forces", "virial")]
         parts = self._pass(epoch, weights)
-        if not all(map(math.isfinite, parts)):
-            raise TrainingError(
-                f"the loss is not finite after epoch {epoch + 1}: lower training.learning_rate, now {self.rate.start:g}"
-            )
+        self._require_finite(parts)
         self.course.epoch += 1
         errors, found, is_best = self._validate()
         seconds = time.perf_counter() - start

@@ -32,6 +32,13 @@ def test_singular_values_become_about_one_and_vectors_stay(shape: tuple[int, int
     assert 0.68 < diagonal.min() <= diagonal.max() < 1.21
 
 
+def test_steps_of_the_smallest_gradients_are_those_of_larger_ones() -> None:
+    """Squares of their elements underflow; powers of two change no bit."""
+    matrix = torch.randn(1, 3, 5, generator=torch.Generator().manual_seed(0))
+    for exponent in (-60, -100, 40):
+        assert torch.equal(orthogonalized(torch.ldexp(matrix, torch.tensor(exponent))), orthogonalized(matrix))
+
+
 def test_what_hardly_changes_stays_behind() -> None:
     """A direction with a thousandth of the gradient or less, such as of a pair of elements seen long ago, is not blown
     up to the size of the others."""

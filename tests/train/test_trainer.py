@@ -186,6 +186,13 @@ def test_a_loss_that_is_not_finite_is_said(make_trainer: MakeTrainer) -> None:
         trainer.run_epoch()
 
 
+def test_weights_that_are_not_finite_after_the_last_step_are_an_error(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(batch_atoms=10**6)
+    trainer.parameters[-1].register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(TrainingError, match=r"weights are not finite after epoch 1: lower training\.learning_rate"):
+        trainer.run_epoch()
+
+
 def forces_of_the_network(trainer: Trainer) -> float:
     trainer.train.forces[:] = 0
     return float(network_errors(trainer.model, trainer.train)["forces_rmse"] or 0.0)
