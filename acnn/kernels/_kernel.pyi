@@ -10,6 +10,8 @@ Indices = NDArray[np.int64] | NDArray[np.int32]
 Floats = NDArray[np.float64] | NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+sources: str
+
 def instruction_sets() -> list[str]: ...
 def add_forces(pair_i: Integers, pair_j: Integers, gradients: Floats, forces: Floats) -> None: ...
 

@@ -7,9 +7,11 @@ bitwise independent of the number of threads.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import warnings
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,13 +23,33 @@ from acnn.potential import chosen_kernel
 from acnn.threads import MOST_THREADS, require_sensible, threads_of_torch
 
 _warned = False
+SOURCES = Path(__file__).parent / "src"
+"""The C++, in a checkout; packages come without it."""
 
 
 def _import_kernel() -> ModuleType | None:
     try:
-        return importlib.import_module("acnn.kernels._kernel")
+        module = importlib.import_module("acnn.kernels._kernel")
     except ImportError:  # installed without a compiler
         return None
+    require_built_from(module, SOURCES)
+    return module
+
+
+def require_built_from(module: ModuleType, folder: Path) -> None:
+    """Raise an error if a module was built from other sources than those of a folder: it would misread its arrays."""
+    if folder.is_dir() and getattr(module, "sources", None) != digest(folder):
+        raise ImportError(
+            f"the compiled kernel {module.__file__} was built from other sources than {folder}: build it again, "
+            "ACNN_REQUIRE_KERNEL=1 pip install --no-deps --no-build-isolation -C build-dir=build/release -e ."
+        )
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of the C++ files of a folder, as CMakeLists.txt computes it."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".cpp", ".h"})
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return hashlib.sha256(digests.encode()).hexdigest()
 
 
 _kernel = _import_kernel()

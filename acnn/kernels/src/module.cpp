@@ -36,6 +36,7 @@ void bind_forces(nb::module_ &m) {
 
 NB_MODULE(_kernel, m) {
     nb::set_leak_warnings(false);  // LAMMPS never lets go of the models it loads
+    m.attr("sources") = ACNN_SOURCES;
     m.def(
         "instruction_sets", &acnn::instruction_sets,
         "Names of the instruction sets this processor can run, best first.");
