@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from acnn.strict import Strict
 
@@ -41,6 +43,11 @@ class Schedule(Strict):
         if not isinstance(value, Mapping | Schedule):
             raise ValueError(FORMS)
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe the plain number as well."""
+        return {"anyOf": [{"type": "number"}, handler(core)]}
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Schedule:

@@ -65,12 +65,12 @@ class TrainSettings(Section):
     )
     output: OutputSettings = Field(description="Files to write; or just the file of model.")
 
-    @field_validator("data", mode="before")
+    @field_validator("data", mode="before", json_schema_input_type=Path | DataSettings)
     @classmethod
     def _only_train(cls, value: Any) -> Any:
         return {"train": value} if isinstance(value, str | Path) else value
 
-    @field_validator("output", mode="before")
+    @field_validator("output", mode="before", json_schema_input_type=Path | OutputSettings)
     @classmethod
     def _only_model(cls, value: Any) -> Any:
         return {"model": value} if isinstance(value, str | Path) else value
