@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("script")
     specification = acnn.BasisSpecification(elements=("Si",), order=1, degree=4, cutoff=4.0)
     truth = acnn.LinearACE(specification, {"Si": -1.0})
-    truth.coefficients.data.copy_(truth.coefficients.new_tensor(np.linspace(1.0, 0.1, len(truth.coefficients))))
+    truth.coefficients.detach().copy_(truth.coefficients.new_tensor(np.linspace(1.0, 0.1, len(truth.coefficients))))
     frames = [ase.Atoms("Si")]
     for seed in range(6):
         frames.append(ase.build.bulk("Si", cubic=True))

@@ -199,7 +199,7 @@ def fit_new_functions(
         rows.add(repulsion[ours][:, is_new], (targets - repulsion @ coefficients)[ours])
     gamma = make_prior(fit)([function.nl for function in functions])[is_new]
     solution = make_solver(fit).solve(rows.result(), gamma)
-    linear.coefficients.data[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)
+    linear.coefficients.detach()[torch.as_tensor(is_new)] = torch.as_tensor(solution.coefficients)
 
 
 def without_network(model: NetworkACE, structure: LabeledStructure) -> LabeledStructure:

@@ -371,7 +371,7 @@ def test_a_copy_is_independent(model):
     atoms.calc = ACNNCalculator(copy.deepcopy(model))
     energy = atoms.get_potential_energy()
     again = copy.deepcopy(atoms.calc)
-    atoms.calc.potential.coefficients.data.zero_()
+    atoms.calc.potential.coefficients.detach().zero_()
     again.calculate(atoms)
     assert again.results["energy"] == pytest.approx(energy, abs=1e-10)
 

@@ -214,7 +214,7 @@ def test_forces_are_the_slopes_of_the_files_energy(tmp_path: Path) -> None:
 def test_below_the_shortest_distance_repulsion_goes_on_and_stays_finite(tmp_path: Path) -> None:
     """Also where large products cancel against their purification, as they do in fitted models."""
     model = random_model(["Si"], order=3, seed=1)
-    model.coefficients.data[: model.basis.by_element[0].n_functions] *= 1e3
+    model.coefficients.detach()[: model.basis.by_element[0].n_functions] *= 1e3
     report = save_yace(model, tmp_path / "m.yace", shortest=0.6)
     shortest = report.bonds[0, 0].shortest
     assert shortest == pytest.approx(0.6 * float(model.basis.radial.r0[0, 0]))
@@ -231,7 +231,7 @@ def test_below_the_shortest_distance_repulsion_goes_on_and_stays_finite(tmp_path
 
 def test_an_attractive_core_is_said(tmp_path: Path) -> None:
     model = random_model(["Si"], order=1, degree=3.0)
-    model.coefficients.data *= -1
+    model.coefficients.detach().mul_(-1)
     assert any("attracts" in limit for limit in save_yace(model, tmp_path / "m.yace").limits)
 
 
@@ -245,7 +245,7 @@ def test_a_tolerance_takes_fewer_functions_and_is_kept(tmp_path: Path) -> None:
 
 def test_every_product_with_a_coefficient_is_written_once(tmp_path: Path) -> None:
     model = random_model(["Al", "Ti"], order=3)
-    model.coefficients.data[::3] = 0.0
+    model.coefficients.detach()[::3] = 0.0
     report = save_yace(model, tmp_path / "m.yace")
     functions = Reader(tmp_path / "m.yace").content["functions"]
     kinds = [
@@ -262,7 +262,7 @@ def test_every_product_with_a_coefficient_is_written_once(tmp_path: Path) -> Non
 
 def test_coefficients_read_back_bit_for_bit(tmp_path: Path) -> None:
     model = random_model(["Si"], order=2)
-    model.coefficients.data[:] = torch.tensor(10.0) ** torch.linspace(-30, 30, len(model.coefficients)).double()
+    model.coefficients.detach()[:] = torch.tensor(10.0) ** torch.linspace(-30, 30, len(model.coefficients)).double()
     save_yace(model, tmp_path / "m.yace")
     read = [c for f in Reader(tmp_path / "m.yace").content["functions"][0] if f["rank"] > 1 for c in f["ctildes"]]
     assert read == [float(c) for f in product_functions(model)[0] for c in f.coefficients]
@@ -296,7 +296,7 @@ def test_a_model_that_is_not_linear_is_refused(tmp_path: Path) -> None:
 
 def test_coefficients_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model = random_model(["Si"], order=1)
-    model.coefficients.data[0] = float("nan")
+    model.coefficients.detach()[0] = float("nan")
     with pytest.raises(ValueError, match="not finite"):
         save_yace(model, tmp_path / "m.yace")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from acnn.kernels.weight_cache import WeightCache
 from acnn.models.network import NetworkACE
 from acnn.neighbors import atomic_graph
 from acnn.testing import random_crystal, random_model, random_network
+
+ROOT = Path(__file__).parents[2]
 
 
 class Counted:
@@ -171,3 +175,15 @@ def test_copies_of_models_compile_for_themselves(copied: Callable[[NetworkACE], 
     other = copied(model)
     other.network_kernel(), other.linear.energy_kernel()
     assert kernels == (model.network_kernel(), model.linear.energy_kernel())
+
+
+def test_acnn_writes_no_weights_that_torch_does_not_count() -> None:
+    """``tensor.data[…] = …``, ``tensor.data.mul_(…)``: `detach` instead, which torch counts."""
+    write = re.compile(r"\.data(\[[^]]*\]\s*[-+*/]?=[^=]|\.\w+_\(|\s*[-+*/]=)")
+    assert write.search("weight.data[0] = 1")
+    assert write.search("weight.data.mul_(2)")
+    assert write.search("weight.data *= 2")
+    files = [path for name in ("acnn", "ase_calculator", "lammps_plugin") for path in (ROOT / name).rglob("*.py")]
+    assert len(files) > 100
+    found = [path.name for path in files if path.name != "weight_cache.py" and write.search(path.read_text("utf-8"))]
+    assert found == []

@@ -63,7 +63,7 @@ def rest_of(model: Model) -> Model:
     """The model whose features have the coefficients 0."""
     other = copy.deepcopy(model)
     for member in other.members():
-        (member.fitting.out if isinstance(member, NetworkACE) else member.coefficients).data.zero_()
+        (member.fitting.out if isinstance(member, NetworkACE) else member.coefficients).detach().zero_()
     return other
 
 

@@ -264,7 +264,7 @@ def test_missing_labels_are_not_learned(make_settings: MakeSettings, copper: Pat
 
 def test_a_fitted_linear_model_is_the_start(make_settings: MakeSettings, tmp_path: Path) -> None:
     linear = LinearACE(BasisSpecification(elements=("Cu",), order=2, degree=4, cutoff=4.5), {"Cu": 3.5})
-    linear.coefficients.data += 0.01
+    linear.coefficients.detach().add_(0.01)
     save_model(linear, tmp_path / "linear.acnn")
     report = run_training(make_settings(linear=tmp_path / "linear.acnn"))
     assert torch.equal(report.model.linear.coefficients, linear.coefficients)

@@ -100,7 +100,7 @@ def test_a_new_element_starts_as_its_twin(
     model = make_settings(model={"element_channels": element_channels}).model
     old = NetworkACE(model.specification(("Si", "Cu")), random_model(("Si", "Cu"), order=2), seed=4)
     torch.manual_seed(0)
-    old.fitting.skip.data.normal_()
+    old.fitting.skip.detach().normal_()
     new = extended_model(old, twins, dict.fromkeys(twins, -1.0))
     crystal = random_crystal(("Si", "Cu"))
     before, after = predict(old, [crystal]), predict(new, [crystal])
