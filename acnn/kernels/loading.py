@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from acnn.files import sha256_of
 from acnn.graph import AtomicGraph
 from acnn.kernels.program import Program
 from acnn.potential import chosen_kernel
@@ -48,8 +49,7 @@ def require_built_from(module: ModuleType, folder: Path) -> None:
 def digest(folder: Path) -> str:
     """Return the SHA-256 of the C++ files of a folder, as CMakeLists.txt computes it."""
     files = sorted(path for path in folder.iterdir() if path.suffix in {".cpp", ".h"})
-    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    return hashlib.sha256(digests.encode()).hexdigest()
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 
 _kernel = _import_kernel()

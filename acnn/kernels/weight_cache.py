@@ -37,8 +37,8 @@ class WeightCache(Generic[Made]):
         """Return what was made, or `make()` if the weights have changed since."""
         state = _state(weights)
         if self._made is None or (state != self._state and not self._holds(weights)):
-            self._copies = [weight.detach().clone() for weight in weights]
-            self._made = make()
+            copies = [weight.detach().clone() for weight in weights]
+            self._made, self._copies = make(), copies  # in this order: what fails leaves both
         if state != self._state:
             # Aliases keep the memory alive, so that no other tensor comes to lie at its address.
             self._state, self._aliases = state, [weight.detach() for weight in weights]

@@ -187,3 +187,17 @@ def test_acnn_writes_no_weights_that_torch_does_not_count() -> None:
     assert len(files) > 100
     found = [path.name for path in files if path.name != "weight_cache.py" and write.search(path.read_text("utf-8"))]
     assert found == []
+
+
+def test_what_could_not_be_made_is_tried_again(counted: Counted) -> None:
+    before = counted.get()
+    with torch.no_grad():
+        counted.module.weight.mul_(2)
+
+    def fail() -> list[float]:
+        raise ValueError("not these")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="not these"):
+            counted.cache.get(list(counted.module.parameters()), fail)
+    assert counted.get() != before
