@@ -11,6 +11,7 @@ W_i   = -½ Σ_j (r_ij ⊗ g_ij + r_ji ⊗ g_ji)            shared evenly by the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -179,14 +180,21 @@ class Potential(nn.Module):
         energies = graph.pair_vectors.new_zeros(graph.n_centers, dtype=torch.float64)
         gradients = torch.zeros_like(graph.pair_vectors)
         for centers, pairs in graph.center_chunks(self.max_pairs_per_chunk, self.max_centers_per_chunk):
-            energies[centers], gradients[pairs] = self._chunk_gradients(subgraph(graph, centers, pairs))
+            energies[centers], gradients[pairs] = values_and_gradients(
+                self.site_energies, subgraph(graph, centers, pairs)
+            )
         return PairGradients(graph, energies, gradients)
 
-    def _chunk_gradients(self, graph: AtomicGraph) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            vectors = graph.pair_vectors.detach().requires_grad_(True)
-            energies = self.site_energies(graph.with_pair_vectors(vectors))
-            if not energies.requires_grad:
-                return energies.detach(), torch.zeros_like(vectors)
-            (gradients,) = torch.autograd.grad(energies.sum(), vectors, materialize_grads=True)
-        return energies.detach(), gradients
+
+def values_and_gradients(
+    function: Callable[[AtomicGraph], Tensor], graph: AtomicGraph, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return a function of a graph, and the gradient [n_pairs, 3] of its sum, weighted if there are weights."""
+    with torch.enable_grad():
+        vectors = graph.pair_vectors.detach().requires_grad_(True)
+        values = function(graph.with_pair_vectors(vectors))
+        if not values.requires_grad:
+            return values.detach(), torch.zeros_like(vectors)
+        weights = torch.ones_like(values) if weights is None else weights
+        (gradients,) = torch.autograd.grad(values, vectors, weights, materialize_grads=True)
+    return values.detach(), gradients

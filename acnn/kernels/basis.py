@@ -83,8 +83,3 @@ class BasisKernel(CompiledKernel):
         if self._value_engine is not self._engine:
             energy = self._values(graph, 1).sum(dim=0).numpy()
         return Rows(energy, forces, virial)
-
-    @staticmethod
-    def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
-        if tuple(values.shape) != shape:
-            raise ValueError(f"{name} must be {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 from numpy.typing import NDArray
+from torch import Tensor
 
 from acnn.basis.ace import UnsupportedElementError
 from acnn.graph import AtomicGraph
@@ -69,6 +70,11 @@ class CompiledKernel:
     def workspace_bytes(self) -> int:
         """Memory kept between evaluations."""
         return int(self._engine.workspace_bytes)
+
+    @staticmethod
+    def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
+        if tuple(values.shape) != shape:
+            raise ValueError(f"{name} must be {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
 
 
 @contextmanager

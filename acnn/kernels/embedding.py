@@ -172,16 +172,6 @@ class EmbeddingKernel(CompiledKernel):
             )
         return derivatives, theta_gradient
 
-    @staticmethod
-    def _require(values: Tensor, shape: tuple[int, int], name: str) -> None:
-        if tuple(values.shape) != shape:
-            raise ValueError(f"{name} must be {shape[0]} rows of {shape[1]}, not {tuple(values.shape)}")
-
-    @property
-    def workspace_bytes(self) -> int:
-        """Memory kept between evaluations."""
-        return int(self._engine.workspace_bytes)
-
 
 def _array(values: Tensor, like: Tensor) -> NDArray[Any]:
     return values.detach().to(like.dtype).contiguous().numpy()

@@ -12,7 +12,7 @@ from acnn.arrays import FloatArray
 from acnn.graph import AtomicGraph
 from acnn.kernels.compiled_kernel import PairArrays
 from acnn.kernels.energy import EnergyKernel, KernelGradients, written_gradients
-from acnn.kernels.loading import runs_on, uses_compiled_kernel
+from acnn.kernels.loading import runs_compiled
 from acnn.kernels.network import NetworkKernel
 from acnn.potential import PairGradients, Potential
 
@@ -38,7 +38,7 @@ class CompiledPotential(Potential):
 
     def compiled_gradients(self, graph: AtomicGraph, kernel: str | None) -> PairGradients | None:
         """Evaluate with the compiled kernel, unless another one is requested or the graph is on another device."""
-        compiled = self.energy_kernel() if runs_on(graph) and uses_compiled_kernel(kernel) else None
+        compiled = self.energy_kernel() if runs_compiled(graph, kernel) else None
         return super().compiled_gradients(graph, kernel) if compiled is None else compiled(graph)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from acnn.basis.ace import ACEBasis
 from acnn.graph import AtomicGraph, subgraph
-from acnn.potential import PairGradients, Potential
+from acnn.potential import PairGradients, Potential, values_and_gradients
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def features_by_torch(
     def vjp(weights: Tensor) -> Tensor:
         gradients = torch.zeros_like(graph.pair_vectors)
         for centers, pairs in chunks:
-            gradients[pairs] = _gradients(function, subgraph(graph, centers, pairs), weights[centers])
+            _, gradients[pairs] = values_and_gradients(function, subgraph(graph, centers, pairs), weights[centers])
         return gradients
 
     return SiteFeatures(graph, values, coefficients, tuple(columns), vjp)
@@ -96,16 +96,6 @@ def columns_by_element(basis: ACEBasis) -> tuple[Tensor, ...]:
     slices = [[block.columns, *(c for pair, c in pairs if z in pair)] for z, block in enumerate(basis.by_element)]
     numbers = torch.arange(basis.n_functions, device=basis.numbers.device)
     return tuple(torch.cat([numbers[c] for c in of_element]) for of_element in slices)
-
-
-def _gradients(function: Callable[[AtomicGraph], Tensor], graph: AtomicGraph, weights: Tensor) -> Tensor:
-    with torch.enable_grad():
-        vectors = graph.pair_vectors.detach().requires_grad_(True)
-        values = function(graph.with_pair_vectors(vectors))
-        if not values.requires_grad:
-            return torch.zeros_like(vectors)
-        (gradients,) = torch.autograd.grad(values, vectors, weights, materialize_grads=True)
-    return gradients
 
 
 def side_by_side(parts: Sequence[SiteFeatures]) -> SiteFeatures:

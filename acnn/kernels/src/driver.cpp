@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "require.h"
 #include "threads.h"
 
 namespace acnn {
@@ -33,6 +34,7 @@ class Driver::Loan {
 
 template <class T, class I>
 void Driver::run(const Graph<T, I> &graph, const Loop<T> &loop, const std::function<void(Turn<T>)> &work) {
+    require(loop.n_threads >= 1, "at least one thread is needed");
     Loan loan(*this);
     Frame &frame = loan.frame();
     const int n_shares = loop.n_parts ? loop.n_parts : loop.n_threads;

@@ -11,11 +11,10 @@ namespace {
 template <class T>
 void require_sizes(
     const acnn::Embedding &embedding, const Array<const T> &theta, size_t n_descriptors,
-    const std::optional<Array<T>> &theta_gradient, int n_threads) {
+    const std::optional<Array<T>> &theta_gradient) {
     require((int64_t)theta.size() == embedding.n_theta(), "theta has another number of values");
     require((int64_t)n_descriptors == embedding.n_descriptors(), "the embedding has another number of descriptors");
     require(!theta_gradient || theta_gradient->size() == theta.size(), "theta and its gradient differ in length");
-    require(n_threads >= 1, "at least one thread is needed");
 }
 
 template <class T>
@@ -23,7 +22,7 @@ void values(
     acnn::Embedding &embedding, const Integers &species, const Integers &pair_i, const Integers &pair_j,
     const Array<const T> &vectors, const Array<const T> &theta, Table<T> descriptors, int n_threads) {
     const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)descriptors.shape(0));
-    require_sizes<T>(embedding, theta, descriptors.shape(1), std::nullopt, n_threads);
+    require_sizes<T>(embedding, theta, descriptors.shape(1), std::nullopt);
     nb::gil_scoped_release release;
     embedding.values<T>(graph, theta.data(), descriptors.data(), n_threads);
 }
@@ -34,7 +33,7 @@ void vjp(
     const Array<const T> &vectors, const Array<const T> &theta, Table<const T> adjoints,
     std::optional<Array<T>> gradients, std::optional<Array<T>> theta_gradient, int n_threads) {
     const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)adjoints.shape(0));
-    require_sizes<T>(embedding, theta, adjoints.shape(1), theta_gradient, n_threads);
+    require_sizes<T>(embedding, theta, adjoints.shape(1), theta_gradient);
     require(!gradients || gradients->size() == vectors.size(), "gradients and vectors differ in length");
     nb::gil_scoped_release release;
     embedding.vjp<T>(
@@ -48,7 +47,7 @@ void dual(
     const Array<const T> &vectors, const Array<const T> &theta, Table<const T> adjoints, Array<const T> directions,
     Table<T> derivatives, std::optional<Array<T>> theta_gradient, int n_threads) {
     const auto graph = graph_of<T, int64_t>(species, pair_i, pair_j, vectors, (int64_t)adjoints.shape(0));
-    require_sizes<T>(embedding, theta, adjoints.shape(1), theta_gradient, n_threads);
+    require_sizes<T>(embedding, theta, adjoints.shape(1), theta_gradient);
     require(derivatives.size() == adjoints.size(), "adjoints and derivatives differ in length");
     require(directions.size() == vectors.size(), "directions and vectors differ in length");
     nb::gil_scoped_release release;
@@ -72,15 +71,9 @@ void bind(nb::class_<acnn::Embedding> &embedding) {
 
 void bind_embedding(nb::module_ &m) {
     auto embedding = nb::class_<acnn::Embedding>(m, "Embedding");
-    embedding.def(
-        "__init__",
-        [](acnn::Embedding *self, const nb::dict &arrays, const std::string &instruction_set) {
-            new (self) acnn::Embedding(arrays_of(arrays), acnn::embedding_kernels_of(instruction_set));
-        },
-        "arrays"_a, "instruction_set"_a);
+    bind_engine(embedding, acnn::embedding_kernels_of);
     bind<double>(embedding);
     bind<float>(embedding);
     embedding.def_prop_ro("n_descriptors", &acnn::Embedding::n_descriptors)
-        .def_prop_ro("n_theta", &acnn::Embedding::n_theta)
-        .def_prop_ro("workspace_bytes", &acnn::Embedding::workspace_bytes);
+        .def_prop_ro("n_theta", &acnn::Embedding::n_theta);
 }

@@ -9,8 +9,6 @@ namespace acnn {
 
 namespace {
 
-constexpr int MOST_LAYERS = 8;  // as in attention_layers.h
-
 // Weights [n_rows, n_columns] in tiles of columns [tiles, n_rows, tile], or those of the transposed matrix.
 template <class T>
 std::vector<T> tiled(const double *weights, int64_t n_rows, int64_t n_columns, bool transposed, int tile) {

@@ -6,6 +6,8 @@
 
 namespace acnn {
 
+constexpr int MOST_LAYERS = 8;  // of attention
+
 template <class T>
 struct EmbeddingProgram {
     Program<T> shared;  // elements, cutoff, polynomials, and harmonics whose squares average to one

@@ -26,8 +26,6 @@ inline Offsets offsets(const EmbeddingProgram<T> &program, int layer, int elemen
     return {start + pair * N * CL, b + pair * H, U + pair * N * H, T_, V, V + CL * H};
 }
 
-constexpr int MOST_LAYERS = 8;
-
 // What a layer keeps for the way back.
 template <class A>
 struct Kept {

@@ -15,7 +15,6 @@ void energies(
     std::optional<Array<double>> seconds) {
     const auto graph = graph_of<T, I>(species, pair_i, pair_j, vectors, (int64_t)energies.size());
     require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
-    require(n_threads >= 1, "at least one thread is needed");
     require(!seconds || seconds->size() == 5, "there are five stages");
     nb::gil_scoped_release release;
     engine.energies(graph, energies.data(), gradients.data(), n_threads, seconds ? seconds->data() : nullptr);
@@ -96,14 +95,8 @@ void bind(nb::class_<acnn::Engine> &engine) {
 
 void bind_linear(nb::module_ &m) {
     auto engine = nb::class_<acnn::Engine>(m, "Engine");
-    engine.def(
-        "__init__",
-        [](acnn::Engine *self, const nb::dict &arrays, const std::string &instruction_set) {
-            new (self) acnn::Engine(arrays_of(arrays), acnn::kernels_of(instruction_set));
-        },
-        "arrays"_a, "instruction_set"_a);
+    bind_engine(engine, acnn::kernels_of);
     bind<double>(engine);
     bind<float>(engine);
-    engine.def("rows", &rows, ACNN_GRAPH, "energy"_a.noconvert(), "forces"_a.noconvert(), "virial"_a.noconvert())
-        .def_prop_ro("workspace_bytes", &acnn::Engine::workspace_bytes);
+    engine.def("rows", &rows, ACNN_GRAPH, "energy"_a.noconvert(), "forces"_a.noconvert(), "virial"_a.noconvert());
 }

@@ -13,7 +13,6 @@ void energies(
     const Array<const T> &vectors, Array<double> energies, Array<T> gradients, bool add, int n_threads) {
     const auto graph = graph_of<T, I>(species, pair_i, pair_j, vectors, (int64_t)energies.size());
     require(gradients.size() == vectors.size(), "gradients and vectors differ in length");
-    require(n_threads >= 1, "at least one thread is needed");
     nb::gil_scoped_release release;
     network.energies<T, I>(graph, energies.data(), gradients.data(), add, n_threads);
 }
@@ -29,15 +28,9 @@ void bind(nb::class_<acnn::Network> &network) {
 
 void bind_network(nb::module_ &m) {
     auto network = nb::class_<acnn::Network>(m, "Network");
-    network.def(
-        "__init__",
-        [](acnn::Network *self, const nb::dict &arrays, const std::string &instruction_set) {
-            new (self) acnn::Network(arrays_of(arrays), acnn::embedding_kernels_of(instruction_set));
-        },
-        "arrays"_a, "instruction_set"_a);
+    bind_engine(network, acnn::embedding_kernels_of);
     bind<double, int64_t>(network);
     bind<float, int64_t>(network);
     bind<double, int32_t>(network);
     bind<float, int32_t>(network);
-    network.def_prop_ro("workspace_bytes", &acnn::Network::workspace_bytes);
 }

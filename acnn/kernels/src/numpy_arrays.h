@@ -36,6 +36,19 @@ inline acnn::Arrays arrays_of(const nb::dict &source) {
     return arrays;
 }
 
+// What all engines have: the constructor from arrays and the name of an instruction set, and their memory.
+template <class E, class Kernels>
+void bind_engine(nb::class_<E> &engine, Kernels *(*kernels_of)(const std::string &)) {
+    engine
+        .def(
+            "__init__",
+            [kernels_of](E *self, const nb::dict &arrays, const std::string &instruction_set) {
+                new (self) E(arrays_of(arrays), kernels_of(instruction_set));
+            },
+            "arrays"_a, "instruction_set"_a)
+        .def_prop_ro("workspace_bytes", &E::workspace_bytes);
+}
+
 template <class T, class I>
 acnn::Graph<T, I> graph_of(
     const IntegersOf<I> &species, const IntegersOf<I> &pair_i, const IntegersOf<I> &pair_j,
