@@ -69,7 +69,8 @@ class Host:
             return getattr(data, "rooms", {})
         if self._rooms and hasattr(data, "update_pair_forces_gpu"):
             raise ValueError(f"KOKKOS keeps d_{self._rooms[0]} elsewhere: leave it out, or run without -k on")
-        return {name: self._lmp.numpy.extract_atom(f"d_{name}", nelem=data.nlocal) for name in self._rooms}
+        found = {name: self._lmp.numpy.extract_atom(f"d_{name}", nelem=data.nlocal) for name in self._rooms}
+        return {name: room for name, room in found.items() if room is not None}  # unfix takes rooms away
 
     def _has(self, name: str) -> bool:
         return self._lmp.extract_atom(f"d_{name}") is not None

@@ -18,8 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import torch
@@ -112,9 +111,7 @@ class UnifiedPotential:
             self._direct = DirectEvaluation(kernel, self._numbers.numpy(), self.dtype)
         return self._direct is not None and self._direct(data, unit, counted)
 
-    def _evaluate(
-        self, data: Any, unit: float, counted: BoolArray | None, rooms: Mapping[str, FloatArray] = MappingProxyType({})
-    ) -> None:
+    def _evaluate(self, data: Any, unit: float, counted: BoolArray | None, rooms: Mapping[str, FloatArray]) -> None:
         if data.nlistatoms == 0:
             data.energy = 0.0  # LAMMPS does not reset it
             for room in rooms.values():
@@ -123,14 +120,13 @@ class UnifiedPotential:
         device = torch.as_tensor(data.elems).device
         potential, numbers = self._on(device)
         with _finished(device):
-            local = local_graph(data, numbers, dtype_of(self.dtype))
+            local = local_graph(data, numbers, dtype_of(self.dtype)).counting(counted)
             found = potential.pair_gradients(local.graph)
             energies = local.energies(found.site_energies)
-            if counted is not None:
-                energies = energies * torch.from_numpy(counted)
             if rooms:
-                centers = data.iatoms[: data.nlistatoms]
-                write_site_properties(rooms, Evaluation(potential, found), centers, local.shares(counted), unit)
+                centers, known = data.iatoms[: data.nlistatoms], local.counted
+                evaluation = Evaluation(potential, found)
+                write_site_properties(rooms, evaluation, centers, None if known is None else known.numpy(), unit)
             deliver(data, unit * energies, unit * local.gradients(found.pair_gradients))
 
     def _on(self, device: torch.device) -> tuple[Potential, Tensor]:
@@ -161,12 +157,12 @@ class LocalGraph:
         """Return e_i in the order of LAMMPS' list, eV [n_centers]."""
         return site_energies if self.counted is None else site_energies * self.counted
 
-    def shares(self, counted: BoolArray | None) -> FloatArray | None:
-        """Return 1 for centers that have an energy and 0 for others [n_centers]; None: all have."""
-        if self.counted is None:
-            return None if counted is None else counted.astype(float)
-        own = self.counted.double().numpy()
-        return own if counted is None else own * counted
+    def counting(self, counted: BoolArray | None) -> LocalGraph:
+        """Return the graph with energies of these centers only [n_centers]; None: no others are left out."""
+        if counted is None:
+            return self
+        chosen = torch.from_numpy(counted)
+        return replace(self, counted=chosen if self.counted is None else self.counted & chosen)
 
     def gradients(self, pair_gradients: Tensor) -> Tensor:
         """Return g_ij of all of LAMMPS' pairs, eV/Å [n_pairs, 3] float64."""

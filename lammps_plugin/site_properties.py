@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from acnn.arrays import FloatArray, IntArray
+from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.data.label_names import PREDICTED
 from acnn.evaluation.properties import Evaluation, Property
 from acnn.potential import Potential
@@ -34,14 +34,14 @@ def site_property(potential: Potential, name: str) -> Property:
 
 
 def write_site_properties(
-    rooms: Mapping[str, FloatArray], evaluation: Evaluation, centers: IntArray, counted: FloatArray | None, unit: float
+    rooms: Mapping[str, FloatArray], evaluation: Evaluation, centers: IntArray, counted: BoolArray | None, unit: float
 ) -> None:
     """Write the properties of the centers; other atoms have 0.
 
     Args:
         rooms: arrays of LAMMPS by name, one number for each atom that the rank owns.
         centers: indices of the evaluated atoms among these [n_centers].
-        counted: 1 for centers that have an energy, 0 for others; None: all have one.
+        counted: which centers have an energy; None: all.
         unit: of LAMMPS' energies, per eV.
     """
     for name, room in rooms.items():
