@@ -88,3 +88,12 @@ def test_predictions(folder: Path, fitted: acnn.LinearACE) -> None:
     errors = acnn.evaluate(fitted, data).as_dict()["total"]
     deviations = np.concatenate([(of.arrays["acnn_forces"] - of.arrays["REF_forces"]).ravel() for of in frames])
     assert np.sqrt(np.mean(deviations**2)) == pytest.approx(errors["forces_rmse"], rel=1e-6)
+
+
+def test_predictions_keep_the_weights_of_their_structures(folder: Path, fitted: acnn.LinearACE) -> None:
+    atoms = ase.io.read(folder / "train.xyz", 0)
+    atoms.info |= {"energy_weight": 3.0, "config_weight": 0.5}
+    ase.io.write(folder / "weighted.xyz", atoms)
+    before = acnn.read_dataset(folder / "weighted.xyz")
+    ase.io.write(folder / "predicted.xyz", acnn.predicted_structures(fitted, before))
+    assert acnn.read_dataset(folder / "predicted.xyz")[0].weights == before[0].weights != acnn.Weights()

@@ -15,8 +15,10 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from acnn.arrays import FloatArray
 from acnn.conventions import virial_from_stress
+from acnn.data.dataset import LabeledStructure
 from acnn.data.frames import error_sentence
 from acnn.data.structures import unlabeled
+from acnn.data.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,20 @@ class Labels:
         if self.virial is not None:
             copy.info["REF_virial"] = np.ravel(self.virial)
         return copy
+
+
+def labeled_atoms(structure: LabeledStructure) -> Atoms:
+    """Return a structure with its own labels, config type and weight factors, as extended XYZ stores them."""
+    atoms = Labels(structure.energy, structure.forces, structure.virial).on(structure.atoms, structure.config_type)
+    atoms.info |= _weight_factors(structure)
+    return atoms
+
+
+def _weight_factors(structure: LabeledStructure) -> dict[str, float]:
+    """Return the factors on the usual weights that a structure's own info keys gave, where they are not 1."""
+    weights, usual = structure.weights, Weights()
+    factors = {kind: getattr(weights, kind) / getattr(usual, kind) for kind in ("energy", "forces", "virial")}
+    return {f"{kind}_weight": factor for kind, factor in factors.items() if factor != 1.0}
 
 
 TYPE_AND_WEIGHTS = ("config_type", "energy_weight", "forces_weight", "virial_weight", "config_weight")

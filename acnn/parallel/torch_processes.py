@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -23,6 +24,8 @@ from acnn.parallel.launchers import end_job
 from acnn.parallel.ranks import Ranks, stopped
 
 T = TypeVar("T")
+LONGEST_WAIT = timedelta(days=365)
+"""While one rank works alone, such as in a solve; torch gives up after half an hour. A rank that fails ends the job."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class TorchRanks(Ranks):
     def working(self) -> Iterator[None]:
         if self.on.startswith("cuda"):
             torch.cuda.set_device(self.device(self.on))
-        dist.init_process_group("nccl" if self.on.startswith("cuda") else "gloo")
+        dist.init_process_group("nccl" if self.on.startswith("cuda") else "gloo", timeout=LONGEST_WAIT)
         try:
             yield
         except Exception as error:

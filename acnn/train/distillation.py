@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms
 
-from acnn.data.dataset import Dataset, LabeledStructure, Weights
-from acnn.data.labeling import Labels
+from acnn.data.dataset import Dataset
+from acnn.data.labeling import Labels, labeled_atoms
 from acnn.data.structures import displaced
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -47,9 +47,7 @@ def distilled(
     rng = np.random.default_rng(seed)
     frames = []
     for structure in dataset:
-        own = Labels(structure.energy, structure.forces, structure.virial)
-        frames.append(own.on(structure.atoms, structure.config_type))
-        frames[-1].info |= _weight_factors(structure)
+        frames.append(labeled_atoms(structure))
         is_bound = atomic_graph(structure.atoms, teacher.cutoff).n_pairs > 0
         for _ in range(copies if is_bound else 0):
             copy = displaced(structure.atoms, rattle, strain, rng)
@@ -58,13 +56,6 @@ def distilled(
                 frames.append(labels.on(copy, CONFIG_TYPE))
         advance()
     return frames
-
-
-def _weight_factors(structure: LabeledStructure) -> dict[str, float]:
-    """Return the factors on the usual weights that a structure's own info keys gave, where they are not 1."""
-    weights, usual = structure.weights, Weights()
-    factors = {kind: getattr(weights, kind) / getattr(usual, kind) for kind in ("energy", "forces", "virial")}
-    return {f"{kind}_weight": factor for kind, factor in factors.items() if factor != 1.0}
 
 
 def model_labels(atoms: Atoms, model: Potential) -> Labels:

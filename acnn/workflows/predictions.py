@@ -8,8 +8,8 @@ from ase import Atoms
 
 from acnn.data.dataset import LabeledStructure
 from acnn.data.label_names import PREDICTED
-from acnn.data.labeling import Labels
-from acnn.evaluation.properties import Evaluation, Property
+from acnn.data.labeling import labeled_atoms
+from acnn.evaluation.properties import Evaluation, Property, volume_of
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.properties import PROPERTIES
@@ -48,15 +48,14 @@ def predicted_structures(
     """
     properties, frames = chosen_properties(potential, names), []
     for structure in structures:
-        labels = Labels(structure.energy, structure.forces, structure.virial)
-        frames.append(labels.on(structure.atoms, structure.config_type))
+        frames.append(labeled_atoms(structure))
         _predict(frames[-1], potential, properties, kernel)
         advance()
     return frames
 
 
 def _predict(atoms: Atoms, potential: Potential, properties: Sequence[Property], kernel: str | None) -> None:
-    volume = float(atoms.cell.volume) if atoms.cell.rank == 3 else None
+    volume = volume_of(atoms)
     found = potential.pair_gradients(atomic_graph(atoms, potential.cutoff), kernel)
     evaluation = Evaluation(potential, found, volume, kernel)
     for of in properties:
