@@ -189,10 +189,8 @@ def _require_place(path: Path) -> Path:
             raise ValueError(f"{path} cannot be written: it is read-only")
         return target
     _require_replaceable(target)
-    with (
-        named_errors(path),
-        tempfile.TemporaryFile(dir=folder),
-    ):  # permissions alone are not reliable on every file system
+    # Permissions alone are not reliable on every file system.
+    with named_errors(path), tempfile.TemporaryFile(dir=folder):
         return target
 
 

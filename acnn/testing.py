@@ -60,6 +60,8 @@ __all__ = [
     "random_rotation",
     "relative_deviation",
     "scipy_harmonic",
+    "with_random_committee",
+    "with_zbl",
 ]
 
 FINITE_DIFFERENCE_TOLERANCE = 1e-6
@@ -135,6 +137,18 @@ def random_model(elements: Sequence[str], seed: int = 0, **specification: Any) -
         largest = float(evaluate(model, [crystal]).forces.abs().max())
         total += part / largest if largest > 0 else part
     model.coefficients.data = total
+    return model
+
+
+def with_zbl(model: LinearACE) -> LinearACE:
+    """Return a model with the repulsion of bare nuclei as a fixed term."""
+    return LinearACE(model.basis, model.e0.energies, model.coefficients.detach(), zbl=True)
+
+
+def with_random_committee(model: LinearACE, n: int, seed: int = 0, size: float = 0.1) -> LinearACE:
+    """Give a model ``n`` members whose coefficients differ from its own by a share of about ``size``."""
+    factors = 1 + size * torch.as_tensor(np.random.default_rng(seed).normal(size=(n, model.basis.n_functions)))
+    model.set_committee(model.coefficients * factors)
     return model
 
 

@@ -19,7 +19,7 @@ import ase
 import torch
 from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError, all_changes
 
-from acnn.evaluation.properties import Evaluation
+from acnn.evaluation.properties import Evaluation, volume_of
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
 from acnn.kernels.loading import uses_compiled_kernel
@@ -160,7 +160,7 @@ class ACNNCalculator(BaseCalculator):
         graph = self._neighbors.graph(atoms)
         _reject_overlap(graph)
         found = self._model.pair_gradients(graph.to(dtype=dtype_of(self.dtype)), self.kernel)
-        return Evaluation(self._model, found, atoms.get_volume() if atoms.cell.rank == 3 else None, self.kernel)
+        return Evaluation(self._model, found, volume_of(atoms), self.kernel)
 
     def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
         """List which of positions, numbers, cell and pbc changed since the last calculation by more than ``tol``.

@@ -12,12 +12,12 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
-from acnn.evaluation.properties import Evaluation, Property
+from acnn.evaluation.properties import Evaluation, Property, volume_of
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.properties import PROPERTIES, results
-from acnn.testing import example_structures, random_model
+from acnn.testing import example_structures, random_model, with_random_committee
 from ase_calculator import ACNNCalculator
 
 STRUCTURES = example_structures()
@@ -25,15 +25,12 @@ MEMBERS = 3
 
 
 def with_committee() -> LinearACE:
-    model = random_model(["Si", "C"])
-    factors = np.random.default_rng(0).normal(1.0, 0.1, size=(MEMBERS, model.basis.n_functions))
-    model.set_committee(model.coefficients * model.coefficients.new_tensor(factors))
-    return model
+    return with_random_committee(random_model(["Si", "C"]), MEMBERS)
 
 
 def evaluated(model: LinearACE, atoms: ase.Atoms) -> Evaluation:
     found = model.pair_gradients(atomic_graph(atoms, model.cutoff))
-    return Evaluation(model, found, atoms.cell.volume if atoms.cell.rank == 3 else None)
+    return Evaluation(model, found, volume_of(atoms))
 
 
 @pytest.mark.parametrize("name", PROPERTIES)

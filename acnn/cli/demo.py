@@ -15,7 +15,7 @@ from ase.md.verlet import VelocityVerlet
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import announce, console, progress_stages
+from acnn.cli.display import announce, console, print_written, progress_stages
 from acnn.cli.example_data import EXAMPLE, System, make_folder, write_example
 from acnn.cli.fit import print_report
 from acnn.cli.label_options import Overwrite
@@ -63,7 +63,7 @@ def demo(
         types = Look(sorted(report.errors["test"].parity))
         figure = parity_figure(report.errors["test"], types)
         save_figure(figure, folder / "parity.png", "cual.acnn on test.xyz", types)
-        console.print(escape(f"wrote {folder / 'parity.png'}"), highlight=False)
+        print_written(folder / "parity.png")
     except ImportError as error:
         console.print(escape(f"no parity plot: {error}"), highlight=False)
     _molecular_dynamics(folder, steps=50 if quick else 500)
@@ -95,7 +95,7 @@ def _molecular_dynamics(folder: Path, steps: int) -> None:
         dynamics.run(steps)
     write_atomically(folder / "md.xyz", extended_xyz(frames))
     console.print(table)
-    console.print(escape(f"wrote {folder / 'md.xyz'}"), highlight=False)
+    print_written(folder / "md.xyz")
 
 
 def _attach(dynamics: VelocityVerlet, advance: Callable[[], None]) -> None:

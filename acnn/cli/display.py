@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import TOTAL
+from acnn.evaluation.progress import Stage
 from acnn.evaluation.tables import (
     CALIBRATION_HEADINGS,
     DATA_HEADINGS,
@@ -37,7 +39,7 @@ console = Console()
 
 
 @contextmanager
-def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], Callable[[], None]]]:
+def progress_stages(unit: str = "structures") -> Iterator[Stage]:
     """Show progress bars with counts, elapsed time and remaining time, one for each stage."""
     columns = (
         TextColumn("{task.description:<24}"),
@@ -49,12 +51,22 @@ def progress_stages(unit: str = "structures") -> Iterator[Callable[[str, int], C
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=errors) as progress:
+        yield stages(progress)
 
-        def stage(name: str, total: int) -> Callable[[], None]:
-            task = progress.add_task(name, total=total)
-            return lambda: progress.advance(task)
 
-        yield stage
+def stages(progress: Progress) -> Stage:
+    """Return a stage that is a bar of this display."""
+
+    def stage(name: str, total: int) -> Callable[[], None]:
+        task = progress.add_task(escape(name), total=total)
+        return lambda: progress.advance(task)
+
+    return stage
+
+
+def print_written(path: Path, more: str = "") -> None:
+    """Print that a file was written, on one line however long its name."""
+    console.print(escape(f"wrote {path}{more}"), highlight=False, soft_wrap=True)
 
 
 def data_table(name: str, dataset: Dataset) -> Table:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from acnn.cli.display import console, progress_stages
+from acnn.cli.display import print_written, progress_stages
 from acnn.cli.label_options import Overwrite, label_settings, read_announced
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.cli.settings import with_settings
@@ -53,5 +52,4 @@ def distill(
     write_atomically(output, extended_xyz(frames))
     limited = "" if max_force is None else f" with no force over {max_force:g} eV/Å"
     more = counted(len(frames) - len(dataset), "copy", "copies")
-    written = f"wrote {output}: {counted(len(dataset), 'structure')}, {more}{limited}"
-    console.print(escape(written), highlight=False, soft_wrap=True)
+    print_written(output, f": {counted(len(dataset), 'structure')}, {more}{limited}")

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from acnn.cli.display import console
+from acnn.cli.display import print_written
 from acnn.cli.label_options import Overwrite
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header, save_model
@@ -34,7 +33,7 @@ def ensemble(
     origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
     joined = Ensemble(members)
     save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
-    console.print(escape(f"wrote {output}: {counted(len(members), 'member')}"), highlight=False, soft_wrap=True)
+    print_written(output, f": {counted(len(members), 'member')}")
 
 
 def _member(path: Path) -> Model:

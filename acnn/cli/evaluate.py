@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from acnn.cli.display import calibration_table, console, error_table, progress_stages
+from acnn.cli.display import calibration_table, console, error_table, print_written, progress_stages
 from acnn.cli.label_options import Kernel, Overwrite, label_settings, read_announced
 from acnn.cli.settings import with_settings
 from acnn.data.frames import extended_xyz, require_xyz
@@ -80,17 +79,17 @@ def evaluate(
     _print_tables(data.name, table, predicted)
     if json:
         write_atomically(json, _as_json(table, predicted))
-        _wrote(json)
+        print_written(json)
     if plot:
         types = Look(sorted(table.parity))
         save_figure(parity_figure(table, types), plot, title, types)
-        _wrote(plot)
+        print_written(plot)
     if uncertainty_plot:
         save_figure(calibration_figure(predicted), uncertainty_plot, title, SOURCES)
-        _wrote(uncertainty_plot)
+        print_written(uncertainty_plot)
     if output:
         write_atomically(output, extended_xyz(frames))
-        _wrote(output, f": {counted(len(frames), 'structure')}")
+        print_written(output, f": {counted(len(frames), 'structure')}")
 
 
 def _require_structures(output: Path | None, properties: str | None) -> None:
@@ -114,7 +113,3 @@ def _as_json(table: ErrorTable, predicted: Mapping[str, Predicted]) -> bytes:
             for quantity, of_quantity in predicted.items()
         }
     return (json_module.dumps(found, indent=2, allow_nan=False) + "\n").encode()
-
-
-def _wrote(path: Path, more: str = "") -> None:
-    console.print(escape(f"wrote {path}{more}"), highlight=False)

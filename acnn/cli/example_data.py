@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from acnn.cli.display import console, progress_stages
+from acnn.cli.display import print_written, progress_stages
 from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
@@ -45,7 +44,7 @@ def example_data(
     make_folder(folder, EXAMPLE, overwrite)
     with progress_stages() as stage:
         for path in write_example(system, folder, seed, quick, stage):
-            console.print(escape(f"wrote {path}"), highlight=False)
+            print_written(path)
 
 
 def make_folder(folder: Path, names: Iterable[str], overwrite: bool) -> None:

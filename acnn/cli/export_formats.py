@@ -8,9 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
-from acnn.cli.display import console
+from acnn.cli.display import console, print_written
 from acnn.cli.errors import warn
 from acnn.cli.export_yace import yace_table
 from acnn.io.yace import save_yace
@@ -62,7 +60,7 @@ def write_mliap(model: Model, path: Path, options: dict[str, Any], provenance: d
     from lammps_plugin.shell import save_unified
 
     save_unified(model, path, provenance=provenance, **options)
-    console.print(escape(f"wrote {path}"), highlight=False, soft_wrap=True)
+    print_written(path)
 
 
 FORMATS = {

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
 from acnn.cli.errors import warn
-from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, described, printing, printing_schema, with_settings
+from acnn.cli.settings import described, schema_option, settings_option, with_settings
 from acnn.fit.job import FitReport, run_fit
 from acnn.parallel import job_ranks
 from acnn.plots import has_matplotlib, learning_figure, save_figure, selection_figure
@@ -23,12 +23,8 @@ def fit(
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings; every flag is a key. Flags win.", show_default=False)
     ] = None,
-    settings: Annotated[
-        bool, typer.Option("--settings", help=PRINT_ALL, is_eager=True, callback=printing(FitSettings, "acnn fit"))
-    ] = False,
-    schema: Annotated[
-        bool, typer.Option("--schema", help=PRINT_SCHEMA, is_eager=True, callback=printing_schema(FitSettings))
-    ] = False,
+    settings: Annotated[bool, settings_option(FitSettings, "acnn fit")] = False,
+    schema: Annotated[bool, schema_option(FitSettings)] = False,
     **given: Any,
 ) -> None:
     """Fit a linear ACE potential to labeled structures.
@@ -64,6 +60,7 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
         f"{metrics['fit_seconds']:.1f} s{memory}\n"
         f"wrote {escape(', '.join(str(p) for p in (settings.output, settings.json_file, *plots) if p))}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

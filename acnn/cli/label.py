@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import console, progress_stages
+from acnn.cli.display import console, print_written, progress_stages
 from acnn.cli.errors import warn
 from acnn.cli.label_options import LABEL_KEYS, Overwrite, assignment
 from acnn.cli.numbers import LARGEST_SEED, number
@@ -98,7 +98,7 @@ def label(
     )
     with progress_stages() as stage:
         labeled = label_structures(labeling, output, overwrite, Watcher(stage, _print_keys, _print_resumed))
-    console.print(escape(f"wrote {output}: {_result(labeled)}"), highlight=False, soft_wrap=True)
+    print_written(output, f": {_result(labeled)}")
 
 
 def _print_keys(chosen: LabelKeys) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from acnn.cli.display import announce, console, progress_stages
+from acnn.cli.display import announce, print_written, progress_stages
 from acnn.cli.label_options import Kernel, Overwrite, label_settings
 from acnn.cli.settings import with_settings
 from acnn.files import require_writable, write_atomically
@@ -50,4 +49,4 @@ def report(
         advance = stage("writing the report", N_SECTIONS)
         page = report_page(potential, measurements, model.name, provenance, kernel, advance)
     write_atomically(path, page.encode())
-    console.print(escape(f"wrote {path} ({len(page.encode()) / 1e6:.1f} MB)"), highlight=False)
+    print_written(path, f" ({len(page.encode()) / 1e6:.1f} MB)")

@@ -74,23 +74,27 @@ def with_settings(
     return decorated
 
 
-def printing(settings: type[BaseModel], command: str) -> Callable[[bool], None]:
-    """Return the callback for ``--settings`` of a command."""
-    return _printing(lambda: reference(settings, command))
+def settings_option(settings: type[BaseModel], command: str) -> Any:
+    """Make the option ``--settings`` of a command."""
+    return _printing_option("--settings", PRINT_ALL, lambda: reference(settings, command))
 
 
-def printing_schema(settings: type[BaseModel]) -> Callable[[bool], None]:
-    """Return the callback for ``--schema`` of a command."""
-    return _printing(lambda: json.dumps(settings.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n")
+def schema_option(settings: type[BaseModel]) -> Any:
+    """Make the option ``--schema`` of a command."""
+
+    def schema() -> str:
+        return json.dumps(settings.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
+
+    return _printing_option("--schema", PRINT_SCHEMA, schema)
 
 
-def _printing(text: Callable[[], str]) -> Callable[[bool], None]:
+def _printing_option(flag: str, help_text: str, text: Callable[[], str]) -> Any:
     def print_text(requested: bool) -> None:
         if requested:
             typer.echo(text(), nl=False)
             raise typer.Exit
 
-    return print_text
+    return typer.Option(flag, help=help_text, is_eager=True, callback=print_text)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table
 from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
-from acnn.cli.settings import PRINT_ALL, PRINT_SCHEMA, printing, printing_schema, with_settings
+from acnn.cli.settings import schema_option, settings_option, with_settings
 from acnn.cli.training_display import print_start, training_display, training_plot
 from acnn.parallel import Ranks, training_ranks
 from acnn.plots import has_matplotlib, require_pictures
@@ -33,12 +33,8 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Any other setting: --set model.channels=16 --set training.warmup=0.1."),
     ] = None,
-    settings: Annotated[
-        bool, typer.Option("--settings", help=PRINT_ALL, is_eager=True, callback=printing(TrainSettings, "acnn train"))
-    ] = False,
-    schema: Annotated[
-        bool, typer.Option("--schema", help=PRINT_SCHEMA, is_eager=True, callback=printing_schema(TrainSettings))
-    ] = False,
+    settings: Annotated[bool, settings_option(TrainSettings, "acnn train")] = False,
+    schema: Annotated[bool, schema_option(TrainSettings)] = False,
     **given: Any,
 ) -> None:
     """Train a network or attention potential on labeled structures.
@@ -103,4 +99,5 @@ def _print_report(settings: TrainSettings, report: TrainReport) -> None:
         f"{metrics['train_seconds']:.1f} s, {metrics['seconds_per_epoch']:.2f} s per epoch\n"
         f"wrote {escape(', '.join(str(path) for path in written if path))}",
         highlight=False,
+        soft_wrap=True,
     )

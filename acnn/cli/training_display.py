@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from acnn.cli.display import console
+from acnn.cli.display import console, stages
 from acnn.cli.errors import errors, warn
 from acnn.evaluation.progress import Stage
 from acnn.plots import save_figure, training_figure
@@ -72,12 +72,7 @@ def training_display(epochs: int, measure: str) -> Iterator[tuple[Stage, OnEpoch
     """
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
-
-        def stage(name: str, total: int) -> Callable[[], None]:
-            task = progress.add_task(escape(name), total=total)
-            return lambda: progress.advance(task)
-
-        yield stage, _live(epochs, measure, progress) if errors.is_terminal else _plain(epochs, measure)
+        yield stages(progress), _live(epochs, measure, progress) if errors.is_terminal else _plain(epochs, measure)
 
 
 def _plain(epochs: int, measure: str) -> OnEpoch:

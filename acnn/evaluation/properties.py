@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
+from ase import Atoms
 from torch import Tensor
 
 from acnn.arrays import FloatArray
@@ -60,6 +61,11 @@ class Evaluation:
         if self.volume is None:
             raise ValueError("the cell has no volume: set its three vectors")
         return self.volume
+
+
+def volume_of(atoms: Atoms) -> float | None:
+    """Return the volume of the cell in Å³; None unless it has three vectors."""
+    return float(atoms.cell.volume) if atoms.cell.rank == 3 else None
 
 
 def always(potential: Potential) -> bool:

@@ -71,7 +71,6 @@ def cross_validation(
 def learning_curve(
     plan: Plan,
     fits: Sequence[LinearFit],
-    structures: Sequence[LabeledStructure],
     held_out: Sequence[LabeledStructure],
     errors: SharedErrors,
 ) -> list[dict[str, Any]]:

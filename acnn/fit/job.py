@@ -184,7 +184,7 @@ def _measure(
         report.errors[CROSS_VALIDATION] = cross_validation(plan, partial, structures, errors)
     if report.settings.learning_curve:
         held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
-        report.learning_curve = learning_curve(plan, [*partial, fit], structures, held_out, errors)
+        report.learning_curve = learning_curve(plan, [*partial, fit], held_out, errors)
 
 
 def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:

@@ -78,7 +78,7 @@ class LinearProblem:
         """Return the model before the fit, with all coefficients zero."""
         return LinearACE(self.specification, self.reference_energies, zbl=self.zbl)
 
-    def gamma(self, model: LinearACE) -> FloatArray:
+    def gamma(self) -> FloatArray:
         """Return the diagonal of the prior [n_functions]."""
         return self.prior([function.nl for function in self.specification.functions()])
 
@@ -176,7 +176,7 @@ def fit_subsets(
     assembly_seconds = time.perf_counter() - start
 
     def solve() -> list[tuple[Solution, int]]:
-        gamma, repulsion = problem.gamma(model), None
+        gamma, repulsion = problem.gamma(), None
         if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())

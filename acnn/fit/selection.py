@@ -123,7 +123,7 @@ class _Search:
         self.cutoff, self.criterion, self.contacts = cutoff, criterion, contacts
         self.model = self.problem.model()
         self.assemble = Assembler(self.model, problem.kernel, keep_zero_rows=True)
-        self.gamma = problem.gamma(self.model)
+        self.gamma = problem.gamma()
         self.repulsion: tuple[FloatArray, FloatArray] | None = None
 
     def factors(

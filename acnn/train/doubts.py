@@ -20,7 +20,8 @@ def doubts_of(
     warnings = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
     unseen = unseen_pairs(model.elements, datasets["train"].structures, model.cutoff)
     if settings.start is not None:
-        unseen = [pair for pair in unseen if not _was_seen(pair, read_header(settings.start))]
+        header = read_header(settings.start)
+        unseen = [pair for pair in unseen if not _was_seen(pair, header)]
     return warnings + coverage_warnings(model.elements, unseen, model.cutoff), unseen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,8 +170,7 @@ def label_structures(labeling: Labeling, output: Path, overwrite: bool = False, 
     read = [labeling.structures, labeling.reference, labeling.correction]
     require_writable([output, part, notes_of(part)], read, overwrite=True)
     labeling.require_sense()
-    with ExitStack() as during:
-        during.enter_context(locked(part))
+    with locked(part):
         require_xyz(output)
         require_new([output], overwrite)
         return _label(labeling, target, part, watcher)

@@ -13,7 +13,7 @@ from ase.io import Trajectory
 
 from acnn.io.model_file import save_model
 from acnn.properties import PROPERTIES
-from acnn.testing import example_structures, random_crystal, random_model
+from acnn.testing import example_structures, random_crystal, random_model, with_random_committee
 from ase_calculator import ACNNCalculator
 
 ACCURACY = 1e-9
@@ -23,10 +23,7 @@ WITHOUT_STRESS = ("energy_std", "energies_std", "forces_std", "committee_energie
 
 @pytest.fixture(scope="module")
 def model():
-    model = random_model(["Si", "C"])
-    factors = np.random.default_rng(0).normal(1.0, 0.1, size=(4, model.basis.n_functions))
-    model.set_committee(model.coefficients * model.coefficients.new_tensor(factors))
-    return model
+    return with_random_committee(random_model(["Si", "C"]), 4)
 
 
 def spread(values, mean):

@@ -188,6 +188,10 @@ def test_on_demand_it_is_replaced(command, output, folder):
     done = run(*command.split(), "--overwrite")
     assert done.exit_code == 0, done.output
     assert b"precious" not in (folder / output).read_bytes()
+    if output.endswith(".acnn"):
+        load_model(folder / output)
+    if output.endswith(".xyz"):
+        assert ase.io.read(folder / output, ":")
 
 
 def test_a_fit_continues_what_it_wrote_and_replaces_nothing_else(folder):

@@ -29,6 +29,7 @@ from acnn.testing import (
     random_model,
     relative_deviation,
     scipy_harmonic,
+    with_zbl,
 )
 
 ENERGY_TOLERANCE = 1e-9
@@ -59,10 +60,6 @@ ROUNDED = {
     "longer pair cutoff": {"elements": ["Si"], "order": 3, "pair_cutoff": 5.5},
     "shorter pair cutoff": {"elements": ["Si"], "order": 3, "pair_cutoff": 4.0},
 }
-
-
-def with_zbl(model: LinearACE) -> LinearACE:
-    return LinearACE(model.basis, model.e0.energies, model.coefficients.detach(), zbl=True)
 
 
 def site_energies(model: LinearACE, atoms: ase.Atoms) -> np.ndarray:

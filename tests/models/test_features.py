@@ -13,7 +13,6 @@ from torch import Tensor
 from acnn.kernels.loading import uses_compiled_kernel
 from acnn.models import Model
 from acnn.models.ensemble import Ensemble
-from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.neighbors import atomic_graph
 from acnn.testing import (
@@ -23,6 +22,7 @@ from acnn.testing import (
     random_model,
     random_network,
     random_rotation,
+    with_zbl,
 )
 
 STRUCTURES = example_structures()
@@ -32,14 +32,9 @@ DIFFERENCE_TOLERANCE = 1e-7
 """Central differences of features, of the largest derivative."""
 
 
-def with_zbl() -> LinearACE:
-    model = random_model(["Si", "C"], formulation="canonical")
-    return LinearACE(model.basis, model.e0.energies, model.coefficients, zbl=True)
-
-
 MODELS: dict[str, Callable[[], Model]] = {
     "linear": lambda: random_model(["Si", "C"], pair_cutoff=5.0),
-    "canonical, with ZBL": with_zbl,
+    "canonical, with ZBL": lambda: with_zbl(random_model(["Si", "C"], formulation="canonical")),
     "network": lambda: random_network(["Si", "C"], layers=0, hidden=(6, 5)),
     "attention": lambda: random_network(["Si", "C"]),
     "shared readout": lambda: random_network(["Si", "C"], element_channels=2),

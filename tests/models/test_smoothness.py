@@ -15,7 +15,7 @@ from acnn.models.linear import LinearACE
 from acnn.models.model import Model
 from acnn.models.network import NetworkACE
 from acnn.neighbors import atomic_graph
-from acnn.testing import random_model, random_network
+from acnn.testing import random_model, random_network, with_zbl
 
 ELEMENTS = ("C", "Si")
 INNER = {"C-C": 1.9, "C-Si": 2.0, "Si-Si": 2.6}
@@ -33,11 +33,6 @@ def linear(formulation: str = "pure2b", **specification: object) -> LinearACE:
     return random_model(ELEMENTS, formulation=formulation, **specification)
 
 
-def with_zbl() -> LinearACE:
-    model = linear()
-    return LinearACE(model.basis, model.e0.energies, model.coefficients.detach(), zbl=True)
-
-
 MODELS = {
     "linear": linear,
     "linear, canonical": lambda: linear("canonical"),
@@ -45,7 +40,7 @@ MODELS = {
     "linear, longer pairs": lambda: linear(pair_cutoff=5.1),
     "linear, shorter pairs": lambda: linear(pair_cutoff=3.7),
     "linear, other transforms": lambda: linear(transform=(1.0, 3.0), pair_transform=(2.0, 2.0), jacobi=(1.0, 0.5)),
-    "ZBL": with_zbl,
+    "ZBL": lambda: with_zbl(linear()),
     "network": lambda: random_network(ELEMENTS, layers=0),
     "attention": lambda: random_network(ELEMENTS, layers=2, inner_cutoffs=INNER),
     "ensemble": lambda: Ensemble([random_network(ELEMENTS, seed, cutoff=3.6 + 0.3 * seed) for seed in range(2)]),

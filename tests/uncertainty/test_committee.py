@@ -16,11 +16,10 @@ from acnn.data.dataset import LabeledStructure
 from acnn.graph import batch
 from acnn.io.model_file import ModelFileError, load_model, model_to_bytes, read_header, save_model
 from acnn.kernels.loading import instruction_sets
-from acnn.models.linear import LinearACE
 from acnn.models.noise import Noise
 from acnn.neighbors import atomic_graph
 from acnn.sealed import sealed, unsealed
-from acnn.testing import example_structures, random_model
+from acnn.testing import example_structures, random_model, with_random_committee, with_zbl
 from acnn.uncertainty import committee_deviations, spread
 from acnn.uncertainty.committee import predictive_std
 
@@ -32,12 +31,6 @@ KERNELS = ["torch", *(["cpu"] if instruction_sets() else [])]
 every_kernel = pytest.mark.parametrize("kernel", KERNELS)
 
 
-def with_committee(model, n, seed=0, size=0.1):
-    factors = 1 + size * torch.as_tensor(np.random.default_rng(seed).normal(size=(n, model.basis.n_functions)))
-    model.set_committee(model.coefficients * factors)
-    return model
-
-
 @pytest.fixture(scope="module")
 def graph():
     model = random_model(["Si", "C"])
@@ -47,8 +40,7 @@ def graph():
 @pytest.fixture
 def model():
     model = random_model(["Si", "C"])
-    zbl = LinearACE(model.basis, model.e0.energies, model.coefficients, zbl=True)
-    return with_committee(zbl, 5)
+    return with_random_committee(with_zbl(model), 5)
 
 
 @every_kernel
@@ -87,7 +79,7 @@ def test_energies_alone_are_the_same(model, graph, kernel):
 
 @every_kernel
 def test_one_member_spreads_by_its_distance(model, graph, kernel):
-    with_committee(model, 1)
+    with_random_committee(model, 1)
     found = committee_deviations(model, graph, kernel)
     torch.testing.assert_close(found.energy_std, found.energies[0].abs())
     torch.testing.assert_close(found.force_norm_std, found.forces[0].norm(dim=1))
