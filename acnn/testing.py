@@ -164,11 +164,11 @@ def random_network(elements: Sequence[str], seed: int = 0, **specification: Any)
     graph = atomic_graph(random_crystal(model.elements, seed), model.specification.cutoff)
     element = model.element_index(graph.species)
     with torch.no_grad():
-        skip = np.random.default_rng(seed).normal(size=tuple(model.fitting.skip.shape))
-        model.fitting.skip.copy_(torch.as_tensor(skip))
-        model.fitting.standardize(model.embedding(graph, element), element, scale=1.0)
+        skip = np.random.default_rng(seed).normal(size=tuple(model.readout.skip.shape))
+        model.readout.skip.copy_(torch.as_tensor(skip))
+        model.readout.standardize(model.embedding(graph, element), element, scale=1.0)
         largest = NetworkPart(model).pair_gradients(graph, "torch").forces.abs().max()
-        model.fitting.scale.fill_(1 / float(largest))
+        model.readout.scale.fill_(1 / float(largest))
     return model
 
 

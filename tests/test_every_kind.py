@@ -1,6 +1,6 @@
 """Every kind of model, for one, four, five and six elements, in both precisions: from data to ASE and LAMMPS.
 
-Beyond four elements radial functions and the fitting network are shared (`acnn.models.network_specification`). A linear
+Beyond four elements radial functions and the readout are shared (`acnn.models.network_specification`). A linear
 model is fitted in float64 always: its precision is that of its evaluation.
 """
 

@@ -24,11 +24,12 @@ from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor, nn
 
 from acnn.basis.angular import harmonic_index, n_harmonics, spherical_harmonics
+from acnn.basis.functions import Channel, Multiset
 from acnn.basis.polynomials import AgnesiPolynomials
 from acnn.basis.products import CoupledProducts, DensityTable, ProductTree, couple
 from acnn.basis.purification import ProductSums
 from acnn.basis.radial import RadialBasis
-from acnn.basis.specification import BasisSpecification, Channel, Multiset
+from acnn.basis.specification import BasisSpecification
 from acnn.graph import AtomicGraph
 
 

@@ -25,9 +25,9 @@ import numpy as np
 from acnn.arrays import FloatArray
 from acnn.basis.contraction import ContractedCoupling, Partition, contracted_coupling
 from acnn.basis.coupling import n_invariants
+from acnn.basis.functions import Channel, Multiset, grouped
 from acnn.basis.products import DensityTable, Terms
 from acnn.basis.radial import RadialBasis
-from acnn.basis.specification import Channel, Multiset, grouped
 
 
 def partitions(n: int) -> list[Partition]:

@@ -75,18 +75,11 @@ def evaluate(
         frames = []
         if output:
             frames = predicted_structures(potential, dataset, names, stage("predictions", len(dataset)), kernel)
-    title = f"{model.name} on {data.name}"
     _print_tables(data.name, table, predicted)
     if json:
         write_atomically(json, _as_json(table, predicted))
         print_written(json)
-    if plot:
-        types = Look(sorted(table.parity))
-        save_figure(parity_figure(table, types), plot, title, types)
-        print_written(plot)
-    if uncertainty_plot:
-        save_figure(calibration_figure(predicted), uncertainty_plot, title, SOURCES)
-        print_written(uncertainty_plot)
+    _draw(f"{model.name} on {data.name}", table, plot, predicted, uncertainty_plot)
     if output:
         write_atomically(output, extended_xyz(frames))
         print_written(output, f": {counted(len(frames), 'structure')}")
@@ -97,6 +90,22 @@ def _require_structures(output: Path | None, properties: str | None) -> None:
         require_xyz(output)
     elif properties is not None:
         raise ValueError("--properties selects what --output writes: add --output")
+
+
+def _draw(
+    title: str,
+    table: ErrorTable,
+    plot: Path | None,
+    predicted: Mapping[str, Predicted],
+    uncertainty_plot: Path | None,
+) -> None:
+    if plot:
+        types = Look(sorted(table.parity))
+        save_figure(parity_figure(table, types), plot, title, types)
+        print_written(plot)
+    if uncertainty_plot:
+        save_figure(calibration_figure(predicted), uncertainty_plot, title, SOURCES)
+        print_written(uncertainty_plot)
 
 
 def _print_tables(name: str, table: ErrorTable, predicted: Mapping[str, Predicted]) -> None:

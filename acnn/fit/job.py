@@ -104,6 +104,12 @@ class FitReport:
             **self.metrics(),
         }
 
+    def write(self) -> None:
+        """Write the model file and, where the settings name one, the metrics as JSON."""
+        save_model(self.fit.model, self.settings.output, self.provenance())
+        if self.settings.json_file:
+            write_atomically(self.settings.json_file, (json.dumps(self.metrics(), indent=2) + "\n").encode())
+
 
 def run_fit(
     settings: FitSettings | Mapping[str, Any],
@@ -163,9 +169,7 @@ def run_fit(
     _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage))
     report.peak = max(ranks.gather(peak_bytes()), default=0)
     if ranks.is_first:
-        save_model(fit.model, settings.output, report.provenance())
-        if settings.json_file:
-            write_atomically(settings.json_file, (json.dumps(report.metrics(), indent=2) + "\n").encode())
+        report.write()
     return report
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.ace import ACEBasis, ElementBasis
 from acnn.basis.coupling import n_invariants
+from acnn.basis.functions import grouped
 from acnn.basis.products import DensityTable, differentiate
-from acnn.basis.specification import grouped
 from acnn.kernels.features import Features, features
 from acnn.kernels.monomials import Canonical, canonical
 from acnn.kernels.program import Arrays, Program, element_arrays, feature_arrays, shared_arrays

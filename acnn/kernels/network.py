@@ -24,29 +24,29 @@ Layers = tuple[Sequence[tuple[Tensor, Tensor]], Tensor, Tensor]
 connection [n_descriptors], see `acnn.models.readout.Readout.layers`."""
 
 
-def with_network(program: Program, theta: Tensor, fitting: Sequence[Layers], bounds: Tensor) -> Program:
+def with_network(program: Program, theta: Tensor, readout: Sequence[Layers], bounds: Tensor) -> Program:
     """Return the program of an embedding with its tables and a readout for every element.
 
     Args:
         program: made by `acnn.kernels.embedding.compile_embedding`.
         theta: its tables.
-        fitting: the layers of every element's readout, of the same widths.
+        readout: the layers of every element's readout, of the same widths.
         bounds: low and high of every element [n_elements, 2]; energies level off below low.
     """
     if program.kind != "embedding":
         raise ValueError(f"a program of kind embedding is needed, as made by compile_embedding(), not {program.kind}")
-    if len(fitting) != len(program.elements):
-        raise ValueError(f"one readout for each of {', '.join(program.elements)} is needed, not {len(fitting)}")
-    widths = [[len(bias) for _, bias in hidden] for hidden, _, _ in fitting]
+    if len(readout) != len(program.elements):
+        raise ValueError(f"one readout for each of {', '.join(program.elements)} is needed, not {len(readout)}")
+    widths = [[len(bias) for _, bias in hidden] for hidden, _, _ in readout]
     if any(other != widths[0] for other in widths):
         raise ValueError("the readouts of all elements must have the same widths")
     arrays: Arrays = {
         "theta": _joined([theta]),
         "widths": np.array(widths[0], dtype=np.int32),
-        "weights": _joined([weight for hidden, _, _ in fitting for weight, _ in hidden]),
-        "biases": _joined([bias for hidden, _, _ in fitting for _, bias in hidden]),
-        "out": _joined([out for _, out, _ in fitting]),
-        "skip": _joined([skip for _, _, skip in fitting]),
+        "weights": _joined([weight for hidden, _, _ in readout for weight, _ in hidden]),
+        "biases": _joined([bias for hidden, _, _ in readout for _, bias in hidden]),
+        "out": _joined([out for _, out, _ in readout]),
+        "skip": _joined([skip for _, _, skip in readout]),
         "bounds": _joined([bounds]),
     }
     return Program("network", program.elements, program.cutoff, program.arrays | arrays)

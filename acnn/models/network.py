@@ -59,7 +59,7 @@ class NetworkACE(Model):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embedding = Embedding(specification)
-            self.fitting = Readout(specification, self.embedding.n_invariants)
+            self.readout = Readout(specification, self.embedding.n_invariants)
         self._compiled: EmbeddingKernel | None = None
         self._deployed: WeightCache[NetworkKernel] = WeightCache()
         self._free: WeightCache[NetworkACE] = WeightCache()
@@ -76,7 +76,7 @@ class NetworkACE(Model):
 
     def weights(self) -> dict[str, Tensor]:
         """Return everything that training determines, by name: parameters, standardization, scale; not copied."""
-        parts = {"embedding": self.embedding, "fitting": self.fitting}
+        parts = {"embedding": self.embedding, "readout": self.readout}
         return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
@@ -111,12 +111,12 @@ class NetworkACE(Model):
         n_linear = self.linear.summary()["basis functions"]
         return {
             "model type": self.model_type,
-            "parameters": f"{n_parameters(self.embedding, self.fitting)} and {n_linear} linear",
+            "parameters": f"{n_parameters(self.embedding, self.readout)} and {n_linear} linear",
         }
 
     def describe(self) -> list[Description]:
         """Describe the network and its linear part."""
-        s, parts = self.specification, {"embedding": self.embedding, "readout": self.fitting}
+        s, parts = self.specification, {"embedding": self.embedding, "readout": self.readout}
         elements = (
             "separate for each pair" if s.mixed_elements is None else f"{s.mixed_elements} channels shared by all"
         )
@@ -130,7 +130,7 @@ class NetworkACE(Model):
             ("radial polynomials", f"{s.radial_functions}, smoothness {s.smoothness:g}"),
             ("radial functions of elements", elements),
             ("invariants", f"{self.embedding.n_invariants}, of order 1 … {s.order}"),
-            ("readout", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_fitting else 'per element'}"),
+            ("readout", f"{' × '.join(map(str, s.hidden))}, {'shared' if s.shares_readout else 'per element'}"),
             ("inner cutoffs (Å)", ", ".join(f"{pair} {r:.3g}" for pair, r in s.inner_cutoffs.items()) or "none"),
             ("lower bounds of the network's energies (eV)", self._lower_bounds()),
             ("parameters", str(n_parameters(*parts.values()))),
@@ -140,7 +140,7 @@ class NetworkACE(Model):
         return [Description(f"{self.model_type} on linear ACE", rows), Description("linear part", linear.rows)]
 
     def _lower_bounds(self) -> str:
-        low = zip(self.elements, self.fitting.bounds[:, 0].tolist(), strict=True)
+        low = zip(self.elements, self.readout.bounds[:, 0].tolist(), strict=True)
         return ", ".join(f"{element} {energy:.3g}" for element, energy in low if math.isfinite(energy)) or "none"
 
     def network_part(self) -> NetworkPart:
@@ -154,7 +154,7 @@ class NetworkACE(Model):
     def bounded_energies(self, graph: AtomicGraph) -> Tensor:
         """Return what the network adds to the linear part [n_centers], float64."""
         element = self.element_index(graph.species)[: graph.n_centers]
-        return self.fitting.bounded(self.network_energies(graph, "torch").double(), element)
+        return self.readout.bounded(self.network_energies(graph, "torch").double(), element)
 
     def network_energies(self, graph: AtomicGraph, kernel: str | None = None) -> Tensor:
         """Return the trained part, without lower bounds, in the dtype of the graph [n_centers].
@@ -165,21 +165,21 @@ class NetworkACE(Model):
             kernel: as in `Potential.pair_gradients`.
         """
         element = self.element_index(graph.species)
-        return self.fitting(self._invariants(graph, element, kernel), element[: graph.n_centers])
+        return self.readout(self._invariants(graph, element, kernel), element[: graph.n_centers])
 
     def features(self, graph: AtomicGraph, kernel: str | None = None) -> SiteFeatures:
         """Return the last hidden layer of the readout minus its value without neighbors, in columns by element.
 
         The rest is the linear part and the skip connection. Energies are those without lower bounds.
         """
-        n = self.fitting.out.shape[1]
-        columns = torch.arange(len(self.elements) * n, device=self.fitting.out.device).split(n)
-        coefficients = (self.fitting.scale * self.fitting.out).detach().double().flatten()
+        n = self.readout.out.shape[1]
+        columns = torch.arange(len(self.elements) * n, device=self.readout.out.device).split(n)
+        coefficients = (self.readout.scale * self.readout.out).detach().double().flatten()
         return features_by_torch(graph, lambda part: self._last_layers(part, kernel), coefficients, columns)
 
     def _last_layers(self, graph: AtomicGraph, kernel: str | None) -> Tensor:
         element = self.element_index(graph.species)
-        return self.fitting.last_layers(self._invariants(graph, element, kernel), element[: graph.n_centers])
+        return self.readout.last_layers(self._invariants(graph, element, kernel), element[: graph.n_centers])
 
     def _invariants(self, graph: AtomicGraph, element: Tensor, kernel: str | None) -> Tensor:
         if runs_compiled(graph, kernel):
@@ -191,15 +191,15 @@ class NetworkACE(Model):
 
         Far from the data, the spread of an ensemble reflects its uncertainty only without the bounds.
         """
-        if not self.fitting.bounds.isfinite().any():
+        if not self.readout.bounds.isfinite().any():
             return self
         return self._free.get(self._trained(), self._freed)
 
     def _freed(self) -> NetworkACE:
         other = copy.copy(self)  # with the same linear part
-        copies = {name: copy.deepcopy(getattr(self, name)) for name in ("embedding", "fitting")}
+        copies = {name: copy.deepcopy(getattr(self, name)) for name in ("embedding", "readout")}
         other._modules = {**self._modules, **copies}
-        other.fitting.bounds.copy_(unbounded(len(self.elements)))
+        other.readout.bounds.copy_(unbounded(len(self.elements)))
         return other
 
     def energy_kernel(self) -> SumKernel:
@@ -211,13 +211,13 @@ class NetworkACE(Model):
         return self._deployed.get(self._trained(), self._compiled_network)
 
     def _compiled_network(self) -> NetworkKernel:
-        fitting = [self.fitting.layers(z) for z in range(len(self.elements))]
-        parts = (self.embedding_kernel().program, self.embedding.theta(), fitting, self.fitting.bounds)
+        readout = [self.readout.layers(z) for z in range(len(self.elements))]
+        parts = (self.embedding_kernel().program, self.embedding.theta(), readout, self.readout.bounds)
         return NetworkKernel(with_network(*parts))
 
     def _trained(self) -> list[Tensor]:
         """Return the tensors that `weights` names."""
-        return [v for part in (self.embedding, self.fitting) for v in part.state_dict(keep_vars=True).values()]
+        return [v for part in (self.embedding, self.readout) for v in part.state_dict(keep_vars=True).values()]
 
     def embedding_kernel(self) -> EmbeddingKernel:
         """Return the compiled embedding, which takes its tables as an argument."""

@@ -95,7 +95,7 @@ class NetworkSpecification(Strict):
         return self.element_channels or None
 
     @property
-    def shares_fitting(self) -> bool:
+    def shares_readout(self) -> bool:
         """Whether one readout with an embedding of the center's element serves all elements."""
         return self.mixed_elements is not None
 

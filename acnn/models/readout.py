@@ -45,7 +45,7 @@ class Readout(nn.Module):
 
     def __init__(self, specification: NetworkSpecification, n_invariants: int) -> None:
         super().__init__()
-        self.n_elements, self.shared = len(specification.elements), specification.shares_fitting
+        self.n_elements, self.shared = len(specification.elements), specification.shares_readout
         widths = (n_invariants, *specification.hidden)
         matrices = 1 if self.shared else self.n_elements
         self.weights = nn.ParameterList(

@@ -25,7 +25,7 @@ def energy_bounds(model: NetworkACE, store: StructureStore, known: Collection[st
         known: elements of earlier data: their bounds extend those that the model already has, if any.
     """
     is_new = torch.tensor([element not in known for element in model.elements], device=store.species.device)
-    low, high = (column.masked_fill(is_new, 0.0) for column in model.fitting.bounds.to(store.species.device).T)
+    low, high = (column.masked_fill(is_new, 0.0) for column in model.readout.bounds.to(store.species.device).T)
     with torch.no_grad():
         for part in in_order(store, BATCH_ATOMS):
             graph = store.batch(part).graph

@@ -158,10 +158,10 @@ def standardize(model: NetworkACE, store: StructureStore, seed: int) -> None:
     element = model.element_index(batch.graph.species)
     double = batch.graph.to(dtype=torch.float64)
     with torch.no_grad():
-        model.fitting.standardize(model.embedding(double, element), element, 1.0)
-    model.fitting.scale.fill_(_scale(model, batch._replace(graph=double)))
+        model.readout.standardize(model.embedding(double, element), element, 1.0)
+    model.readout.scale.fill_(_scale(model, batch._replace(graph=double)))
     with torch.no_grad():
-        model.fitting.out.zero_()
+        model.readout.out.zero_()
 
 
 def _sample(store: StructureStore, seed: int) -> Batch:

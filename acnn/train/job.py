@@ -208,7 +208,7 @@ def save_best(trainer: Trainer, report: TrainReport) -> None:
     """Write the model with the best averaged weights, and the range of its energies in the training data."""
     with replaced(trainer.parameters, trainer.best):
         bounds = energy_bounds(trainer.model, trainer.train, report.known)
-        with replaced([trainer.model.fitting.bounds], [bounds]):
+        with replaced([trainer.model.readout.bounds], [bounds]):
             save_model(trainer.model, report.settings.output.model, report.provenance())
 
 

@@ -34,4 +34,4 @@ def make_optimizers(
 
 def is_decaying(name: str) -> bool:
     """Return whether a parameter has a weight decay."""
-    return name.startswith(("fitting.weights", "fitting.skip"))
+    return name.startswith(("readout.weights", "readout.skip"))

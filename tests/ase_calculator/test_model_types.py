@@ -79,7 +79,7 @@ def test_the_energy_is_conserved():
     """A soft attention model: most of its forces are those of the repulsive pairs of its linear part."""
     model = random_network(["Si"])
     with torch.no_grad():
-        model.fitting.scale *= 0.2
+        model.readout.scale *= 0.2
     atoms = ase.build.bulk("Si", cubic=True)
     atoms.calc = ACNNCalculator(model)
     atoms.set_velocities(0.02 * np.random.default_rng(0).normal(size=(len(atoms), 3)))

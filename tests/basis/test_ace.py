@@ -21,7 +21,8 @@ from acnn.basis import derivatives
 from acnn.basis.ace import ACEBasis, UnsupportedElementError
 from acnn.basis.coupling import coupling_coefficients
 from acnn.basis.derivatives import BasisDerivatives
-from acnn.basis.specification import BasisSpecification, ElementOverride, Function, Multiset, grouped
+from acnn.basis.functions import Function, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride
 from acnn.graph import AtomicGraph, batch, subgraph
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, graph_from_pairs

@@ -16,9 +16,10 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.contraction import contracted_coupling
 from acnn.basis.coupling import coupling_coefficients, n_invariants
 from acnn.basis.derivatives import BasisDerivatives
+from acnn.basis.functions import Multiset, grouped
 from acnn.basis.polynomials import AgnesiPolynomials
 from acnn.basis.purification import partitions, weighted_partitions
-from acnn.basis.specification import BasisSpecification, ElementOverride, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride
 from acnn.graph import AtomicGraph
 from acnn.neighbors import graph_from_pairs
 from acnn.testing import (

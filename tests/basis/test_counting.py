@@ -10,7 +10,8 @@ import pytest
 
 from acnn.basis.counting import MOST_FUNCTIONS, many_body_size
 from acnn.basis.coupling import m_counts, m_multisets, n_invariants
-from acnn.basis.specification import BasisSpecification, grouped
+from acnn.basis.functions import grouped
+from acnn.basis.specification import BasisSpecification
 
 BASES = [
     {"elements": ("Si",), "order": 3, "degree": 12.0, "wl": 1.0},

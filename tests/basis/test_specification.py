@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from acnn.basis.counting import many_body_size
 from acnn.basis.coupling import m_multisets, n_invariants
-from acnn.basis.specification import BasisSpecification, Channel, ElementOverride, Multiset, grouped
+from acnn.basis.functions import Channel, Multiset, grouped
+from acnn.basis.specification import BasisSpecification, ElementOverride
 
 COUNTS = [  # order, total degree, w_L, invariants B, products AA with Σm = 0
     (2, 12, 1.5, 79, 277),

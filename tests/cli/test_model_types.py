@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     attention = random_network(["Si", "C"])
     for name, factor in (("attention", 1.0), ("seed1", 0.9), ("seed2", 1.5)):
         with torch.no_grad():
-            attention.fitting.out *= factor
+            attention.readout.out *= factor
         save_model(attention, folder / f"{name}.acnn", {"seed": factor})
     done = run(
         "ensemble",
@@ -69,7 +69,7 @@ def test_info(folder, model_type):
     assert done.exit_code == 0, done.output
     model = load_model(folder / f"{model_type}.acnn")
     network = model.members()[0] if isinstance(model, Ensemble) else model
-    parts = [sum(p.numel() for p in part.parameters()) for part in (network.embedding, network.fitting)]
+    parts = [sum(p.numel() for p in part.parameters()) for part in (network.embedding, network.readout)]
     words = [network.model_type, str(network.embedding.n_invariants), *map(str, [sum(parts), *parts]), "linear part"]
     for word in [
         *words,

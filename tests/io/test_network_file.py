@@ -134,7 +134,7 @@ def test_the_probe_sees_every_weight():
     """A probe that missed one could not tell that its meaning has changed."""
     for name in SPECIFICATIONS:
         model = network(name)
-        model.fitting.bounds.copy_(torch.tensor([-0.01, 0.4]))  # the probe has energies below
+        model.readout.bounds.copy_(torch.tensor([-0.01, 0.4]))  # the probe has energies below
         before, weights = probe_energy(model), {key: value.clone() for key, value in model.weights().items()}
         for key, value in weights.items():
             model.set_weights(weights | {key: 1.01 * value + 0.01})
@@ -142,7 +142,7 @@ def test_the_probe_sees_every_weight():
 
 
 def test_changed_weights_are_noticed(saved):
-    tamper(saved, tensors=lambda tensors: tensors["fitting.out"].mul_(1.1))
+    tamper(saved, tensors=lambda tensors: tensors["readout.out"].mul_(1.1))
     with pytest.raises(ModelFileError, match="the rebuilt model gives"):
         load_model(saved)
 
@@ -173,10 +173,10 @@ def test_a_damaged_header_is_told_in_one_sentence(saved, change, says):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tensors: tensors.pop("fitting.out"),
+        lambda tensors: tensors.pop("readout.out"),
         lambda tensors: tensors.pop("coefficients"),
-        lambda tensors: tensors.update({"fitting.extra": torch.zeros(2)}),
-        lambda tensors: tensors.update({"fitting.out": tensors["fitting.out"][:, :-1].clone()}),
+        lambda tensors: tensors.update({"readout.extra": torch.zeros(2)}),
+        lambda tensors: tensors.update({"readout.out": tensors["readout.out"][:, :-1].clone()}),
         lambda tensors: tensors["embedding.first.coefficients"].fill_(float("nan")),
     ],
 )

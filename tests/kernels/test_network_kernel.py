@@ -54,19 +54,19 @@ def network_of(model_of):
         made = NetworkACE(specification, linear, seed=5)
         torch.manual_seed(6)
         with torch.no_grad():
-            made.fitting.skip.normal_(std=0.1)
-            made.fitting.mean.normal_()
-            made.fitting.inverse_deviation.uniform_(0.1, 0.3)
-            made.fitting.scale.fill_(0.7)
+            made.readout.skip.normal_(std=0.1)
+            made.readout.mean.normal_()
+            made.readout.inverse_deviation.uniform_(0.1, 0.3)
+            made.readout.scale.fill_(0.7)
         return made
 
     return network
 
 
 def program_of(network):
-    fitting = [network.fitting.layers(z) for z in range(len(network.elements))]
+    readout = [network.readout.layers(z) for z in range(len(network.elements))]
     return with_network(
-        embedding_program(network.embedding), network.embedding.theta(), fitting, network.fitting.bounds
+        embedding_program(network.embedding), network.embedding.theta(), readout, network.readout.bounds
     )
 
 
@@ -190,21 +190,21 @@ def test_programs_that_do_not_fit_are_refused(case, network_of):
     kernel, graph = case
     network = network_of()
     embedding, theta = embedding_program(network.embedding), network.embedding.theta()
-    fitting, bounds = [network.fitting.layers(z) for z in range(3)], network.fitting.bounds
+    readout, bounds = [network.readout.layers(z) for z in range(3)], network.readout.bounds
     with pytest.raises(ValueError, match="kind network is needed, as made by with_network"):
         NetworkKernel(embedding)
     with pytest.raises(ValueError, match="kind embedding is needed, as made by compile_embedding"):
-        with_network(kernel.program, theta, fitting, bounds)
+        with_network(kernel.program, theta, readout, bounds)
     with pytest.raises(ValueError, match="one readout for each of Al, Si, Ti"):
-        with_network(embedding, theta, fitting[:1], bounds)
-    other = network_of(hidden=(4,)).fitting.layers(0)
+        with_network(embedding, theta, readout[:1], bounds)
+    other = network_of(hidden=(4,)).readout.layers(0)
     with pytest.raises(ValueError, match="the same widths"):
-        with_network(embedding, theta, [other, *fitting[1:]], bounds)
+        with_network(embedding, theta, [other, *readout[1:]], bounds)
     with pytest.raises(ValueError, match="theta has another number of values"):
-        NetworkKernel(with_network(embedding, theta[1:], fitting, bounds))
+        NetworkKernel(with_network(embedding, theta[1:], readout, bounds))
     with pytest.raises(ValueError, match="too few numbers"):
-        NetworkKernel(with_network(embedding, theta, [(h, out, skip[1:]) for h, out, skip in fitting], bounds))
+        NetworkKernel(with_network(embedding, theta, [(h, out, skip[1:]) for h, out, skip in readout], bounds))
     with pytest.raises(ValueError, match="too few numbers"):
-        NetworkKernel(with_network(embedding, theta, fitting, bounds[:1]))
+        NetworkKernel(with_network(embedding, theta, readout, bounds[:1]))
     with pytest.raises(UnsupportedElementError, match="Cu"):
         kernel(replace(graph, species=torch.full_like(graph.species, 29)))

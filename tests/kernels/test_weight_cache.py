@@ -154,7 +154,7 @@ def test_weights_made_for_inference_are_compared(counted: Counted) -> None:
 def test_models_are_compiled_again() -> None:
     crystal = random_crystal(["Si"])
     linear, network = random_model(["Si"]), random_network(["Si"])
-    for model, weight in ((linear, linear.coefficients), (linear, linear.e0.values), (network, network.fitting.skip)):
+    for model, weight in ((linear, linear.coefficients), (linear, linear.e0.values), (network, network.readout.skip)):
         graph = atomic_graph(crystal, model.cutoff)
         for change in (torch.Tensor.mul_, torch.Tensor.add_):
             kernel = model.energy_kernel()

@@ -58,7 +58,7 @@ def rest_of(model: Model) -> Model:
     """The model whose features have the coefficients 0."""
     other = copy.deepcopy(model)
     for member in other.members():
-        (member.fitting.out if isinstance(member, NetworkACE) else member.coefficients).detach().zero_()
+        (member.readout.out if isinstance(member, NetworkACE) else member.coefficients).detach().zero_()
     return other
 
 
@@ -165,7 +165,7 @@ def test_features_do_not_know_the_floor() -> None:
     model = random_network(["Si", "C"])
     graph = atomic_graph(STRUCTURES["alloy"], model.cutoff)
     before = model.features(graph)
-    model.fitting.bounds.copy_(torch.tensor([[5.0, 6.0], [5.0, 6.0]]))
+    model.readout.bounds.copy_(torch.tensor([[5.0, 6.0], [5.0, 6.0]]))
     assert largest(model.site_energies(graph) - model.without_bounds().site_energies(graph)) > 0.1
     assert torch.equal(model.features(graph).values, before.values)
 

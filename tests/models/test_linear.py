@@ -16,7 +16,8 @@ from ase.build import bulk
 
 from acnn.basis.ace import ACEBasis, UnsupportedElementError
 from acnn.basis.coupling import n_invariants
-from acnn.basis.specification import BasisSpecification, grouped
+from acnn.basis.functions import grouped
+from acnn.basis.specification import BasisSpecification
 from acnn.graph import batch
 from acnn.models.fixed_terms import ZBL
 from acnn.models.linear import FixedTerms, LinearACE

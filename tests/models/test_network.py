@@ -69,8 +69,8 @@ def network_of(level: str) -> NetworkACE:
 
 def below_the_floor() -> NetworkACE:
     network = random_network(["Si", "C"])
-    network.fitting.scale.neg_()
-    network.fitting.bounds.copy_(torch.tensor(BOUNDS))
+    network.readout.scale.neg_()
+    network.readout.bounds.copy_(torch.tensor(BOUNDS))
     return network
 
 
@@ -185,7 +185,7 @@ def test_chunks_change_nothing(attention, monkeypatch):
 
 def test_a_network_without_output_is_its_linear_part(attention):
     model = copy.deepcopy(attention)
-    model.fitting.scale.zero_()
+    model.readout.scale.zero_()
     graph = atomic_graph(STRUCTURES["alloy"], model.cutoff)
     found, expected = model.pair_gradients(graph), model.linear.pair_gradients(graph)
     assert torch.equal(found.site_energies, expected.site_energies)
@@ -236,7 +236,7 @@ def test_the_kernel_takes_narrow_indices(attention, dtype):
     assert np.array_equal(gradients, expected.pair_gradients.numpy())
 
 
-@pytest.mark.parametrize("part", ["embedding.first.coefficients", "fitting.out", "fitting.mean", "fitting.scale"])
+@pytest.mark.parametrize("part", ["embedding.first.coefficients", "readout.out", "readout.mean", "readout.scale"])
 def test_changed_weights_are_noticed(attention, part):
     model, graph = copy.deepcopy(attention), atomic_graph(STRUCTURES["alloy"], attention.cutoff)
     before = model.pair_gradients(graph).energies
@@ -268,12 +268,12 @@ def test_a_compiled_model_can_be_pickled(attention):
 
 def test_energies_level_off_below_the_floor():
     """low - d / √(1 + d²/w²) is C², and goes down by w = ½ (high - low) at most; above low nothing changes."""
-    fitting = random_network(["Si", "C"]).fitting
-    fitting.bounds.copy_(torch.tensor([[-2.0, 4.0], [-np.inf, np.inf]]))
+    readout = random_network(["Si", "C"]).readout
+    readout.bounds.copy_(torch.tensor([[-2.0, 4.0], [-np.inf, np.inf]]))
     first = torch.zeros(1, dtype=torch.int64)
 
     def of(energy: torch.Tensor) -> torch.Tensor:
-        return fitting.bounded(energy[None], first)[0]
+        return readout.bounded(energy[None], first)[0]
 
     near = [torch.tensor(-2.0 + step, dtype=torch.float64) for step in (-1e-6, 0.0, 1e-6)]
     values, slopes = zip(*(torch.autograd.functional.jvp(of, e, torch.ones_like(e)) for e in near), strict=True)
@@ -284,16 +284,16 @@ def test_energies_level_off_below_the_floor():
     assert float(of(torch.tensor(-3.5, dtype=torch.float64))) == pytest.approx(-2 - 1.5 / np.sqrt(1 + 0.25))
     assert float(of(torch.tensor(-1e6, dtype=torch.float64))) == pytest.approx(-5.0)
     above = torch.tensor([-1.9, 0.0, 4.0, 80.0], dtype=torch.float64)
-    assert torch.equal(fitting.bounded(above, first.expand(4)), above)
+    assert torch.equal(readout.bounded(above, first.expand(4)), above)
     everything = torch.tensor([-1e6, 0.0, 1e6], dtype=torch.float64)
-    assert torch.equal(fitting.bounded(everything, 1 + first.expand(3)), everything)
+    assert torch.equal(readout.bounded(everything, 1 + first.expand(3)), everything)
 
 
 def test_many_energies_are_below_the_floor_in_these_tests():
     network = below_the_floor()
     graph = atomic_graph(STRUCTURES["alloy"], network.cutoff)
     energies = network.network_energies(graph, "torch")
-    low = network.fitting.bounds[network.element_index(graph.species), 0]
+    low = network.readout.bounds[network.element_index(graph.species), 0]
     assert (energies < low).double().mean() > 0.2
     assert (energies > low).double().mean() > 0.2
 
@@ -302,7 +302,7 @@ def test_what_holds_beyond_the_data_is_told():
     free = dict(random_network(["Si", "C"]).describe()[0].rows)
     assert (free["inner cutoffs (Å)"], free["lower bounds of the network's energies (eV)"]) == ("none", "none")
     network = random_network(["Si", "C"], inner_cutoffs={"Si-C": 1.5})
-    network.fitting.bounds.copy_(torch.tensor(BOUNDS))
+    network.readout.bounds.copy_(torch.tensor(BOUNDS))
     told = dict(network.describe()[0].rows)
     assert told["inner cutoffs (Å)"] == "Si-C 1.5"
     assert told["lower bounds of the network's energies (eV)"] == "C -0.01, Si -0.05"
@@ -323,14 +323,14 @@ def test_parameters_grow_linearly_with_elements_where_these_share_channels():
     counts = []
     for n in (5, 6, 10):
         model = NetworkACE(NetworkSpecification(elements=elements[:n]), random_model(elements[:n], order=1))
-        counts.append(sum(p.numel() for part in (model.embedding, model.fitting) for p in part.parameters()))
+        counts.append(sum(p.numel() for part in (model.embedding, model.readout) for p in part.parameters()))
     assert counts[2] - counts[1] == 4 * (counts[1] - counts[0])
     assert counts[2] < 1.2 * counts[0]
 
 
 def test_many_elements():
     model = random_network(["H", "C", "N", "O", "Si"])
-    assert model.fitting.shared
+    assert model.readout.shared
     assert check_gradients(model, random_crystal(model.elements), range(2)).largest < FINITE_DIFFERENCE_TOLERANCE
 
 
@@ -342,7 +342,7 @@ def test_a_linear_part_of_other_elements_is_refused():
 def test_the_seed_makes_the_weights():
     one, same, other = (random_network(["Si"], seed=seed).weights() for seed in (0, 0, 1))
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["fitting.out"], other["fitting.out"])
+    assert not torch.equal(one["readout.out"], other["readout.out"])
 
 
 @pytest.mark.parametrize("mixed", [None, 2])
@@ -365,11 +365,11 @@ def test_smoothness_is_a_factor_of_the_weights(mixed):
 def test_weights_of_another_network_are_refused(attention):
     weights = attention.weights()
     for wrong in (
-        {name: value for name, value in weights.items() if name != "fitting.out"},
-        weights | {"fitting.out": weights["fitting.out"][:, :-1]},
-        weights | {"fitting.other": weights["fitting.out"]},
+        {name: value for name, value in weights.items() if name != "readout.out"},
+        weights | {"readout.out": weights["readout.out"][:, :-1]},
+        weights | {"readout.other": weights["readout.out"]},
     ):
-        with pytest.raises(ValueError, match=r"another network: fitting\.o"):
+        with pytest.raises(ValueError, match=r"another network: readout\.o"):
             attention.set_weights(wrong)
 
 
@@ -388,7 +388,7 @@ def test_derivatives_of_a_loss_of_forces_are_the_same_in_the_kernel(model, dtype
     graph = batch([atomic_graph(STRUCTURES[name], model.cutoff) for name in ("alloy", "slab", "molecule")]).to(
         dtype=dtype
     )
-    parameters = dict(model.embedding.named_parameters()) | dict(model.fitting.named_parameters())
+    parameters = dict(model.embedding.named_parameters()) | dict(model.readout.named_parameters())
     found = []
     for kernel in ("cpu", "torch"):
         vectors = graph.pair_vectors.clone().requires_grad_(True)

@@ -68,8 +68,8 @@ def test_all_but_biases_and_factors_are_matrices(elements: tuple[str, ...]) -> N
     parameters = dict(NetworkACE(s, LinearACE(basis, dict.fromkeys(elements, 0.0))).named_parameters())
     inputs = {name: inputs_of(name, p) for name, p in parameters.items() if p.requires_grad}
     shapes = {name: tuple(of.matrix(parameters[name]).shape) for name, of in inputs.items() if of is not None}
-    kinds, nets = (4, 2) if len(elements) == 2 else (4, 1)  # pairs or element channels, fitting networks
-    n = parameters["fitting.skip"].shape[-1]
+    kinds, nets = (4, 2) if len(elements) == 2 else (4, 1)  # pairs or element channels, readouts
+    n = parameters["readout.skip"].shape[-1]
     assert shapes == {
         "embedding.first.coefficients": (4 * kinds, 3 * 3),
         "embedding.layers.0.radial.coefficients": (4 * kinds, 3 * 3),
@@ -77,8 +77,8 @@ def test_all_but_biases_and_factors_are_matrices(elements: tuple[str, ...]) -> N
         "embedding.layers.0.direction": (3 * 6, 5),
         "embedding.layers.0.values": (5, 3 * 3),
         "embedding.layers.0.couplings": (parameters["embedding.layers.0.couplings"].shape[0], 3),
-        "fitting.weights.0": (n, nets * 7),
-        "fitting.weights.1": (7, nets * 6),
+        "readout.weights.0": (n, nets * 7),
+        "readout.weights.1": (7, nets * 6),
     }
     rest = {name.rsplit(".", 1)[-1] for name in inputs.keys() - shapes.keys()}
     assert rest <= {"coefficients", "neighbor", "center", "skip", "out", "0", "1"}

@@ -163,7 +163,7 @@ def test_weights_decay_in_matrices_of_the_fitting_network_alone(make_trainer: Ma
     decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     names = {name: decay[id(p)] for name, p in zip(trainer.names, trainer.parameters, strict=True)}
     assert names.keys() == set(trainer.names)
-    assert {name for name, value in names.items() if value == 0.1} == {"fitting.weights.0", "fitting.skip"}
+    assert {name for name, value in names.items() if value == 0.1} == {"readout.weights.0", "readout.skip"}
     assert set(names.values()) == {0.1, 0.0}
 
 
@@ -207,6 +207,6 @@ def test_the_scale_gives_a_random_output_the_size_of_what_is_to_learn(make_train
     learned = 1000 * float(trainer.train.forces.square().mean().sqrt())
     fresh = NetworkACE(trainer.model.specification, trainer.model.linear, seed=1)
     with torch.no_grad():
-        trainer.model.fitting.out.copy_(fresh.fitting.out)
+        trainer.model.readout.out.copy_(fresh.readout.out)
     assert learned > 0
     assert forces_of_the_network(trainer) == pytest.approx(learned, rel=1e-5)

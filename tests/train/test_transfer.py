@@ -100,7 +100,7 @@ def test_a_new_element_starts_as_its_twin(
     model = make_settings(model={"element_channels": element_channels}).model
     old = NetworkACE(model.specification(("Si", "Cu")), random_model(("Si", "Cu"), order=2), seed=4)
     torch.manual_seed(0)
-    old.fitting.skip.detach().normal_()
+    old.readout.skip.detach().normal_()
     new = extended_model(old, twins, dict.fromkeys(twins, -1.0))
     crystal = random_crystal(("Si", "Cu"))
     before, after = predict(old, [crystal]), predict(new, [crystal])
@@ -253,14 +253,14 @@ def energies_of(model: NetworkACE, path: Path) -> torch.Tensor:
 def test_what_a_network_says_of_its_training_data_is_its_floor(make_settings: MakeSettings, copper: Path) -> None:
     report = run_training(make_settings(data={"validation": None}))
     assert isinstance(report.model, NetworkACE)
-    low, high = report.model.fitting.bounds[0].tolist()
+    low, high = report.model.readout.bounds[0].tolist()
     found = energies_of(report.model, copper)
     assert [low, high] == pytest.approx([min(float(found.min()), 0.0), max(float(found.max()), 0.0)], rel=1e-5)
 
     crowds = [random_crystal(("Cu",), seed) for seed in range(20)]
     for k, atoms in enumerate(crowds):
         atoms.set_cell(atoms.cell * (0.4 + 0.02 * k), scale_atoms=True)
-    report.model.fitting.scale.mul_(-100)  # it would fall deep enough
+    report.model.readout.scale.mul_(-100)  # it would fall deep enough
     least = min(float(predict(NetworkPart(report.model), [a]).site_energies.min()) for a in crowds)
     assert low - (high - low) / 2 <= least < low - 0.4 * (high - low)
 
@@ -275,9 +275,9 @@ def test_the_floor_keeps_what_earlier_data_had(make_settings: MakeSettings, trai
     changes = {"data": {"train": tmp_path / "other.xyz", "validation": None}, "training": {"epochs": 3}}
     report = run_training(further(make_settings, trained, **changes))
     assert isinstance(report.model, NetworkACE)
-    low, high = report.model.fitting.bounds[0].tolist()
+    low, high = report.model.readout.bounds[0].tolist()
     found = energies_of(report.model, tmp_path / "other.xyz")
-    known = first.fitting.bounds[0].tolist()
+    known = first.readout.bounds[0].tolist()
     expected = [min(known[0], float(found.min())), max(known[1], float(found.max()))]
     assert [low, high] == pytest.approx(expected, rel=1e-5)
     assert expected != known
@@ -288,10 +288,10 @@ def test_where_nobody_knows_what_earlier_data_had_there_is_no_floor(
 ) -> None:
     older = load_model(trained)
     assert isinstance(older, NetworkACE)
-    older.fitting.bounds.copy_(unbounded(1))
+    older.readout.bounds.copy_(unbounded(1))
     save_model(older, tmp_path / "older.acnn")
     report = run_training(further(make_settings, tmp_path / "older.acnn", training={"epochs": 1}))
-    assert torch.equal(report.model.fitting.bounds, unbounded(1))
+    assert torch.equal(report.model.readout.bounds, unbounded(1))
 
 
 def test_a_new_element_has_the_floor_of_its_own_data(make_settings: MakeSettings, trained: Path, alloys: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_new_element_has_the_floor_of_its_own_data(make_settings: MakeSettings
             [report.model.network_energies(g).double()[g.species[: g.n_centers] == 79] for g in graphs]
         )
     expected = [min(float(energies.min()), 0.0), max(float(energies.max()), 0.0)]
-    assert report.model.fitting.bounds[1].tolist() == pytest.approx(expected, rel=1e-5)
+    assert report.model.readout.bounds[1].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_pairs_without_an_inner_cutoff_keep_none(alloys: Path) -> None:

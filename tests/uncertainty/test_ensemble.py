@@ -49,14 +49,14 @@ def test_members_spread_as_if_they_had_no_floor(ensemble, kernel):
     free, levelled = copy.deepcopy(ensemble), copy.deepcopy(ensemble)
     expected = committee_deviations(free, graph, kernel)
     for member in levelled.members():
-        member.fitting.bounds.copy_(torch.tensor([-1e-6, 1e-6]))
+        member.readout.bounds.copy_(torch.tensor([-1e-6, 1e-6]))
     calm = torch.stack([member.pair_gradients(graph, kernel).forces for member in levelled.members()])
     for _ in range(2):
         found = committee_deviations(levelled, graph, kernel)
         assert torch.equal(found.forces, expected.forces)
         assert torch.equal(found.energies, expected.energies)
         for member in (*levelled.members(), *free.members()):  # changed weights are noticed
-            member.fitting.scale.mul_(1.5)
+            member.readout.scale.mul_(1.5)
         expected = committee_deviations(free, graph, kernel)
     assert found.forces_std.mean() > 1.1 * spread(calm - calm.mean(dim=0)).mean()
 

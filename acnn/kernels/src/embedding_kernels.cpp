@@ -46,30 +46,30 @@ void dual(
 }
 
 template <class T>
-int64_t energy_bytes(const EmbeddingProgram<T> &program, const Fitting<T> &fitting, int32_t n_slots) {
+int64_t energy_bytes(const EmbeddingProgram<T> &program, const Readout<T> &readout, int32_t n_slots) {
     const Batch<T> batch{0, n_slots, nullptr, nullptr, nullptr, nullptr};
     Layers<Plain<T>> layers(program, batch, nullptr, true);
-    FittingRows<T> rows(layers.arena, fitting);
+    ReadoutRows<T> rows(layers.arena, readout);
     return layers.arena.used * (int64_t)sizeof(Vec<T>);
 }
 
 // h of the last hidden layer without neighbors, with the roundings of `energy`: atoms without neighbors have exactly none.
 template <class T>
-void at_zero(const EmbeddingProgram<T> &program, const Fitting<T> &fitting, void *workspace, T *hidden) {
+void at_zero(const EmbeddingProgram<T> &program, const Readout<T> &readout, void *workspace, T *hidden) {
     const Batch<T> batch{0, 0, nullptr, nullptr, nullptr, workspace};
     Layers<Plain<T>> layers(program, batch, nullptr, true);
-    FittingRows<T> rows(layers.arena, fitting);
+    ReadoutRows<T> rows(layers.arena, readout);
     for (int64_t d = 0; d < program.n_descriptors; ++d) layers.descriptors[d] = Vec<T>{};
     const Vec<T> *last = rows.forward(layers.descriptors);
-    for (int i = 0; i < fitting.hidden[fitting.n_hidden - 1].outputs; ++i) hidden[i] = last[i][0];
+    for (int i = 0; i < readout.hidden[readout.n_hidden - 1].outputs; ++i) hidden[i] = last[i][0];
 }
 
 template <class T>
 void energy(
-    const EmbeddingProgram<T> &program, const Fitting<T> &fitting, const Batch<T> &batch, const T *theta,
+    const EmbeddingProgram<T> &program, const Readout<T> &readout, const Batch<T> &batch, const T *theta,
     double *energies, T *gradients, bool add) {
     Layers<Plain<T>> layers(program, batch, theta, true);
-    FittingRows<T> rows(layers.arena, fitting);
+    ReadoutRows<T> rows(layers.arena, readout);
     layers.forward(nullptr);
     const DoubleSum<T> sum = rows.energy(layers.descriptors);
     for (int lane = 0; lane < Lane<T>::W; ++lane) energies[lane] = sum.lanes[lane];

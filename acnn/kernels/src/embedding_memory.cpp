@@ -34,12 +34,12 @@ struct Reader {
     size_t at = 0;
 
     const double *next(int64_t n) {
-        if (n < 0 || at + n > source.size()) throw std::invalid_argument("a fitting network has too few numbers");
+        if (n < 0 || at + n > source.size()) throw std::invalid_argument("a readout network has too few numbers");
         at += n;
         return source.data() + at - n;
     }
     void end() const {
-        if (at != source.size()) throw std::invalid_argument("a fitting network has too many numbers");
+        if (at != source.size()) throw std::invalid_argument("a readout network has too many numbers");
     }
 };
 
@@ -113,7 +113,7 @@ StoredNetwork<T>::StoredNetwork(const Arrays &arrays, const EmbeddingKernels<T> 
     if ((int64_t)tables.size() != program.n_theta) throw std::invalid_argument("theta has another number of values");
     theta.assign(tables.begin(), tables.end());
     const auto &widths = arrays.of_int("widths");
-    if (widths.empty()) throw std::invalid_argument("a fitting network has at least one hidden layer");
+    if (widths.empty()) throw std::invalid_argument("a readout network has at least one hidden layer");
     Reader weights{arrays.of_real("weights")}, biases{arrays.of_real("biases")}, skips{arrays.of_real("skip")},
         outs{arrays.of_real("out")}, bounds{arrays.of_real("bounds")};
     const int tile = lanes.tile;
@@ -135,10 +135,10 @@ StoredNetwork<T>::StoredNetwork(const Arrays &arrays, const EmbeddingKernels<T> 
         const T *out = keep(filled_up<T>(outs.next(n_in), n_in, tile));
         std::vector<T> at_zero(n_in);
         const double *bound = bounds.next(2);
-        Fitting<T> fitting{(int32_t)widths.size(), layers_.back().data(), skip, out, nullptr, bound[0], bound[1]};
-        lanes.at_zero(program, fitting, scratch.workspace(lanes.energy_bytes(program, fitting, 0)), at_zero.data());
-        fitting.at_zero = keep(at_zero);
-        fittings.push_back(fitting);
+        Readout<T> readout{(int32_t)widths.size(), layers_.back().data(), skip, out, nullptr, bound[0], bound[1]};
+        lanes.at_zero(program, readout, scratch.workspace(lanes.energy_bytes(program, readout, 0)), at_zero.data());
+        readout.at_zero = keep(at_zero);
+        readouts.push_back(readout);
     }
     weights.end();
     biases.end();

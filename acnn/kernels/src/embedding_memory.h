@@ -21,12 +21,12 @@ struct StoredEmbedding {
     const T *keep(const std::vector<double> &source);
 };
 
-// An embedding with its tables theta and fitting networks in one precision, with the memory their views point to.
+// An embedding with its tables theta and readout networks in one precision, with the memory their views point to.
 template <class T>
 struct StoredNetwork {
     StoredEmbedding<T> embedding;
     std::vector<T> theta;
-    std::vector<Fitting<T>> fittings;  // of every element
+    std::vector<Readout<T>> readouts;  // of every element
 
     StoredNetwork(const Arrays &arrays, const EmbeddingKernels<T> &lanes);
 

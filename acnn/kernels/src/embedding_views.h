@@ -1,4 +1,4 @@
-// Views of an embedding with learnable tables theta (acnn/models/embedding.py is the definition) and of a fitting network
+// Views of an embedding with learnable tables theta (acnn/models/embedding.py is the definition) and of a readout network
 // (acnn/models/readout.py), and the interface of their lane kernels. Plain data only, for the reason in program_views.h.
 #pragma once
 
@@ -38,7 +38,7 @@ struct Dense {
 // f = Σ_d skip_d D_d + Σ_o out_o (h_o - h_o(D = 0)), h those of the last hidden layer, of one element; the energy is f, but
 // levels off below low: low - d / √(1 + d²/w²) with d = low - f, w = ½ (high - low).
 template <class T>
-struct Fitting {
+struct Readout {
     int32_t n_hidden;
     const Dense<T> *hidden;
     const T *skip, *out, *at_zero;
@@ -60,10 +60,10 @@ struct EmbeddingKernels {
         T *const *derivatives, double *theta_gradient);
 
     int32_t tile;  // see Dense
-    int64_t (*energy_bytes)(const EmbeddingProgram<T> &, const Fitting<T> &, int32_t n_slots);
-    void (*at_zero)(const EmbeddingProgram<T> &, const Fitting<T> &, void *workspace, T *hidden);
+    int64_t (*energy_bytes)(const EmbeddingProgram<T> &, const Readout<T> &, int32_t n_slots);
+    void (*at_zero)(const EmbeddingProgram<T> &, const Readout<T> &, void *workspace, T *hidden);
     void (*energy)(  // gradients are written, or added to those that are there
-        const EmbeddingProgram<T> &, const Fitting<T> &, const Batch<T> &, const T *theta, double *energies, T *gradients,
+        const EmbeddingProgram<T> &, const Readout<T> &, const Batch<T> &, const T *theta, double *energies, T *gradients,
         bool add);
 };
 

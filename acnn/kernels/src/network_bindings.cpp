@@ -1,4 +1,4 @@
-// The Python face of embeddings with a fitting network.
+// The Python face of embeddings with a readout network.
 #include <nanobind/stl/string.h>
 
 #include "dispatch.h"

@@ -12,10 +12,10 @@ void Network::energies(const Graph<T, I> &graph, double *energies, T *gradients,
     const EmbeddingKernels<T> &lanes = in_precision<T>(*kernels_);
     const Loop<T> loop{embedding.shared, lanes.width, n_threads, add ? nullptr : gradients};
     driver_.run<T, I>(graph, loop, [&](Turn<T> turn) {
-        const Fitting<T> &fitting = network.fittings[turn.batch.element];
+        const Readout<T> &readout = network.readouts[turn.batch.element];
         double *of_lanes = turn.take_energies(lanes.width);
-        turn.take_workspace(lanes.energy_bytes(embedding, fitting, turn.batch.n_slots));
-        lanes.energy(embedding, fitting, turn.batch, network.theta.data(), of_lanes, gradients, add);
+        turn.take_workspace(lanes.energy_bytes(embedding, readout, turn.batch.n_slots));
+        lanes.energy(embedding, readout, turn.batch, network.theta.data(), of_lanes, gradients, add);
         for (int lane = 0; lane < lanes.width; ++lane) {
             const int64_t center = turn.scratch.lanes[lane];
             if (center >= 0) energies[center] = of_lanes[lane] + (add ? energies[center] : 0);

@@ -1,4 +1,4 @@
-// Runs an embedding with a fitting network on top over the atoms of a graph: energies and forces of a trained model.
+// Runs an embedding with a readout network on top over the atoms of a graph: energies and forces of a trained model.
 #pragma once
 
 #include "driver.h"

@@ -60,6 +60,21 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     const auto &tile_sizes = arrays.of_int("tile_sizes");
     if (tile_sizes.at(0) != COMPLEX_TILE || tile_sizes.at(1) != REAL_TILE)
         throw std::invalid_argument("the program was compiled for a kernel with tiles of other sizes");
+    set_shared(arrays);
+    for (int z = 0; z < program.n_elements; ++z) {
+        const std::string own = std::to_string(z) + ".";
+        ElementProgram<T> e = features(arrays, own);
+        if (arrays.is_energy() || arrays.has_members())
+            set_energy(arrays, own, e);
+        else
+            set_invariants(arrays, own, e);
+        elements.push_back(e);
+    }
+    program.elements = elements.data();
+}
+
+template <class T>
+void StoredProgram<T>::set_shared(const Arrays &arrays) {
     const auto &sizes = arrays.of_int("sizes");
     program.n_elements = sizes.at(0);
     program.l_max = sizes.at(1);
@@ -69,14 +84,8 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     program.cutoff = (T)cutoffs.at(0);
     program.pair_cutoff = (T)cutoffs.at(1);
     program.reach = (T)cutoffs.at(2);
-    const auto recurrence = [&](const std::string &name) {
-        const auto &source = arrays.of_real(name);
-        const T *first = keep(source);
-        const auto n = source.size() / 3;
-        return Recurrence<T>{first, first + n, first + 2 * n};
-    };
-    program.recurrence = recurrence("recurrence");
-    program.pair_recurrence = recurrence("pair_recurrence");
+    program.recurrence = recurrence(arrays.of_real("recurrence"));
+    program.pair_recurrence = recurrence(arrays.of_real("pair_recurrence"));
     const auto n_harmonics = arrays.of_real("harmonics").size() / 3;
     program.alpha = keep(arrays.of_real("harmonics"));
     program.beta = program.alpha + n_harmonics;
@@ -85,68 +94,84 @@ StoredProgram<T>::StoredProgram(const Arrays &arrays) {
     program.zbl_length = keep(arrays.of_real("zbl"));
     program.zbl_reach = program.zbl_length + pairs;
     program.zbl_strength = program.zbl_reach + pairs;
-    for (int z = 0; z < program.n_elements; ++z) {
-        const std::string own = std::to_string(z) + ".";
-        const auto tiles = [&](const std::string &name, int size) {
-            const auto &rows = arrays.of_int(own + name + ".rows");
-            return Tiles<T>{
-                (int32_t)rows.size() / size, rows.data(), arrays.of_int(own + name + ".start").data(),
-                arrays.of_int(own + name + ".columns").data(), keep(arrays.of_real(own + name + ".coefficients"))};
-        };
-        const auto form = [&](const std::string &name) {
-            const auto &rows = arrays.of_int(own + name + ".rows");
-            return Form<T>{
-                (int32_t)rows.size(), rows.data(), arrays.of_int(own + name + ".start").data(),
-                arrays.of_int(own + name + ".columns").data(), keep(arrays.of_real(own + name + ".values"))};
-        };
-        ElementProgram<T> e{};
-        e.n_blocks = (int32_t)arrays.of_int(own + "blocks").size() / 4;
-        e.n_rows = arrays.of_int(own + "n_rows").at(0);
-        e.n_groups = (int32_t)arrays.of_int(own + "groups").size() / 3;
-        e.blocks = (const Block *)arrays.of_int(own + "blocks").data();
-        e.n_radial = arrays.of_int(own + "n_radial").data();
-        radial.emplace_back(arrays, own, program.n_elements);
-        e.transforms = radial.back().transforms.data();
-        e.tables = radial.back().first_table();
-        radial.emplace_back(arrays, own + "pair_", program.n_elements);
-        e.pair_transforms = radial.back().transforms.data();
-        e.pair_tables = radial.back().first_table();
-        e.groups = (const ProductGroup *)arrays.of_int(own + "groups").data();
-        e.products = (const Product *)arrays.of_int(own + "products").data();
-        if (arrays.is_energy() || arrays.has_members()) {
-            e.n_idle = (int32_t)arrays.of_int(own + "idle").size();
-            e.idle = arrays.of_int(own + "idle").data();
-            e.n_scalar = sizes.at(3);
-            e.n_pair = sizes.at(4);
-            e.scalar_coefficients = keep(arrays.of_real(own + "scalar_coefficients"));
-            e.pair_coefficients = keep(arrays.of_real(own + "pair_coefficients"));
-            e.complex_tiles = tiles("complex", COMPLEX_TILE);
-            e.real_tiles = tiles("real", REAL_TILE);
-            if (arrays.has_members()) {
-                e.complex_form = form("complex_form");
-                e.real_form = form("real_form");
-            }
-        } else {
-            Invariants<T> &b = e.invariants;
-            e.n_pair_functions = sizes.at(4);
-            e.pair_columns = arrays.of_int(own + "pair_columns").data();
-            b.n_functions = (int32_t)arrays.of_real(own + "inverse_order").size();
-            b.n_entries = (int32_t)arrays.of_int(own + "component").size();
-            b.first_column = arrays.of_int(own + "first_column").at(0);
-            b.entry_start = arrays.of_int(own + "entry_start").data();
-            b.component = arrays.of_int(own + "component").data();
-            b.term_start = arrays.of_int(own + "term_start").data();
-            b.term_row = arrays.of_int(own + "term_row").data();
-            b.term_value = keep(arrays.of_real(own + "term_value"));
-            b.inverse_order = keep(arrays.of_real(own + "inverse_order"));
-            b.linear_start = arrays.of_int(own + "linear_start").data();
-            b.linear_n = arrays.of_int(own + "linear_n").data();
-            b.linear_value = keep(arrays.of_real(own + "linear_value"));
-            b.linear_row = arrays.of_int(own + "linear_row").data();
-        }
-        elements.push_back(e);
-    }
-    program.elements = elements.data();
+}
+
+template <class T>
+ElementProgram<T> StoredProgram<T>::features(const Arrays &arrays, const std::string &own) {
+    ElementProgram<T> e{};
+    e.n_blocks = (int32_t)arrays.of_int(own + "blocks").size() / 4;
+    e.n_rows = arrays.of_int(own + "n_rows").at(0);
+    e.n_groups = (int32_t)arrays.of_int(own + "groups").size() / 3;
+    e.blocks = (const Block *)arrays.of_int(own + "blocks").data();
+    e.n_radial = arrays.of_int(own + "n_radial").data();
+    radial.emplace_back(arrays, own, program.n_elements);
+    e.transforms = radial.back().transforms.data();
+    e.tables = radial.back().first_table();
+    radial.emplace_back(arrays, own + "pair_", program.n_elements);
+    e.pair_transforms = radial.back().transforms.data();
+    e.pair_tables = radial.back().first_table();
+    e.groups = (const ProductGroup *)arrays.of_int(own + "groups").data();
+    e.products = (const Product *)arrays.of_int(own + "products").data();
+    return e;
+}
+
+template <class T>
+void StoredProgram<T>::set_energy(const Arrays &arrays, const std::string &own, ElementProgram<T> &e) {
+    const auto &sizes = arrays.of_int("sizes");
+    e.n_idle = (int32_t)arrays.of_int(own + "idle").size();
+    e.idle = arrays.of_int(own + "idle").data();
+    e.n_scalar = sizes.at(3);
+    e.n_pair = sizes.at(4);
+    e.scalar_coefficients = keep(arrays.of_real(own + "scalar_coefficients"));
+    e.pair_coefficients = keep(arrays.of_real(own + "pair_coefficients"));
+    e.complex_tiles = tiles(arrays, own + "complex", COMPLEX_TILE);
+    e.real_tiles = tiles(arrays, own + "real", REAL_TILE);
+    if (!arrays.has_members()) return;
+    e.complex_form = form(arrays, own + "complex_form");
+    e.real_form = form(arrays, own + "real_form");
+}
+
+template <class T>
+void StoredProgram<T>::set_invariants(const Arrays &arrays, const std::string &own, ElementProgram<T> &e) {
+    Invariants<T> &b = e.invariants;
+    e.n_pair_functions = arrays.of_int("sizes").at(4);
+    e.pair_columns = arrays.of_int(own + "pair_columns").data();
+    b.n_functions = (int32_t)arrays.of_real(own + "inverse_order").size();
+    b.n_entries = (int32_t)arrays.of_int(own + "component").size();
+    b.first_column = arrays.of_int(own + "first_column").at(0);
+    b.entry_start = arrays.of_int(own + "entry_start").data();
+    b.component = arrays.of_int(own + "component").data();
+    b.term_start = arrays.of_int(own + "term_start").data();
+    b.term_row = arrays.of_int(own + "term_row").data();
+    b.term_value = keep(arrays.of_real(own + "term_value"));
+    b.inverse_order = keep(arrays.of_real(own + "inverse_order"));
+    b.linear_start = arrays.of_int(own + "linear_start").data();
+    b.linear_n = arrays.of_int(own + "linear_n").data();
+    b.linear_value = keep(arrays.of_real(own + "linear_value"));
+    b.linear_row = arrays.of_int(own + "linear_row").data();
+}
+
+template <class T>
+Recurrence<T> StoredProgram<T>::recurrence(const std::vector<double> &source) {
+    const T *first = keep(source);
+    const auto n = source.size() / 3;
+    return {first, first + n, first + 2 * n};
+}
+
+template <class T>
+Tiles<T> StoredProgram<T>::tiles(const Arrays &arrays, const std::string &name, int size) {
+    const auto &rows = arrays.of_int(name + ".rows");
+    return {
+        (int32_t)rows.size() / size, rows.data(), arrays.of_int(name + ".start").data(),
+        arrays.of_int(name + ".columns").data(), keep(arrays.of_real(name + ".coefficients"))};
+}
+
+template <class T>
+Form<T> StoredProgram<T>::form(const Arrays &arrays, const std::string &name) {
+    const auto &rows = arrays.of_int(name + ".rows");
+    return {
+        (int32_t)rows.size(), rows.data(), arrays.of_int(name + ".start").data(),
+        arrays.of_int(name + ".columns").data(), keep(arrays.of_real(name + ".values"))};
 }
 
 template struct RadialForms<double>;

@@ -48,6 +48,15 @@ struct StoredProgram {
 
   private:
     const T *keep(const std::vector<double> &source);
+    void set_shared(const Arrays &arrays);
+    // Densities and products, which every kind of program has.
+    ElementProgram<T> features(const Arrays &arrays, const std::string &own);
+    void set_energy(const Arrays &arrays, const std::string &own, ElementProgram<T> &e);
+    void set_invariants(const Arrays &arrays, const std::string &own, ElementProgram<T> &e);
+    // u, v, w [3, n].
+    Recurrence<T> recurrence(const std::vector<double> &source);
+    Tiles<T> tiles(const Arrays &arrays, const std::string &name, int size);
+    Form<T> form(const Arrays &arrays, const std::string &name);
 };
 
 }  // namespace acnn

@@ -1,4 +1,4 @@
-// The fitting network of one element in lanes, forward and back (acnn/models/readout.py is the definition).
+// The readout network of one element in lanes, forward and back (acnn/models/readout.py is the definition).
 //
 // Its energies level off below those of the training data.
 //
@@ -45,13 +45,13 @@ __attribute__((noinline)) void dense(
 }
 
 template <class T>
-struct FittingRows {
-    const Fitting<T> &fitting;
+struct ReadoutRows {
+    const Readout<T> &readout;
     Vec<T> *values, *slopes;  // h and g' of all hidden layers, one after the other
     int64_t n_rows;
 
-    FittingRows(Arena<T> &arena, const Fitting<T> &fitting) : fitting(fitting), n_rows(0) {
-        for (int k = 0; k < fitting.n_hidden; ++k) n_rows += padded(fitting.hidden[k].outputs);
+    ReadoutRows(Arena<T> &arena, const Readout<T> &readout) : readout(readout), n_rows(0) {
+        for (int k = 0; k < readout.n_hidden; ++k) n_rows += padded(readout.hidden[k].outputs);
         values = arena.take(n_rows);
         slopes = arena.take(n_rows);
     }
@@ -59,8 +59,8 @@ struct FittingRows {
     // Returns h of the last layer.
     const Vec<T> *forward(const Vec<T> *in) {
         Vec<T> *h = values, *slope = slopes;
-        for (int k = 0; k < fitting.n_hidden; ++k) {
-            const Dense<T> &layer = fitting.hidden[k];
+        for (int k = 0; k < readout.n_hidden; ++k) {
+            const Dense<T> &layer = readout.hidden[k];
             dense<T>(layer.inputs, layer.outputs, in, layer.forward, layer.bias, h);
             for (int i = 0; i < layer.outputs; ++i) {
                 const Vec<T> t = h[i], u = inverse_square_root<T>(1 + t * t), s = t * u;
@@ -77,12 +77,12 @@ struct FittingRows {
     DoubleSum<T> energy(const Vec<T> *descriptors) {
         DoubleSum<T> sum{};
         const Vec<T> *last = forward(descriptors);
-        for (int i = 0; i < fitting.hidden[fitting.n_hidden - 1].outputs; ++i)
-            sum.add(fitting.out[i] * (last[i] - fitting.at_zero[i]));
-        for (int64_t d = 0; d < fitting.hidden[0].inputs; d += TILE) {
+        for (int i = 0; i < readout.hidden[readout.n_hidden - 1].outputs; ++i)
+            sum.add(readout.out[i] * (last[i] - readout.at_zero[i]));
+        for (int64_t d = 0; d < readout.hidden[0].inputs; d += TILE) {
             Vec<T> part{};
-            for (int i = 0; i < TILE && d + i < fitting.hidden[0].inputs; ++i)
-                part += fitting.skip[d + i] * descriptors[d + i];
+            for (int i = 0; i < TILE && d + i < readout.hidden[0].inputs; ++i)
+                part += readout.skip[d + i] * descriptors[d + i];
             sum.add(part);
         }
         return sum;
@@ -90,13 +90,13 @@ struct FittingRows {
 
     // The energies of f, in place, and their slope.
     Vec<T> level_off(double *energies) const {
-        const double width = 0.5 * (fitting.high - fitting.low);
+        const double width = 0.5 * (readout.high - readout.low);
         Vec<T> slope = splat<T>(1);
         for (int lane = 0; lane < Lane<T>::W; ++lane) {
-            const double below = fitting.low - energies[lane];
+            const double below = readout.low - energies[lane];
             if (!(below > 0)) continue;
             const double u = below / width, root = __builtin_sqrt(1 + u * u);
-            energies[lane] = fitting.low - below / root;
+            energies[lane] = readout.low - below / root;
             slope[lane] = (T)(1 / (root * root * root));
         }
         return slope;
@@ -105,17 +105,17 @@ struct FittingRows {
     // The adjoints of D for these of f; rows are for whole tiles.
     void backward(Vec<T> of_energy, Vec<T> *adjoints) {
         int64_t row = n_rows;
-        const T *above = fitting.out;
-        for (int k = fitting.n_hidden - 1; k >= 0; --k) {
-            const Dense<T> &layer = fitting.hidden[k];
+        const T *above = readout.out;
+        for (int k = readout.n_hidden - 1; k >= 0; --k) {
+            const Dense<T> &layer = readout.hidden[k];
             row -= padded(layer.outputs);
             Vec<T> *bar = values + row, *below = k ? bar - padded(layer.inputs) : adjoints;
             for (int i = 0; i < layer.outputs; ++i)
                 bar[i] = above ? above[i] * slopes[row + i] : bar[i] * slopes[row + i];
-            dense<T>(layer.outputs, layer.inputs, bar, layer.back, k ? nullptr : fitting.skip, below);
+            dense<T>(layer.outputs, layer.inputs, bar, layer.back, k ? nullptr : readout.skip, below);
             above = nullptr;
         }
-        for (int i = 0; i < fitting.hidden[0].inputs; ++i) adjoints[i] *= of_energy;
+        for (int i = 0; i < readout.hidden[0].inputs; ++i) adjoints[i] *= of_energy;
     }
 };
 
