@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-import scipy.stats
 
 from acnn.arrays import FloatArray
 
@@ -83,7 +82,13 @@ def miscalibration_area(levels: FloatArray) -> float:
 def _rank_correlation(sizes: FloatArray, std: FloatArray) -> float | None:
     if np.ptp(sizes) == 0 or np.ptp(std) == 0:
         return None
-    return float(scipy.stats.spearmanr(sizes, std).statistic)
+    return float(np.corrcoef(_ranks(sizes), _ranks(std))[0, 1])
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Return the rank of each value, equal ones the mean of theirs; scipy.stats would take half a second to import."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - 0.5 * (counts - 1))[inverse]
 
 
 @dataclass(frozen=True)

@@ -55,4 +55,6 @@ def test_the_shell_completes_commands_options_and_choices(
 @pytest.mark.slow
 def test_public_names_come_when_they_are_used() -> None:
     program = "import sys, acnn; assert 'torch' not in sys.modules; acnn.LinearACE; assert 'torch' in sys.modules"
+    program += "; import ase_calculator; ase_calculator.ACNNCalculator; acnn.load_model"
+    program += "; assert 'scipy.stats' not in sys.modules"  # half a second
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -64,6 +64,8 @@ def test_ranks():
     assert calibrate(sizes, np.array([1.0, 2.0, 3.0, 4.0])).spearman == pytest.approx(1)
     assert calibrate(sizes, np.array([4.0, 3.0, 2.0, 1.0])).spearman == pytest.approx(-1)
     assert calibrate(sizes, np.ones(4)).spearman is None
+    tied = np.array([2.0, 1.0, 2.0, 3.0])
+    assert calibrate(sizes, tied).spearman == pytest.approx(scipy.stats.spearmanr(np.abs(sizes), tied).statistic)
 
 
 def test_noise_makes_small_committees_honest():
