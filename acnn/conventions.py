@@ -21,6 +21,11 @@ VOIGT_ROWS = (0, 1, 2, 1, 0, 0)
 VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
 
 MEV_PER_EV = 1000.0
+QUANTITIES = ("energy", "forces", "virial")
+"""What labels and errors are of."""
+MEASURES = ("mae", "rmse")
+ERROR_UNITS = {"energy": "meV/atom", "forces": "eV/Å", "virial": "meV/atom"}
+"""Units of errors by quantity."""
 FARTHEST = 1e8
 """Å, the largest coordinate; double precision resolves it to 1.5e-8 Å."""
 

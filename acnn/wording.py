@@ -1,6 +1,11 @@
-"""Numbers and quoted texts in sentences."""
+"""Numbers and quoted texts in sentences and tables."""
 
 from __future__ import annotations
+
+NOTHING = "–"
+"""What tables have where there is no number."""
+TOTAL = "total"
+"""Name of the last row of a table."""
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
@@ -11,3 +16,8 @@ def counted(n: int, noun: str, plural: str = "") -> str:
 def shortened(text: str, most: int = 300) -> str:
     """Return the beginning of a text of unknown length."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Return the value with this many decimals, or a dash."""
+    return NOTHING if value is None else f"{value:.{decimals}f}"

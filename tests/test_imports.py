@@ -29,6 +29,7 @@ LAYERS = {
     "acnn.files": 0,
     "acnn.locks": 0,
     "acnn.owners": 0,
+    "acnn.pairs": 0,
     "acnn.recognition": 0,
     "acnn.sealed": 0,
     "acnn.solvers": 0,  # NumPy only, no atoms
@@ -37,7 +38,9 @@ LAYERS = {
     "acnn.tree_search": 0,
     "acnn.wording": 0,
     "acnn.graph": 1,
+    "acnn.html": 1,
     "acnn.parallel": 1,
+    "acnn.plots": 1,  # knows arrays, not what they belong to: whatever can be drawn may use it
     "acnn.basis": 2,
     "acnn.data": 2,  # structures as they are on disk: knows files and units, not models
     "acnn.neighbors": 2,
@@ -49,7 +52,6 @@ LAYERS = {
     "acnn.io": 5,
     "acnn.settings": 5,  # data only: what is made of them is made beside it
     "acnn.fit": 6,
-    "acnn.plots": 6,
     "acnn.properties": 6,
     "acnn.uncertainty": 6,
     "acnn.train": 7,

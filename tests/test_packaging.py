@@ -67,7 +67,7 @@ def test_every_module_is_in_the_wheel(wheel):
     """With the templates of pages."""
     files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.*"))
     modules = {path.relative_to(ROOT).as_posix() for path in files if path.suffix in PURE}
-    assert "acnn/report/templates/page.html" in modules
+    assert "acnn/html/templates/page.html" in modules
     assert modules - set(wheel.namelist()) == set()
 
 

@@ -22,18 +22,17 @@ from rich.table import Table
 from acnn.cli.errors import errors, warn
 from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
+from acnn.data.tables import DATA_HEADINGS, data_rows
 from acnn.evaluation.calibration import Predicted
-from acnn.evaluation.metrics import TOTAL
 from acnn.evaluation.progress import Stage
 from acnn.evaluation.tables import (
     CALIBRATION_HEADINGS,
-    DATA_HEADINGS,
     calibration_rows,
-    data_rows,
     error_cells,
     error_headings,
 )
 from acnn.fit.candidates import Candidate
+from acnn.wording import TOTAL
 
 console = Console()
 

@@ -129,6 +129,10 @@ class Predicted:
         found = {"committee": self.epistemic}
         return found | {"committee and noise": self.total} if self.has_noise else found
 
+    def coverages(self) -> dict[str, FloatArray]:
+        """Return the `coverage_levels` of each of the `deviations`."""
+        return {source: coverage_levels(self.errors, std) for source, std in self.deviations().items()}
+
     def calibrations(self) -> dict[str, Calibration]:
         """Measure how well each of the `deviations` describes the errors of the `free` predictions."""
         free = self.free

@@ -11,15 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from acnn.arrays import FloatArray
-from acnn.conventions import MEV_PER_EV, voigt_from_full
+from acnn.conventions import MEV_PER_EV, QUANTITIES, voigt_from_full
 from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
-
-TOTAL = "total"
-QUANTITIES = ("energy", "forces", "virial")
-MEASURES = ("mae", "rmse")
-UNITS = {"energy": "meV/atom", "forces": "eV/Å", "virial": "meV/atom"}
+from acnn.wording import TOTAL
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,14 +9,9 @@ from ase.data import chemical_symbols
 
 from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph
+from acnn.pairs import Pair, element_pairs
 
-Pair = tuple[str, str]
 MOST_NAMED = 12
-
-
-def element_pairs(elements: Sequence[str]) -> list[Pair]:
-    """List all pairs of elements, in the order of the elements."""
-    return list(itertools.combinations_with_replacement(elements, 2))
 
 
 def unseen_pairs(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Pair]:

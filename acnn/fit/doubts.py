@@ -8,8 +8,9 @@ from typing import Any
 
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.fit.binding import binding_warnings
-from acnn.fit.coverage import Pair, coverage_warnings, unseen_pairs
+from acnn.fit.coverage import coverage_warnings, unseen_pairs
 from acnn.fit.virial_units import virial_warnings
+from acnn.pairs import Pair
 
 TRAINED_ON = ("train", "add")
 

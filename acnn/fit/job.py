@@ -19,7 +19,6 @@ from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.progress import Stage, silent
 from acnn.files import write_atomically
 from acnn.fit.candidates import Candidate, candidate_cutoffs
-from acnn.fit.coverage import Pair
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
     HELD_OUT,
@@ -37,6 +36,7 @@ from acnn.fit.reference_energies import reference_energies
 from acnn.fit.selection import select_basis
 from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
+from acnn.pairs import Pair
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings, fit_settings

@@ -1,4 +1,4 @@
-"""Figures of errors, calibration and training, for the pages of ``acnn report`` and the files that commands write.
+"""Figures of errors, calibration, data, dimers and training: of reports, of files, and of ``plot()`` in Python.
 
 A figure is made by a function named after it, and written by `save_figure` or, inside of a page, by `svg`.
 """
@@ -11,12 +11,15 @@ from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
 from acnn.plots.output import save_figure, svg
+from acnn.plots.pairs import dimer_figure, distance_figure
 
 __all__ = [
     "SOURCES",
     "Look",
     "calibration_figure",
     "config_type_figure",
+    "dimer_figure",
+    "distance_figure",
     "element_figure",
     "energy_volume_figure",
     "has_matplotlib",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from acnn.arrays import FloatArray
-from acnn.evaluation.calibration import Predicted, coverage_levels
-from acnn.evaluation.metrics import UNITS
+from acnn.conventions import ERROR_UNITS
 from acnn.plots.drawing import LINE, PANEL, Look, panels
+from acnn.plots.subjects import Predicted
 
 SOURCES = Look(["committee", "committee and noise"])
 """The terms of σ, as `Predicted.deviations` names them."""
@@ -27,16 +27,16 @@ def calibration_figure(predicted: Mapping[str, Predicted]) -> Any:
     with panels(2, len(predicted), (PANEL[0], 2.4)) as (figure, axes):
         for (above, below), (quantity, of_quantity) in zip(axes.T, predicted.items(), strict=True):
             free = of_quantity.free
+            levels = free.coverages()
             for source, std in free.deviations().items():
-                _reliability(above, free.errors, std, SOURCES.color(source))
+                _reliability(above, levels[source], SOURCES.color(source))
                 _errors_by_deviation(below, free.errors, std, SOURCES.color(source))
             _finish(above, below, quantity)
     return figure
 
 
-def _reliability(axes: Any, errors: FloatArray, std: FloatArray, color: str) -> None:
+def _reliability(axes: Any, levels: FloatArray, color: str) -> None:
     expected = np.linspace(0.0, 1.0, CURVE_POINTS)
-    levels = coverage_levels(errors, std)
     axes.plot(expected, np.searchsorted(levels, expected, side="right") / len(levels), color=color)
 
 
@@ -58,5 +58,5 @@ def _finish(above: Any, below: Any, quantity: str) -> None:
         scale("log", subs=[2, 5])
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    below.set_xlabel(f"predicted σ ({UNITS[quantity]})")
-    below.set_ylabel(f"RMS error ({UNITS[quantity]})")
+    below.set_xlabel(f"predicted σ ({ERROR_UNITS[quantity]})")
+    below.set_ylabel(f"RMS error ({ERROR_UNITS[quantity]})")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from acnn.evaluation.metrics import QUANTITIES, UNITS
-from acnn.fit.candidates import Candidate
+from acnn.conventions import ERROR_UNITS, QUANTITIES
 from acnn.plots.drawing import COLORS, INK, LINE, Look, panels
+from acnn.plots.subjects import Candidate
 
 CRITERIA = {"evidence": "log evidence", "bic": "BIC", "cv": "RMS of held-out residuals"}
 
@@ -22,7 +22,7 @@ def learning_figure(rows: Sequence[Mapping[str, Any]]) -> Any:
             errors = [row[f"{quantity}_rmse"] for row in rows]
             axis.loglog([row["structures"] for row in rows], errors, marker="o", color=COLORS[0])
             axis.set_xlabel("training structures")
-            axis.set_ylabel(f"{quantity} RMSE ({UNITS[quantity]})")
+            axis.set_ylabel(f"{quantity} RMSE ({ERROR_UNITS[quantity]})")
     return figure
 
 

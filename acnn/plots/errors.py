@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from acnn.arrays import FloatArray
-from acnn.conventions import MEV_PER_EV
-from acnn.evaluation.metrics import UNITS, ErrorTable, Parity
+from acnn.conventions import ERROR_UNITS, MEV_PER_EV
 from acnn.plots.drawing import COLORS, INK, LINE, MOST_VECTOR_POINTS, PANEL, Look, panels, scatter
+from acnn.plots.subjects import ErrorTable, Parity
 
 BINDING_ENERGY = "energy − ΣE0 (eV/atom)"
 AXES = {"energy": BINDING_ENERGY, "forces": "force component (eV/Å)", "virial": "virial (eV/atom)"}
@@ -41,10 +41,10 @@ def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str, types
     above.plot(ends, ends, **LINE)
     below.axhline(0, **LINE)
     total = table.total(quantity)
-    above.set_title(f"RMSE {total.rmse:.3g}, MAE {total.mae:.3g} {UNITS[quantity]}")
+    above.set_title(f"RMSE {total.rmse:.3g}, MAE {total.mae:.3g} {ERROR_UNITS[quantity]}")
     above.set_ylabel(f"model {AXES[quantity]}")
     below.set_xlabel(f"label {AXES[quantity]}")
-    below.set_ylabel(f"error ({UNITS[quantity]})")
+    below.set_ylabel(f"error ({ERROR_UNITS[quantity]})")
 
 
 def _parity_points(table: ErrorTable, quantity: str) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -71,7 +71,7 @@ def config_type_figure(table: ErrorTable) -> Any:
     with panels(1, len(quantities), (PANEL[0], _height(len(rows))), sharey=True) as (figure, axes):
         for column, quantity in zip(axes[0], quantities, strict=True):
             errors = [table.parity[row][quantity].errors for row in rows]
-            _percentile_rows(column, errors, rows, f"error of {quantity} ({UNITS[quantity]})")
+            _percentile_rows(column, errors, rows, f"error of {quantity} ({ERROR_UNITS[quantity]})")
     return figure
 
 
@@ -80,7 +80,7 @@ def element_figure(by_element: Mapping[str, Parity]) -> Any:
     rows = _largest(by_element)
     with panels(1, 1, (1.6 * PANEL[0], _height(len(rows)))) as (figure, axes):
         errors = [by_element[row].errors for row in rows]
-        _percentile_rows(axes[0, 0], errors, rows, f"error of force components ({UNITS['forces']})")
+        _percentile_rows(axes[0, 0], errors, rows, f"error of force components ({ERROR_UNITS['forces']})")
     return figure
 
 

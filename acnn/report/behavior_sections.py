@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from acnn.evaluation.tables import number
+from acnn.html.blocks import Block, Drawing, Section, Table, facts_table, folded_if_long
+from acnn.models.dimers import DimerCurve
+from acnn.pairs import Pair
 from acnn.plots import svg
+from acnn.plots.pairs import MOST_PAIR_PANELS, dimer_figure
 from acnn.report.cost import Cost
-from acnn.report.dimers import DimerCurve
-from acnn.report.distances import Pair
-from acnn.report.page import Block, Drawing, Section, Table, facts_table, folded_if_long
-from acnn.report.pair_figures import MOST_PAIR_PANELS, dimer_figure
-from acnn.wording import counted
+from acnn.wording import counted, number
 
 INTRODUCTION = (
     "Two atoms at a distance, relative to the atoms alone; linear to 5 eV, logarithmic beyond. Dotted: the cutoff of "
@@ -32,7 +31,7 @@ MANY_PAIRS = (
 def dimer_section(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float], cutoff: float) -> Section:
     """Return the section on the energy of every pair of elements over distance."""
     caption = INTRODUCTION.format(cutoff=cutoff) + (ONE_PAIR if len(curves) <= MOST_PAIR_PANELS else MANY_PAIRS)
-    drawn = svg(dimer_figure(curves, dict(shortest), cutoff), "dimers", "Energies of dimers")
+    drawn = svg(dimer_figure(curves, shortest, cutoff), "dimers", "Energies of dimers")
     return Section("dimers", "Dimers", [Drawing(drawn, caption), _dimer_table(curves, shortest)])
 
 

@@ -8,16 +8,17 @@ from importlib.metadata import version
 from typing import Any
 
 from acnn.fit.job import left_out_notes
+from acnn.html.blocks import Section
+from acnn.html.rendering import page
+from acnn.models.dimers import dimer_curves
 from acnn.plots import Look, require_matplotlib
 from acnn.potential import Potential
 from acnn.report.behavior_sections import attractive_dimers, cost_section, dimer_section
 from acnn.report.cost import measure_cost
 from acnn.report.data_sections import data_section, distance_section, energy_section, shortest_distances
-from acnn.report.dimers import dimer_curves
 from acnn.report.error_sections import error_section, overview_section, residual_section, worst_section
 from acnn.report.measurement import Measurement
 from acnn.report.model_sections import header_facts, model_section
-from acnn.report.page import Section, page
 from acnn.report.uncertainty_sections import uncertainty_section
 from acnn.wording import counted
 

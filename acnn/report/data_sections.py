@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from acnn.data.label_keys import used_keys
-from acnn.evaluation.tables import DATA_HEADINGS, NOTHING, data_rows, number
+from acnn.data.tables import DATA_HEADINGS, data_rows
+from acnn.html.blocks import Block, Drawing, Legend, Paragraph, Section, Subheading, Table, folded_if_long
 from acnn.io.provenance import fitted_data
+from acnn.pairs import Pair, element_pairs
 from acnn.plots import Look, energy_volume_figure, svg
 from acnn.plots.energies import EnergyPoint
-from acnn.report.distances import Pair, element_pairs
+from acnn.plots.pairs import MOST_PAIR_PANELS, distance_figure
 from acnn.report.measurement import Measurement
-from acnn.report.page import Block, Drawing, Legend, Paragraph, Section, Subheading, Table, folded_if_long
-from acnn.report.pair_figures import MOST_PAIR_PANELS, distance_figure
+from acnn.wording import NOTHING, number
 
 
 def role(measurement: Measurement, provenance: Mapping[str, Any]) -> str:
@@ -79,7 +80,11 @@ def distance_section(measurements: list[Measurement], sets: Look) -> Section:
     )
     if len(element_pairs(measurements[0].distances.elements)) > MOST_PAIR_PANELS:
         caption += " A panel for each element shows the pairs with all its partners."
-    drawn = svg(distance_figure(measurements, sets), "distances", "Distances in the data by pair of elements")
+    drawn = svg(
+        distance_figure({m.name: m.distances for m in measurements}, sets),
+        "distances",
+        "Distances in the data by pair of elements",
+    )
     legend = [Legend(sets)] if len(measurements) > 1 else []
     return Section(
         "distances", "Distances in the data", [*legend, Drawing(drawn, caption), _shortest_table(measurements)]

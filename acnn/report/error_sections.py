@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from acnn.evaluation.metrics import TOTAL
-from acnn.evaluation.tables import DECIMALS, NOTHING, error_cells, error_headings, number
+from acnn.evaluation.tables import DECIMALS, error_cells, error_headings
+from acnn.html.blocks import Block, Drawing, Legend, Notes, Paragraph, Section, Subheading, Table
 from acnn.plots import Look, config_type_figure, element_figure, parity_figure, svg
 from acnn.plots.errors import MOST_ROWS
 from acnn.report.data_sections import role
 from acnn.report.measurement import Measurement, StructureRecord
-from acnn.report.page import Block, Drawing, Legend, Notes, Paragraph, Section, Subheading, Table
+from acnn.wording import NOTHING, TOTAL, number
 
 WORST = 10
 

@@ -11,13 +11,13 @@ import numpy as np
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV
 from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.distances import Distances
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable, Parity, binding_energy
 from acnn.evaluation.progress import Stage, silent
 from acnn.graph import AtomicGraph
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
-from acnn.report.distances import Distances
 from acnn.uncertainty.prediction import predict
 
 

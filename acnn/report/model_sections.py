@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from acnn.html.blocks import Block, Paragraph, Section, Subheading, Table, facts_table
 from acnn.io.provenance import as_text, fit_facts, fitted_data, mapping
 from acnn.potential import Potential
-from acnn.report.page import Block, Paragraph, Section, Subheading, Table, facts_table
 
 SHORT_HASH = 12
 """Characters of a hash in the header; the section shows all of them."""

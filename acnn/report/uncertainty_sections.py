@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from acnn.evaluation.tables import CALIBRATION_HEADINGS, calibration_rows
+from acnn.html.blocks import Block, Drawing, Legend, Paragraph, Section, Subheading, Table
 from acnn.plots import SOURCES, calibration_figure, svg
 from acnn.report.measurement import Measurement
-from acnn.report.page import Block, Drawing, Legend, Paragraph, Section, Subheading, Table
 
 CAPTION = (
     "Above: the share of errors inside the interval that should hold the given share; below the line the model is "

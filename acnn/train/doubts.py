@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from acnn.data.dataset import Dataset
-from acnn.fit.coverage import Pair, coverage_warnings, unseen_pairs
+from acnn.fit.coverage import coverage_warnings, unseen_pairs
 from acnn.fit.doubts import label_warnings
 from acnn.io.model_file import read_header
 from acnn.models.network import NetworkACE
+from acnn.pairs import Pair
 from acnn.settings.train import TrainSettings
 from acnn.train.initialization import E0_OPTION
 

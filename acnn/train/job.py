@@ -17,12 +17,12 @@ from acnn.data.dataset import Dataset
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_new, require_writable, write_atomically
-from acnn.fit.coverage import Pair
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.locks import locked
 from acnn.models.network import NetworkACE, require_network
+from acnn.pairs import Pair
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import replaced

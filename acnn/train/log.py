@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from acnn.evaluation.metrics import MEASURES, QUANTITIES
+from acnn.conventions import MEASURES, QUANTITIES
 from acnn.files import append, write_atomically
 from acnn.train.trainer import EpochRecord
 from acnn.train.validation import UNITS

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from acnn.conventions import QUANTITIES
 from acnn.models.network import NetworkACE
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.training import TrainingSettings
@@ -19,7 +20,7 @@ from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_b
 from acnn.train.loss import Deltas, deltas_of, penalties
 from acnn.train.optimizers import make_optimizers
 from acnn.train.schedule import LearningRate, reductions
-from acnn.train.validation import QUANTITIES, Errors, network_errors, network_gradients, score
+from acnn.train.validation import Errors, network_errors, network_gradients, score
 
 MEMORY_OF_NORMS = 0.05
 """Weight of the newest gradient in the running mean of norms."""

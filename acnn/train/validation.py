@@ -7,15 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from acnn.conventions import MEV_PER_EV, VOIGT_COLUMNS, VOIGT_ROWS
-from acnn.evaluation import metrics
-from acnn.evaluation.metrics import MEASURES, QUANTITIES
+from acnn.conventions import ERROR_UNITS, MEASURES, MEV_PER_EV, QUANTITIES, VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.models.network import NetworkACE
 from acnn.parallel import ALONE, Ranks
 from acnn.potential import PairGradients
 from acnn.train.batches import Batch, StructureStore, in_order
 
-UNITS = metrics.UNITS | {"forces": "meV/Å"}
+UNITS = ERROR_UNITS | {"forces": "meV/Å"}
 """A score adds up the three quantities, so that all are in meV."""
 BATCH_ATOMS = 512
 

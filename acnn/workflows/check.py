@@ -15,6 +15,7 @@ from acnn.evaluation.comparison import ENERGY_SCALE, FORCE_SCALE, evaluate, rela
 from acnn.evaluation.derivatives import check_gradients
 from acnn.evaluation.invariances import check_invariances
 from acnn.kernels.energy import KernelGradients
+from acnn.models.dimers import REPULSIVE_RANGE
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
@@ -32,8 +33,6 @@ CURVATURE_JUMP_LIMIT = 1e-3
 """eV/Å², when an atom crosses the cutoff."""
 CUTOFF_STEP = 1e-4
 """Å; both sides of the cutoff are extrapolated to it from three points this far apart."""
-REPULSIVE_RANGE = (0.3, 0.65)
-"""In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inwards."""
 FLOAT32_LIMIT = 1e-3
 """Relative; large fitted coefficients cancel and amplify rounding, but this is still far below the errors of a fit."""
 KERNEL_LIMIT = 1e-10

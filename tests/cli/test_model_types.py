@@ -14,11 +14,11 @@ from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
 from acnn.conventions import stress_from_virial
-from acnn.evaluation.metrics import TOTAL
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.neighbors import atomic_graph
 from acnn.testing import random_crystal, random_network
+from acnn.wording import TOTAL
 from acnn.workflows.check import check_model
 from lammps_plugin.mliap import UnifiedPotential
 

@@ -15,16 +15,16 @@ import torch
 from typer.testing import CliRunner
 
 from acnn.cli.main import app
-from acnn.conventions import full_from_voigt
+from acnn.conventions import QUANTITIES, full_from_voigt
 from acnn.data.dataset import read_dataset
-from acnn.evaluation.metrics import QUANTITIES, evaluate
+from acnn.data.distances import Distances
+from acnn.evaluation.metrics import evaluate
 from acnn.io.model_file import save_model
+from acnn.models.dimers import dimer_curves
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph, brute_force_pairs, pair_vectors
 from acnn.plots.drawing import MOST_VECTOR_POINTS
 from acnn.report import N_SECTIONS, Measurement, dataset_names, measure, report_page
-from acnn.report.dimers import dimer_curves
-from acnn.report.distances import Distances
 from acnn.testing import random_crystal, random_model
 
 pytest.importorskip("matplotlib", reason="reports draw with matplotlib")

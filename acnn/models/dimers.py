@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import ase
 import numpy as np
 import torch
 from ase.data import atomic_numbers
 
 from acnn.arrays import FloatArray
 from acnn.basis.radial import pair_bond_length
-from acnn.evaluation.comparison import evaluate
 from acnn.graph import AtomicGraph
+from acnn.pairs import Pair, element_pairs
 from acnn.potential import Potential
-from acnn.report.distances import Pair, element_pairs
-from acnn.workflows.check import REPULSIVE_RANGE
 
+REPULSIVE_RANGE = (0.3, 0.65)
+"""In bond lengths of the crystal: where the energy of a dimer, whose own bond is shorter, must rise inwards."""
 POINTS = 240
 BEYOND_CUTOFF = 1.05
 """The curves end at this many cutoffs, where they must be zero."""
@@ -62,8 +61,9 @@ def _curve(potential: Potential, pair: Pair) -> DimerCurve:
     core = (REPULSIVE_RANGE[0] * length, REPULSIVE_RANGE[1] * length)
     inner = np.linspace(*core, POINTS // 4)
     distances = np.unique(np.concatenate([inner, np.linspace(core[1], BEYOND_CUTOFF * potential.cutoff, POINTS)]))
-    found = potential.pair_gradients(_graph(pair, distances).within(potential.cutoff))
-    alone = evaluate(potential, [ase.Atoms(element) for element in pair]).energies.sum()
+    dimers = _graph(pair, distances)
+    found = potential.pair_gradients(dimers.within(potential.cutoff))
+    alone = potential.pair_gradients(dimers.within(0.0)).energies
     repulsion = found.forces.numpy().reshape(-1, 2, 3)[:, 1, 0]
     return DimerCurve(pair, distances, (found.energies - alone).numpy(), repulsion, core)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from acnn.pairs import Pair, element_pairs
 from acnn.plots.drawing import COLORS, FAINT, INK, LINE, Look, grid
-from acnn.report.dimers import DimerCurve
-from acnn.report.distances import Distances, Pair, element_pairs
-from acnn.report.measurement import Measurement
+from acnn.plots.subjects import DimerCurve, Distances
 
 MOST_PAIR_PANELS = 15
 """With more pairs of elements than this, each element has one panel with all its partners."""
@@ -28,17 +27,17 @@ def pair_panels(elements: Sequence[str]) -> dict[str, list[Pair]]:
     return {f"{element} with …": [pair for pair in pairs if element in pair] for element in elements}
 
 
-def distance_figure(measurements: list[Measurement], look: Look) -> Any:
+def distance_figure(sets: Mapping[str, Distances], look: Look) -> Any:
     """Draw the density of pairs over distance, with the shortest marked; a color for each set of data."""
-    elements = measurements[0].distances.elements
-    chosen = pair_panels(elements)
-    start = 0.85 * min((s.distance for m in measurements for s in m.distances.shortest.values()), default=0.0)
+    first, *_ = sets.values()
+    chosen = pair_panels(first.elements)
+    start = 0.85 * min((s.distance for of_set in sets.values() for s in of_set.shortest.values()), default=0.0)
     with grid(len(chosen)) as (figure, axes):
         for (title, pairs), panel in zip(chosen.items(), axes, strict=True):
-            for measurement in measurements:
-                _draw_distances(panel, measurement.distances, pairs, look.color(measurement.name))
+            for name, of_set in sets.items():
+                _draw_distances(panel, of_set, pairs, look.color(name))
             _finish(panel, title, "distance (Å)")
-            panel.set_xlim(start, measurements[0].distances.cutoff)
+            panel.set_xlim(start, first.cutoff)
             panel.set_yticks([])
             panel.set_ylim(0, 1.08)
     return figure
@@ -51,7 +50,7 @@ def _draw_distances(axes: Any, distances: Distances, pairs: list[Pair], color: s
         axes.plot(min(shortest), 0.0, marker="^", color=color, markersize=6, clip_on=False, zorder=5)
 
 
-def dimer_figure(curves: Sequence[DimerCurve], shortest: dict[Pair, float], cutoff: float) -> Any:
+def dimer_figure(curves: Sequence[DimerCurve], shortest: Mapping[Pair, float], cutoff: float) -> Any:
     """Draw the energy of each dimer over distance, with the core shaded; ``shortest`` (Å) as lines."""
     by_pair = {curve.pair: curve for curve in curves}
     elements = list(dict.fromkeys(curve.pair[0] for curve in curves))

@@ -1,12 +1,9 @@
-"""The page: blocks of text, tables and figures, which the templates turn into HTML; they escape all text."""
+"""Blocks of text, tables and figures, which the templates turn into HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from acnn.plots import Look
 
@@ -105,15 +102,3 @@ def facts_table(rows: Sequence[tuple[str, str] | list[str]], caption: str = "") 
 def folded_if_long(table: Table, summary: str) -> Block:
     """Return the table, behind a summary if it has more than `MOST_OPEN_ROWS`."""
     return table if len(table.rows) <= MOST_OPEN_ROWS else Folded(summary, table)
-
-
-def page(title: str, subtitle: str, facts: Mapping[str, str], sections: Sequence[Section]) -> str:
-    """Return the whole page as HTML that needs no other file."""
-    template = _templates().get_template("page.html")
-    return template.render(title=title, subtitle=subtitle, facts=facts, sections=sections)
-
-
-@cache
-def _templates() -> Environment:
-    loader = PackageLoader("acnn.report")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

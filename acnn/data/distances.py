@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,9 +10,9 @@ from ase.data import atomic_numbers
 
 from acnn.arrays import FloatArray, IntArray
 from acnn.graph import AtomicGraph
+from acnn.pairs import Pair
 
 BINS = 200
-Pair = tuple[str, str]
 
 
 class Shortest(NamedTuple):
@@ -78,8 +77,3 @@ class Distances:
             known = self.shortest.get(pair)
             if known is None or smallest[a, b] < known.distance:
                 self.shortest[pair] = Shortest(float(smallest[a, b]), name)
-
-
-def element_pairs(elements: Sequence[str]) -> list[Pair]:
-    """Return all pairs of elements, each once, an element with itself included."""
-    return list(itertools.combinations_with_replacement(elements, 2))
