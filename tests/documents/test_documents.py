@@ -53,7 +53,7 @@ NOT_RUN = {
     "ACNN_FUZZ_CASES=10000 ACNN_FUZZ_SEED=1 python -m pytest tests/fuzz -n 2": "an hour; .ci/run tries a few",
     ".ci/test_lammps                        # in the active environment, with mpi4py and mpich in it": ".ci/run does",
     "ACNN_REQUIRE_KERNEL=1 pip install --no-deps --no-build-isolation -C build-dir=build/release -e .": INSTALLS,
-    "ACNN_REQUIRE_KERNEL=1 pip install --no-deps --no-build-isolation -C build-dir=build/sanitize \\": INSTALLS,
+    ".ci/test_sanitized                     # a few tests of the kernel": "it compiles the kernel: CI does",
     "python fit.py silicon    # writes silicon.acnn and silicon.mliap.pt": "tests/lammps_plugin/test_examples.py does",
 }
 """Blocks by their first line, and why."""
