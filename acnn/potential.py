@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph, subgraph
+from acnn.html.blocks import titled_tables
+from acnn.html.rendering import fragment
 from acnn.threads import survive_forks
 
 KERNELS = ("auto", "cpu", "torch")
@@ -99,6 +101,14 @@ class Potential(nn.Module):
     def __init__(self) -> None:
         survive_forks()
         super().__init__()
+
+    def __repr__(self) -> str:
+        facts = [", ".join(self.elements), f"cutoff {self.cutoff:g} Å", *map(": ".join, self.summary().items())]
+        return f"<{type(self).__name__}: {'; '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return what `describe` says, for notebooks."""
+        return fragment(titled_tables(self.describe()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         survive_forks()

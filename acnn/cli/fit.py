@@ -11,7 +11,8 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
 from acnn.cli.errors import warn
 from acnn.cli.settings import described, schema_option, settings_option, with_settings
-from acnn.fit.job import FitReport, run_fit
+from acnn.fit.job import run_fit
+from acnn.fit.report import FitReport
 from acnn.parallel import job_ranks
 from acnn.plots import has_matplotlib, learning_figure, save_figure, selection_figure
 from acnn.settings.fit import FitSettings, read_settings

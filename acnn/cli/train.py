@@ -16,7 +16,8 @@ from acnn.cli.training_display import print_start, training_display, training_pl
 from acnn.parallel import Ranks, training_ranks
 from acnn.plots import has_matplotlib, require_pictures
 from acnn.settings.train import TrainSettings, read_train_settings
-from acnn.train.job import TrainReport, Watcher, run_training
+from acnn.train.job import Watcher, run_training
+from acnn.train.report import TrainReport
 
 
 @with_settings(TrainSettings, {"output.model": "-o"})

@@ -22,6 +22,7 @@ from acnn.data.label_keys import LabelKeys, choose_keys
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT, DEFAULT_WEIGHTS, Weights, WeightsError, WeightTable, weight_from
 from acnn.files import sha256_of
+from acnn.html.rendering import fragment
 from acnn.wording import counted
 
 __all__ = [
@@ -95,7 +96,7 @@ class SummaryRow(NamedTuple):
     virials: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Structures of one file.
 
@@ -115,6 +116,16 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.structures)
+
+    def __repr__(self) -> str:
+        counts = f"{counted(len(self), 'structure')}, {counted(self.n_atoms, 'atom')}"
+        return f"<Dataset {self.source}: {counts}, {', '.join(self.elements)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the data, for notebooks."""
+        from acnn.data.tables import data_blocks
+
+        return fragment(data_blocks(self))
 
     def __iter__(self) -> Iterator[LabeledStructure]:
         return iter(self.structures)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from acnn.data.dataset import Dataset
+from acnn.data.label_keys import used_keys
+from acnn.html.blocks import Block, Paragraph, Table, warnings_of
 from acnn.wording import TOTAL
 
 DATA_HEADINGS = ("config type", "structures", "atoms", "energies", "forces", "virials")
@@ -13,3 +15,9 @@ def data_rows(dataset: Dataset) -> list[list[str]]:
     rows = dataset.summary()
     total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
     return [[str(cell) for cell in row] for row in (*rows, (TOTAL, *total))]
+
+
+def data_blocks(dataset: Dataset) -> list[Block]:
+    """Return the table of the counts, the keys of the labels, and what is doubtful."""
+    table = Table(DATA_HEADINGS, data_rows(dataset), total=True, caption=dataset.source)
+    return [table, Paragraph(f"labels: {used_keys(dataset.keys) or 'none'}"), *warnings_of(dataset.notes)]

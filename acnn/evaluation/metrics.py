@@ -13,9 +13,11 @@ import numpy as np
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV, QUANTITIES, voigt_from_full
 from acnn.data.dataset import LabeledStructure
+from acnn.evaluation.tables import error_block, errors_in_words
+from acnn.html.rendering import fragment
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
-from acnn.wording import TOTAL
+from acnn.wording import TOTAL, counted
 
 
 @dataclass
@@ -80,6 +82,13 @@ class ErrorTable:
         self.reference_energies = dict(reference_energies or {})
         self.parity: dict[str, dict[str, Parity]] = {}
         self.binding_energies: dict[str, list[float]] = {}
+
+    def __repr__(self) -> str:
+        return f"<ErrorTable of {counted(len(self.parity), 'config type')}: {errors_in_words(self.as_dict()[TOTAL])}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table, for notebooks."""
+        return fragment([error_block(self.as_dict())])
 
     def add(self, structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray) -> None:
         """Add the predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""

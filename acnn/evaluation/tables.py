@@ -7,6 +7,7 @@ from typing import Any
 
 from acnn.conventions import ERROR_UNITS, MEASURES, QUANTITIES
 from acnn.evaluation.calibration import Predicted
+from acnn.html.blocks import Table
 from acnn.wording import number
 
 DECIMALS = {"energy": 3, "forces": 4, "virial": 3}
@@ -23,6 +24,19 @@ def error_headings(measures: Iterable[str] = MEASURES, separator: str = " ") -> 
 def error_cells(row: Mapping[str, Any], measures: Sequence[str] = MEASURES) -> list[str]:
     """Return the errors of a row of `ErrorTable.as_dict`."""
     return [number(row[f"{q}_{measure}"], DECIMALS[q]) for q in QUANTITIES for measure in measures]
+
+
+def error_block(errors: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:
+    """Return the errors of `ErrorTable.as_dict` as a table."""
+    rows = [[config_type, *error_cells(row)] for config_type, row in errors.items()]
+    return Table(["config type", *error_headings()], rows, total=True, caption=caption)
+
+
+def errors_in_words(row: Mapping[str, Any]) -> str:
+    """Return the RMSE of a row of `ErrorTable.as_dict` in a line."""
+    known = [q for q in QUANTITIES if row[f"{q}_rmse"] is not None]
+    cells = [f"{q} {number(row[f'{q}_rmse'], DECIMALS[q])} {ERROR_UNITS[q]}" for q in known]
+    return f"RMSE {', '.join(cells)}" if cells else "no labels"
 
 
 def calibration_rows(predicted: Mapping[str, Predicted]) -> list[list[str]]:

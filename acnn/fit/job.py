@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,7 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
-from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.progress import Stage, silent
-from acnn.files import write_atomically
 from acnn.fit.candidates import Candidate, candidate_cutoffs
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
@@ -29,86 +25,18 @@ from acnn.fit.cross_validation import (
     plan_of,
 )
 from acnn.fit.doubts import coverage, label_warnings
-from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets, make_prior
+from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.outputs import require_outputs
 from acnn.fit.reference_energies import reference_energies
+from acnn.fit.report import FitReport
 from acnn.fit.selection import select_basis
 from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
-from acnn.pairs import Pair
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings, fit_settings
 from acnn.wording import counted
-
-
-@dataclass
-class FitReport:
-    """A finished fit: the model, the source of E0, error tables, cost.
-
-    Attributes:
-        warnings: those reported before the fit starts.
-        doubts: warnings that the model file keeps.
-        unseen: pairs of elements that the training data do not cover.
-    """
-
-    settings: FitSettings
-    weights: WeightTable
-    datasets: dict[str, Dataset]
-    reference_energies: dict[str, float]
-    e0_source: str
-    fit: LinearFit
-    errors: dict[str, ErrorTable] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    unseen: list[Pair] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
-    learning_curve: list[dict[str, Any]] = field(default_factory=list)
-    peak: int = 0
-    """Largest memory of a rank, bytes."""
-
-    def metrics(self) -> dict[str, Any]:
-        """Return what ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
-        solution = self.fit.solution
-        return {
-            "n_basis": self.fit.model.basis.n_functions,
-            "n_kept": int(self.fit.model.kept.sum()),
-            "fit_seconds": self.fit.seconds,
-            "assembly_seconds": self.fit.assembly_seconds,
-            "peak_bytes": self.peak or peak_bytes() or None,
-            "n_equations": self.fit.n_rows,
-            "solver": solution.solver,
-            "regularization": solution.regularization,
-            "effective_parameters": solution.effective_parameters,
-            "log_evidence": solution.log_evidence,
-            "reference_energies": self.reference_energies,
-            "e0_source": self.e0_source,
-            **({"selection": [c.as_dict() for c in self.candidates]} if self.candidates else {}),
-            **({"learning_curve": self.learning_curve} if self.learning_curve else {}),
-            **{name: table.as_dict() for name, table in self.errors.items()},
-        }
-
-    def provenance(self) -> dict[str, Any]:
-        """Return the facts about the fit that the model file keeps."""
-        settings = self.settings
-        return {
-            "acnn_version": version("acnn"),
-            "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
-            "prior": make_prior(settings).describe(),
-            "repulsion": settings.repulsion,
-            "settings": settings.model_dump(mode="json", by_alias=True, exclude={"output", "overwrite"}),
-            "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
-            "warnings": self.doubts,
-            "unseen_pairs": self.unseen,
-            **self.metrics(),
-        }
-
-    def write(self) -> None:
-        """Write the model file and, where the settings name one, the metrics as JSON."""
-        save_model(self.fit.model, self.settings.output, self.provenance())
-        if self.settings.json_file:
-            write_atomically(self.settings.json_file, (json.dumps(self.metrics(), indent=2) + "\n").encode())
 
 
 def run_fit(

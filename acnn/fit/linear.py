@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.repulsion import repulsion_rows
+from acnn.fit.summary import fit_blocks
+from acnn.html.rendering import fragment
 from acnn.models.linear import LinearACE
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.linear import LinearSettings
@@ -26,6 +29,7 @@ from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings
 from acnn.solvers import SOLVERS, Prior, Solution, Solver, StreamingQR
 from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior
+from acnn.wording import counted
 
 
 def make_solver(settings: SolverSettings) -> Solver:
@@ -83,7 +87,7 @@ class LinearProblem:
         return self.prior([function.nl for function in self.specification.functions()])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LinearFit:
     """A fitted model and how it was obtained.
 
@@ -100,6 +104,29 @@ class LinearFit:
     n_rows: int
     seconds: float
     assembly_seconds: float
+
+    def __repr__(self) -> str:
+        facts = [counted(self.n_rows, "equation"), self.solution.solver, f"{self.seconds:.1f} s", repr(self.model)]
+        return f"<LinearFit: {'; '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the facts about the fit and its model, for notebooks."""
+        return fragment(fit_blocks(self.metrics(), self.model, warnings=self.solution.warnings))
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the figures of the fit by the names that ``--json`` gives them."""
+        solution = self.solution
+        return {
+            "n_basis": self.model.basis.n_functions,
+            "n_kept": int(self.model.kept.sum()),
+            "fit_seconds": self.seconds,
+            "assembly_seconds": self.assembly_seconds,
+            "n_equations": self.n_rows,
+            "solver": solution.solver,
+            "regularization": solution.regularization,
+            "effective_parameters": solution.effective_parameters,
+            "log_evidence": solution.log_evidence,
+        }
 
 
 def fit_linear(

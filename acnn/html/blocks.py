@@ -102,3 +102,14 @@ def facts_table(rows: Sequence[tuple[str, str] | list[str]], caption: str = "") 
 def folded_if_long(table: Table, summary: str) -> Block:
     """Return the table, behind a summary if it has more than `MOST_OPEN_ROWS`."""
     return table if len(table.rows) <= MOST_OPEN_ROWS else Folded(summary, table)
+
+
+def titled_tables(parts: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> list[Block]:
+    """Return tables of facts with their titles as captions; all but the first are shown on demand."""
+    (title, rows), *others = parts
+    return [facts_table(rows, title), *(Folded(title, facts_table(rows)) for title, rows in others)]
+
+
+def warnings_of(sentences: Sequence[str]) -> list[Block]:
+    """Return a box of warnings, or nothing if there are none."""
+    return [Notes(sentences)] if sentences else []

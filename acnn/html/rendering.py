@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import Any
 
 from acnn.html.blocks import Block, Section
 
@@ -22,6 +21,8 @@ def fragment(blocks: Sequence[Block]) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def _templates() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     loader = PackageLoader("acnn.html")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -1,4 +1,5 @@
 from .distillation import distilled
-from .job import TrainReport, Watcher, run_training
+from .job import Watcher, run_training
+from .report import TrainReport
 
 __all__ = ["TrainReport", "Watcher", "distilled", "run_training"]

@@ -6,23 +6,21 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from acnn.data.dataset import Dataset
-from acnn.evaluation.metrics import ErrorTable, evaluate
+from acnn.evaluation.metrics import evaluate
 from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_new, require_writable, write_atomically
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.locks import locked
-from acnn.models.network import NetworkACE, require_network
-from acnn.pairs import Pair
+from acnn.models.network import require_network
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import replaced
@@ -33,6 +31,7 @@ from acnn.train.doubts import doubts_of
 from acnn.train.energy_range import energy_bounds
 from acnn.train.initialization import Start, new_model, standardize
 from acnn.train.log import TrainingLog
+from acnn.train.report import TrainReport
 from acnn.train.schedule import learning_rate
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 from acnn.train.transfer import continued_model
@@ -49,60 +48,6 @@ class Watcher:
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None
     on_start: Callable[[Start, Trainer], None] = lambda start, trainer: None
     on_epoch: Callable[[EpochRecord, Course], None] = lambda record, course: None
-
-
-@dataclass
-class TrainReport:
-    """A finished training.
-
-    Attributes:
-        known: elements of the model that training continued from.
-        doubts: warnings that the model file keeps.
-        unseen: pairs of elements that the training data do not cover.
-    """
-
-    settings: TrainSettings
-    datasets: dict[str, Dataset]
-    model: NetworkACE
-    course: Course
-    notes: list[str]
-    known: tuple[str, ...] = ()
-    doubts: list[str] = field(default_factory=list)
-    unseen: list[Pair] = field(default_factory=list)
-    errors: dict[str, ErrorTable] = field(default_factory=dict)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-
-    def metrics(self) -> dict[str, Any]:
-        """Return what ``--json`` writes: meV/atom, eV/Å, seconds."""
-        return {
-            "model_type": self.model.model_type,
-            "n_parameters": self.n_parameters,
-            "n_basis": self.model.linear.basis.n_functions,
-            "n_kept": int(self.model.linear.kept.sum()),
-            "epochs": self.course.epoch,
-            "best_epoch": self.course.best_epoch,
-            "best_score": self.course.best,
-            "train_seconds": self.course.seconds,
-            "seconds_per_epoch": self.course.seconds / max(self.course.epoch, 1),
-            "reference_energies": self.model.e0.energies,
-            **{name: table.as_dict() for name, table in self.errors.items()},
-        }
-
-    def provenance(self) -> dict[str, Any]:
-        """Return the facts about the training that the model file keeps."""
-        return {
-            "acnn_version": version("acnn"),
-            "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
-            "settings": self.settings.model_dump(mode="json", by_alias=True, exclude={"output"}),
-            "notes": self.notes,
-            "warnings": self.doubts,
-            "unseen_pairs": self.unseen,
-            **self.metrics(),
-        }
 
 
 def run_training(

@@ -17,8 +17,9 @@ from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.splits import folds, growing, holdout
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.fit.cross_validation import CROSS_VALIDATION, HELD_OUT
-from acnn.fit.job import FitReport, run_fit
+from acnn.fit.job import run_fit
 from acnn.fit.linear import chosen, fit_linear
+from acnn.fit.report import FitReport
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import read_settings
 from acnn.solvers import BLR, AlgebraicPrior

@@ -19,8 +19,9 @@ from acnn.data.dataset import read_dataset
 from acnn.evaluation.metrics import evaluate
 from acnn.fit import memory
 from acnn.fit.contacts import MOST_HOSTS
-from acnn.fit.job import FitReport, run_fit
+from acnn.fit.job import run_fit
 from acnn.fit.memory import BasisTooLargeError
+from acnn.fit.report import FitReport
 from acnn.fit.repulsion import N_DIMERS
 from acnn.io.model_file import load_model, read_header
 from acnn.neighbors import atomic_graph

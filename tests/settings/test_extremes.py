@@ -23,7 +23,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from acnn.basis.specification import ElementOverride
-from acnn.fit.job import FitReport, run_fit
+from acnn.fit.job import run_fit
+from acnn.fit.report import FitReport
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import FitSettings, read_settings
 from acnn.settings.linear import LinearPartSettings

@@ -1,0 +1,92 @@
+"""The result of ``acnn fit``: what it found, and what it writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from acnn.data.dataset import Dataset
+from acnn.data.weights import WeightTable
+from acnn.evaluation.metrics import ErrorTable
+from acnn.files import write_atomically
+from acnn.fit.candidates import Candidate
+from acnn.fit.linear import LinearFit, make_prior
+from acnn.fit.memory import peak_bytes
+from acnn.fit.summary import errors_by_set, fit_blocks
+from acnn.html.rendering import fragment
+from acnn.io.model_file import save_model
+from acnn.pairs import Pair
+from acnn.settings.fit import FitSettings
+
+
+@dataclass(repr=False)
+class FitReport:
+    """A finished fit: the model, the source of E0, error tables, cost.
+
+    Attributes:
+        warnings: those reported before the fit starts.
+        doubts: warnings that the model file keeps.
+        unseen: pairs of elements that the training data do not cover.
+    """
+
+    settings: FitSettings
+    weights: WeightTable
+    datasets: dict[str, Dataset]
+    reference_energies: dict[str, float]
+    e0_source: str
+    fit: LinearFit
+    errors: dict[str, ErrorTable] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    unseen: list[Pair] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    learning_curve: list[dict[str, Any]] = field(default_factory=list)
+    peak: int = 0
+    """Largest memory of a rank, bytes."""
+
+    def __repr__(self) -> str:
+        return f"<FitReport: {'; '.join([*errors_by_set(self.errors), repr(self.fit.model)])}>"
+
+    def _repr_html_(self) -> str:
+        """Return errors, warnings and facts, for notebooks."""
+        return fragment(fit_blocks(self.provenance(), self.fit.model, self.errors, self.all_warnings))
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Those from before the fit, of the solver, and those that the model file keeps, each once."""
+        return list(dict.fromkeys([*self.warnings, *self.fit.solution.warnings, *self.doubts]))
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
+        return {
+            **self.fit.metrics(),
+            "peak_bytes": self.peak or peak_bytes() or None,
+            "reference_energies": self.reference_energies,
+            "e0_source": self.e0_source,
+            **({"selection": [c.as_dict() for c in self.candidates]} if self.candidates else {}),
+            **({"learning_curve": self.learning_curve} if self.learning_curve else {}),
+            **{name: table.as_dict() for name, table in self.errors.items()},
+        }
+
+    def provenance(self) -> dict[str, Any]:
+        """Return the facts about the fit that the model file keeps."""
+        settings = self.settings
+        return {
+            "acnn_version": version("acnn"),
+            "data": {name: dataset.provenance() for name, dataset in self.datasets.items()},
+            "prior": make_prior(settings).describe(),
+            "repulsion": settings.repulsion,
+            "settings": settings.model_dump(mode="json", by_alias=True, exclude={"output", "overwrite"}),
+            "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
+            "warnings": self.doubts,
+            "unseen_pairs": self.unseen,
+            **self.metrics(),
+        }
+
+    def write(self) -> None:
+        """Write the model file and, where the settings name one, the metrics as JSON."""
+        save_model(self.fit.model, self.settings.output, self.provenance())
+        if self.settings.json_file:
+            write_atomically(self.settings.json_file, (json.dumps(self.metrics(), indent=2) + "\n").encode())
