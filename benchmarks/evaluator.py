@@ -24,7 +24,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +39,7 @@ import numpy as np
 import torch
 from ase import Atoms
 from evaluator_cases import CASES, Case
-from fitting import print_rows, write_rows
+from fitting import machine, print_rows, write_rows
 from rich.console import Console
 from rich.table import Table
 
@@ -111,17 +109,6 @@ def parse() -> argparse.Namespace:
     arguments.models = arguments.models or list(CASES)
     arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
     return arguments
-
-
-def machine() -> str:
-    """The processor, and its load: figures from a busy machine are worthless."""
-    name = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        names = [line.split(":")[1].strip() for line in information.read_text().splitlines() if "model name" in line]
-        name = names[0] if names else name
-    load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {os.cpu_count()} cores{load}; acnn {version('acnn')}, torch {torch.__version__}"
 
 
 # --- what is compared -------------------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,24 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
 
 
 def write_rows(path: Path | None, rows: list[dict[str, Any]]) -> None:
-    """Write the rows as JSON, if a file was given."""
+    """Write the rows as JSON with what made them and where, if a file was given; docs/benchmarks shows such files."""
     if path:
-        path.write_text(json.dumps(rows, indent=2) + "\n")
+        about = {"script": Path(sys.argv[0]).name, "arguments": [Path(argument).name for argument in sys.argv[1:]]}
+        about |= {"date": date.today().isoformat(), "machine": machine(), "rows": rows}
+        path.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of such a file."""
+    return json.loads(path.read_text(encoding="utf-8"))["rows"]
+
+
+def machine() -> str:
+    """The processor, and its load: figures from a busy machine are worthless."""
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        names = [line.split(":")[1].strip() for line in information.read_text().splitlines() if "model name" in line]
+        name = names[0] if names else name
+    load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {os.cpu_count()} cores{load}; acnn {version('acnn')}, torch {version('torch')}"

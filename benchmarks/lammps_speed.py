@@ -34,9 +34,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluator import machine
 from evaluator_cases import CASES, Case, silicon
-from fitting import print_rows, write_rows
+from fitting import machine, print_rows, read_rows, write_rows
 
 from acnn.io.model_file import save_model
 
@@ -91,7 +90,7 @@ def main() -> None:
     if arguments.page:
         from lammps_page import write_page  # it draws with matplotlib, which measuring does not need
 
-        write_page(Path(__file__).parent, json.loads(arguments.page.read_text()))
+        write_page(Path(__file__).parent, read_rows(arguments.page))
         return
     about = {"machine": machine(), "load": os.getloadavg()[0], "lammps": version("lammps")}
     about |= {"rebuild": REBUILD, "rounds": arguments.rounds}

@@ -1,4 +1,4 @@
-"""What is promised (docs/stability.md): each package's `__all__`, documented, and the only names that documents use."""
+"""Each package's `__all__` is documented, and documents use no other names: docs/reference/stability.md promises it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PACKAGES = [
     for name in OURS
     for path in sorted((ROOT / name).rglob("__init__.py"))
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 SCRIPTS = sorted((ROOT / "examples").rglob("*.py"))
 PROMISED_NOWHERE = {"acnn.cli", "acnn.html", "acnn.testing"}
-"""By docs/stability.md."""
+"""By docs/reference/stability.md."""
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+DIRECTIVE = re.compile(r"^(```+|:::+)\{.*?^\1$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"in `(\S+)`[,:]?\s*$")
 COMMAND_OF_EXAMPLE = re.compile(r"^# (acnn .*?)(?:\s{2,}.*)?$", re.MULTILINE)
@@ -21,7 +22,7 @@ class Block:
     """Code in a document.
 
     Attributes:
-        language: sh, yaml, python or, where none is named, lammps.
+        language: sh, yaml, python, text, bash (scripts for a queue) or, where none is named, lammps.
         file: the file that the text before says it stands in, if any.
     """
 
@@ -41,7 +42,8 @@ class Block:
 
 
 def blocks(document: str, text: str) -> Iterator[Block]:
-    """Of a page in Markdown."""
+    """Of a page in Markdown; what directives of the documentation hold is not among them."""
+    text = DIRECTIVE.sub(lambda directive: "\n" * directive[0].count("\n"), text)
     for match in FENCE.finditer(text):
         before = text[: match.start()].rstrip()
         named = NAMED.search(before.rsplit("\n", 1)[-1])

@@ -1,0 +1,71 @@
+"""Build the documentation: ``sphinx-build -W docs build/docs``.
+
+Pages of `reference/` that list commands and settings are written by `_extensions/commands.py` and
+`_extensions/settings.py` from the package itself; tutorials run while they are built.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import acnn
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "acnn"
+author = "the acnn developers"
+copyright = "the acnn developers"
+version = release = acnn.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "commands",
+    "settings",
+    "benchmarks",
+    "python_api",
+    "shell_cells",
+]
+exclude_patterns = ["_extensions", "**/.ipynb_checkpoints", "jupyter_execute"]
+source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
+nitpicky = False
+default_role = "code"
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
+myst_heading_anchors = 3
+nb_execution_mode = os.environ.get("ACNN_DOCS_EXECUTION", "cache")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_merge_streams = True
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+copybutton_prompt_text = r"\$ "
+copybutton_prompt_is_regexp = True
+
+
+def without_substitutions(app, what, name, obj, options, lines):
+    """Take | in docstrings as the absolute value that it means; no docstring has substitutions of RST."""
+    lines[:] = [line.replace("|", "\\|") for line in lines]
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("autodoc-process-docstring", without_substitutions, priority=900)
+
+
+html_theme = "furo"
+html_title = "acnn"
+html_static_path = ["_static"]
+html_css_files = ["acnn.css"]
+html_theme_options = {"navigation_with_keys": True}
