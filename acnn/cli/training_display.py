@@ -14,7 +14,7 @@ from acnn.cli.errors import errors, warn
 from acnn.evaluation.progress import Stage
 from acnn.plots import save_figure, training_figure
 from acnn.train.initialization import Start
-from acnn.train.log import ERRORS, LOSSES, rows
+from acnn.train.log import curves, rows
 from acnn.train.trainer import Course, EpochRecord, Trainer
 from acnn.train.validation import Errors
 from acnn.wording import counted
@@ -98,17 +98,12 @@ def _live(epochs: int, measure: str, progress: Progress) -> OnEpoch:
 
 
 def training_plot(log: Path, path: Path) -> bool:
-    """Plot the loss, and the RMSE of energies and forces on the validation structures, against the epoch.
+    """Plot the log of a training.
 
     Returns:
         Whether it was written: a log without epochs has no plot.
     """
     table = list(rows(log))
-    if not table:
-        return False
-    columns = {"loss": list(LOSSES)}
-    for name in (ERRORS[f"{quantity}_rmse"] for quantity in ("energy", "forces")):
-        if any(row[name] for row in table):
-            columns[name.removeprefix("validation ")] = [name]
-    save_figure(training_figure(table, columns), path)
-    return True
+    if table:
+        save_figure(training_figure(table, curves(table)), path)
+    return bool(table)

@@ -7,10 +7,10 @@ a stress σ in the data (ASE's sign, eV/Å³) is converted once, here, through :
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -132,6 +132,23 @@ class Dataset:
 
     def __getitem__(self, index: int) -> LabeledStructure:
         return self.structures[index]
+
+    def plot(self, reference_energies: Mapping[str, float] | None = None) -> Any:
+        """Draw the energies against the volume, by config type; return matplotlib's axes [1].
+
+        Args:
+            reference_energies: E0 in eV by element, subtracted from the energies. By default those of isolated atoms in
+                the data, or else the energies per atom that fit the compositions best.
+        """
+        from acnn.data.figures import energy_axes
+
+        return energy_axes(self, reference_energies)
+
+    def plot_distances(self, cutoff: float = 6.0) -> Any:
+        """Draw the density of pairs of atoms over distances below the cutoff (Å); return matplotlib's axes."""
+        from acnn.data.figures import distance_axes
+
+        return distance_axes(self, cutoff)
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV, QUANTITIES, voigt_from_full
 from acnn.data.dataset import LabeledStructure
+from acnn.data.energies import binding_energy
 from acnn.evaluation.tables import error_block, errors_in_words
 from acnn.html.rendering import fragment
 from acnn.neighbors import atomic_graph
+from acnn.plots import Look, parity_figure, shown_axes
 from acnn.potential import Potential
 from acnn.wording import TOTAL, counted
 
@@ -60,13 +63,6 @@ class Parity:
         return {"mae": self.mae, "rmse": self.rmse, "count": len(self.errors)}
 
 
-def binding_energy(structure: LabeledStructure, reference_energies: Mapping[str, float]) -> float:
-    """Return the energy label minus E0 (eV) of the atoms, eV/atom; elements without E0 count as 0."""
-    assert structure.energy is not None
-    isolated = sum(reference_energies.get(symbol, 0.0) for symbol in structure.atoms.symbols)
-    return (structure.energy - isolated) / len(structure)
-
-
 class ErrorTable:
     """Collects predictions and summarizes them: config type -> quantity -> MAE, RMSE and count.
 
@@ -89,6 +85,13 @@ class ErrorTable:
     def _repr_html_(self) -> str:
         """Return the table, for notebooks."""
         return fragment([error_block(self.as_dict())])
+
+    def plot(self) -> Any:
+        """Draw predictions and errors against the labels, by config type; return matplotlib's axes [2 n_quantities]."""
+        if not self.quantities:
+            raise ValueError("there are no labels, and so no errors to draw")
+        types = Look(sorted(self.parity))
+        return shown_axes(lambda: parity_figure(self, types), types)
 
     def add(self, structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray) -> None:
         """Add the predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""

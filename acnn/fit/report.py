@@ -18,6 +18,7 @@ from acnn.fit.summary import errors_by_set, fit_blocks
 from acnn.html.rendering import fragment
 from acnn.io.model_file import save_model
 from acnn.pairs import Pair
+from acnn.plots import learning_figure, selection_figure, shown_axes
 from acnn.settings.fit import FitSettings
 
 
@@ -52,6 +53,25 @@ class FitReport:
     def _repr_html_(self) -> str:
         """Return errors, warnings and facts, for notebooks."""
         return fragment(fit_blocks(self.provenance(), self.fit.model, self.errors, self.all_warnings))
+
+    def plot(self, name: str | None = None) -> Any:
+        """Draw the errors on the data of this name, by default test data if there are any; return matplotlib's axes."""
+        name = name or ("test" if "test" in self.errors else "train")
+        if name not in self.errors:
+            raise ValueError(f"this fit has no errors on {name!r}: choose from {', '.join(self.errors)}")
+        return self.errors[name].plot()
+
+    def plot_selection(self) -> Any:
+        """Draw criterion and residual of every candidate basis against its cost; return matplotlib's axes [2]."""
+        if not self.candidates:
+            raise ValueError("this fit chose no basis: give it the setting select, such as evidence")
+        return shown_axes(lambda: selection_figure(self.candidates, self.settings.select or ""))
+
+    def plot_learning_curve(self) -> Any:
+        """Draw the errors against the number of training structures; return matplotlib's axes [n_quantities]."""
+        if not self.learning_curve:
+            raise ValueError("this fit has no learning curve: give it the setting learning_curve")
+        return shown_axes(lambda: learning_figure(self.learning_curve))
 
     @property
     def all_warnings(self) -> list[str]:

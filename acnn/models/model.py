@@ -11,16 +11,21 @@ Nothing outside this package depends on the class of a model.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import CompiledPotential
+from acnn.models.dimers import dimer_curves
 from acnn.models.features import SiteFeatures
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.noise import Noise
+from acnn.plots import dimer_figure, shown_axes
+
+if TYPE_CHECKING:
+    from acnn.data.dataset import Dataset
 
 Header = dict[str, Any]
 Tensors = dict[str, Tensor]
@@ -81,6 +86,23 @@ class Model(CompiledPotential):
     def without_bounds(self) -> Model:
         """Return the model without lower bounds of network energies; models without a network return themselves."""
         return self
+
+    def plot(self, data: Dataset | None = None) -> Any:
+        """Draw the energy of two atoms over their distance, for every pair of elements.
+
+        The range of cores is shaded, curves that do not rise there toward the left are red, the cutoff is dotted.
+
+        Args:
+            data: their shortest distances become dashed lines, left of which the model extrapolates.
+
+        Returns:
+            Matplotlib's axes [n_panels].
+        """
+        from acnn.data.figures import distances_of
+
+        shortest = {} if data is None else distances_of(data, self.cutoff).shortest
+        lines = {pair: found.distance for pair, found in shortest.items()}
+        return shown_axes(lambda: dimer_figure(dimer_curves(self), lines, self.cutoff))
 
     def describe_program(self) -> list[tuple[str, str]]:
         """Return facts about its compiled form, like those of `describe`."""

@@ -1,6 +1,7 @@
 """Figures of errors, calibration, data, dimers and training: of reports, of files, and of ``plot()`` in Python.
 
-A figure is made by a function named after it, and written by `save_figure` or, inside of a page, by `svg`.
+A figure is made by a function named after it, written by `save_figure`, put into a page by `svg`, and shown in Python
+by `shown_axes`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from acnn.plots.curves import learning_figure, selection_figure, training_figure
 from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
-from acnn.plots.output import save_figure, svg
+from acnn.plots.output import save_figure, shown_axes, svg
 from acnn.plots.pairs import dimer_figure, distance_figure
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "require_pictures",
     "save_figure",
     "selection_figure",
+    "shown_axes",
     "svg",
     "training_figure",
 ]

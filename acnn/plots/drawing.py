@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ STYLE: Any = {
     "ytick.major.width": 0.7,
     "lines.linewidth": 1.3,
 }
+
+_BY_PYPLOT = ContextVar("_BY_PYPLOT", default=False)
 
 
 class Look:
@@ -116,13 +119,33 @@ def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options
     """
     require_matplotlib()
     import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure = _new_figure(figsize=(columns * size[0], rows * size[1]), layout="constrained", dpi=DPI)
+        yield figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def _new_figure(**options: Any) -> Any:
+    if _BY_PYPLOT.get():
+        from matplotlib import pyplot
+
+        return pyplot.figure(**options)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(columns * size[0], rows * size[1]), layout="constrained", dpi=DPI)
-        FigureCanvasAgg(figure)
-        yield figure, figure.subplots(rows, columns, squeeze=False, **options)
+    figure = Figure(**options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@contextmanager
+def figures_of_pyplot() -> Iterator[None]:
+    """Let pyplot keep the figures drawn inside the block, so that notebooks and ``pyplot.show()`` show them."""
+    token = _BY_PYPLOT.set(True)
+    try:
+        yield
+    finally:
+        _BY_PYPLOT.reset(token)
 
 
 @contextmanager

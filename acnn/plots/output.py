@@ -1,15 +1,18 @@
-"""Figures as files, and as SVG inside a page, where colors follow the page."""
+"""Figures as files, as axes for ``plot()`` in Python, and as SVG inside a page, where colors follow the page."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from acnn.files import write_atomically
-from acnn.plots.drawing import DPI, FAINT, INK, STYLE, Look
+from acnn.plots.drawing import DPI, FAINT, INK, STYLE, Look, figures_of_pyplot, require_matplotlib
 
 PAGE_COLORS = {INK: "currentColor", FAINT: "var(--line)"}
 FILE_DPI = 200
@@ -28,6 +31,23 @@ def save_figure(figure: Any, path: Path, title: str = "", look: Look | None = No
             _add_legend(figure, look)
         figure.savefig(picture, dpi=FILE_DPI, format=path.suffix[1:].lower() or "png")
     write_atomically(path, picture.getbuffer())
+
+
+def shown_axes(draw: Callable[[], Any], look: Look | None = None) -> Any:
+    """Draw a figure that a notebook or ``pyplot.show()`` shows, with a legend where given, and return its axes [n].
+
+    Raises:
+        ImportError: matplotlib is missing; the message states how to install it.
+    """
+    require_matplotlib()
+    import matplotlib
+
+    with figures_of_pyplot():
+        figure = draw()
+    if look is not None:
+        with matplotlib.rc_context(STYLE):
+            _add_legend(figure, look)
+    return np.array(figure.axes)
 
 
 def _add_legend(figure: Any, look: Look) -> None:

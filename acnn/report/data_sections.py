@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from acnn.data.energies import energy_points
 from acnn.data.label_keys import used_keys
 from acnn.data.tables import DATA_HEADINGS, data_rows
 from acnn.html.blocks import Block, Drawing, Legend, Paragraph, Section, Subheading, Table, folded_if_long
 from acnn.io.provenance import fitted_data
 from acnn.pairs import Pair, element_pairs
 from acnn.plots import Look, energy_volume_figure, svg
-from acnn.plots.energies import EnergyPoint
 from acnn.plots.pairs import MOST_PAIR_PANELS, distance_figure
 from acnn.report.measurement import Measurement
 from acnn.wording import NOTHING, number
@@ -45,7 +45,7 @@ def data_section(measurements: list[Measurement], provenance: Mapping[str, Any])
 
 def energy_section(measurements: list[Measurement], types: Look) -> Section | None:
     """Return the section on energies of the data against volume; None without energies."""
-    points = {m.name: _energy_points(m) for m in measurements}
+    points = {m.name: energy_points(m.dataset, m.table.reference_energies) for m in measurements}
     if not any(points.values()):
         return None
     caption = (
@@ -60,15 +60,6 @@ def energy_section(measurements: list[Measurement], types: Look) -> Section | No
         )
     drawn = svg(energy_volume_figure(points, types), "energies", "Energy of the data against volume")
     return Section("energies", "Energies of the data", [Legend(types), Drawing(drawn, caption)])
-
-
-def _energy_points(measurement: Measurement) -> list[EnergyPoint]:
-    """Return a point for each structure with an energy."""
-    return [
-        EnergyPoint(r.config_type, r.binding_energy, r.volume, r.n_atoms)
-        for r in measurement.records
-        if r.binding_energy is not None
-    ]
 
 
 def distance_section(measurements: list[Measurement], sets: Look) -> Section:

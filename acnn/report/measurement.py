@@ -13,7 +13,7 @@ from acnn.conventions import MEV_PER_EV
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.distances import Distances
 from acnn.evaluation.calibration import Predicted
-from acnn.evaluation.metrics import ErrorTable, Parity, binding_energy
+from acnn.evaluation.metrics import ErrorTable, Parity
 from acnn.evaluation.progress import Stage, silent
 from acnn.graph import AtomicGraph
 from acnn.neighbors import atomic_graph
@@ -30,8 +30,6 @@ class StructureRecord:
         formula: chemical formula.
         n_atoms: number of atoms.
         energy_error: model minus label, meV/atom.
-        binding_energy: label minus E0 of the atoms, eV/atom (the label itself if the model has no E0).
-        volume: Å³ per atom; None unless periodic in three directions.
         force_rmse: over the components, eV/Å.
         largest_force_error: largest |ΔF| of an atom, eV/Å.
         worst_atom: that atom, such as "Si 12" (0-based); "" without forces.
@@ -42,8 +40,6 @@ class StructureRecord:
     formula: str
     n_atoms: int
     energy_error: float | None
-    binding_energy: float | None
-    volume: float | None
     force_rmse: float | None
     largest_force_error: float | None
     worst_atom: str
@@ -138,7 +134,7 @@ def _add(
     energy, forces = float(found.energies[0]), found.forces.numpy()
     measurement.table.add(structure, energy, forces, found.virials[0].numpy())
     measurement.distances.add(structure.name, graph)
-    measurement.records.append(_record(potential, structure, energy, forces))
+    measurement.records.append(_record(structure, energy, forces))
     if structure.forces is not None:
         symbols = np.array(structure.atoms.symbols)
         for element in np.unique(symbols):
@@ -146,7 +142,7 @@ def _add(
             parity.add(structure.forces[symbols == element].reshape(-1), forces[symbols == element].reshape(-1))
 
 
-def _record(potential: Potential, structure: LabeledStructure, energy: float, forces: FloatArray) -> StructureRecord:
+def _record(structure: LabeledStructure, energy: float, forces: FloatArray) -> StructureRecord:
     atoms, n_atoms = structure.atoms, len(structure)
     errors = None if structure.forces is None else forces - structure.forces
     norms = np.zeros(1) if errors is None else np.linalg.norm(errors, axis=1)
@@ -157,8 +153,6 @@ def _record(potential: Potential, structure: LabeledStructure, energy: float, fo
         formula=atoms.get_chemical_formula(),
         n_atoms=n_atoms,
         energy_error=None if structure.energy is None else MEV_PER_EV * (energy - structure.energy) / n_atoms,
-        binding_energy=None if structure.energy is None else binding_energy(structure, potential.reference_energies),
-        volume=float(atoms.get_volume()) / n_atoms if atoms.pbc.all() else None,
         force_rmse=None if errors is None else float(np.sqrt((errors**2).mean())),
         largest_force_error=None if errors is None else float(norms[worst]),
         worst_atom="" if errors is None else f"{atoms.symbols[worst]} {worst}",

@@ -64,3 +64,12 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
     """Read the lines of a log by column, ignoring an incomplete last line."""
     with path.open(newline="", encoding="utf-8") as file:
         yield from (row for row in csv.DictReader(file) if row.get(COLUMNS[-1]) and row["epoch"].isdecimal())
+
+
+def curves(log: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return the columns to draw by axis label: loss, and RMSE of energies and forces on the validation structures."""
+    columns = {"loss": list(LOSSES)}
+    for name in (ERRORS[f"{quantity}_rmse"] for quantity in ("energy", "forces")):
+        if any(row[name] for row in log):
+            columns[name.removeprefix("validation ")] = [name]
+    return columns

@@ -12,7 +12,9 @@ from acnn.fit.summary import errors_by_set, fit_blocks
 from acnn.html.rendering import fragment
 from acnn.models.network import NetworkACE
 from acnn.pairs import Pair
+from acnn.plots import shown_axes, training_figure
 from acnn.settings.train import TrainSettings
+from acnn.train.log import curves, rows
 from acnn.train.trainer import Course
 from acnn.wording import counted
 
@@ -44,6 +46,13 @@ class TrainReport:
     def _repr_html_(self) -> str:
         """Return errors, warnings and facts, for notebooks."""
         return fragment(fit_blocks(self.provenance(), self.model, self.errors, self.doubts))
+
+    def plot(self) -> Any:
+        """Draw loss and validation errors against the epoch, from the log; return matplotlib's axes."""
+        log = list(rows(self.settings.output.log_file))
+        if not log:
+            raise ValueError(f"{self.settings.output.log_file} has no epochs to draw")
+        return shown_axes(lambda: training_figure(log, curves(log)))
 
     @property
     def n_parameters(self) -> int:

@@ -18,6 +18,7 @@ from acnn.cli.main import app
 from acnn.conventions import QUANTITIES, full_from_voigt
 from acnn.data.dataset import read_dataset
 from acnn.data.distances import Distances
+from acnn.data.energies import energy_points
 from acnn.evaluation.metrics import evaluate
 from acnn.io.model_file import save_model
 from acnn.models.dimers import dimer_curves
@@ -228,7 +229,8 @@ def test_force_errors_by_element_add_up(carbide, folder):
 def test_energies_of_a_parity_plot_are_relative_to_isolated_atoms(carbide, folder):
     (measurement,) = measured(carbide, folder / "train.xyz")
     for config_type, energies in measurement.table.binding_energies.items():
-        records = [r.binding_energy for r in measurement.records if r.config_type == config_type]
+        points = energy_points(measurement.dataset, carbide.reference_energies)
+        records = [point.energy for point in points if point.config_type == config_type]
         assert energies == records
         assert len(energies) == len(measurement.table.parity[config_type]["energy"].labels)
     assert measurement.table.binding_energies["isolated_atom"] == pytest.approx([0.01], abs=1e-9)
