@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
+from acnn.version import full_version
+
 PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "ACNN_TRACEBACK"
@@ -63,7 +65,7 @@ def versions() -> str:
     """Return the versions of acnn and what it runs with, in one line to paste into a report."""
     packages = ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "ase"))
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    return f"acnn {_version('acnn')}, Python {platform.python_version()}, {packages}, {system}, kernel {_kernel()}"
+    return f"acnn {full_version()}, Python {platform.python_version()}, {packages}, {system}, kernel {_kernel()}"
 
 
 def _bug(error: BaseException) -> str:

@@ -36,6 +36,7 @@ LAYERS = {
     "acnn.strict": 0,
     "acnn.threads": 0,
     "acnn.tree_search": 0,
+    "acnn.version": 0,
     "acnn.wording": 0,
     "acnn.graph": 1,
     "acnn.html": 1,

@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import sys
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 
 from acnn.cli.errors import one_sentence_errors, print_failure
 from acnn.failures import VARIABLE, Failure
+from acnn.version import full_version
 
 COMMANDS = {
     "fit": "Fit a linear ACE potential to labeled structures.",
@@ -76,7 +76,7 @@ app = typer.Typer(
 def print_version(requested: bool) -> None:
     """Print the version and exit, for --version."""
     if requested:
-        typer.echo(f"acnn {metadata.version('acnn')}")
+        typer.echo(f"acnn {full_version()}")
         raise typer.Exit
 
 
