@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,13 @@ from acnn.testing import evaluate, random_model
 from lammps_plugin import save_unified
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "lammps_plugin")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "lammps_plugin"), str(HERE.parent)]
 try:
     import cases
+    import warm
     from blocks import Block, read, settings_in_comments
 finally:
-    del sys.path[:2]
+    del sys.path[:3]
 
 ROOT = HERE.parents[1]
 DOCUMENTS = [
@@ -192,23 +192,11 @@ def smaller(text: str) -> str:
     return text
 
 
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for PATH, with an `acnn` that starts at once."""
-    folder = tmp_path_factory.mktemp("bin")
-    command = [sys.executable, str(HERE / "warm.py"), str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        yield folder
-
-
 class Story:
     """The blocks of a page, run one after the other."""
 
-    def __init__(self, page: list[Block], folder: Path, programs: Path) -> None:
-        self.page, self.folder, self.programs = page, folder, programs
+    def __init__(self, page: list[Block], folder: Path) -> None:
+        self.page, self.folder = page, folder
         self.done: dict[Block, subprocess.CompletedProcess[str]] = {}
         truth = write_fixtures(folder)
         if not any(re.search(r"acnn fit train.xyz -o si.acnn(?!.*--overwrite)", block.text) for block in page):
@@ -227,8 +215,8 @@ class Story:
         functions = functions_before(self.page, block) if block.language == "sh" else ""
         own = BEFORE.get(block.language, "") + functions + block.text
         script.write_text(lammps_input(block.text) if block.language == "lammps" else smaller(own))
-        command = {"sh": ["bash"], "python": [sys.executable], "lammps": [*cases.binary().command]}[block.language]
-        path = [str(self.programs), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        command = {"sh": ["bash"], "python": ["python"], "lammps": [*cases.binary().command]}[block.language]
+        path = [str(warm.programs()), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         environment = {**os.environ, "PATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
         return subprocess.run(
             [*command, script.name],
@@ -279,14 +267,14 @@ _stories: dict[str, Story] = {}
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if is_run(block)], ids=str)
-def test_what_a_document_says_can_be_done(block, programs, tmp_path_factory):
+def test_what_a_document_says_can_be_done(block, tmp_path_factory):
     reason = why_not(block)
     if reason:
         pytest.skip(reason)
     folder = str(Path(block.document).parent) if block.document.endswith(".yaml") else block.document
     if folder not in _stories:
         page = [b for b in BLOCKS if b.document == block.document or str(Path(b.document).parent) == folder]
-        _stories[folder] = Story(page, tmp_path_factory.mktemp("page"), programs)
+        _stories[folder] = Story(page, tmp_path_factory.mktemp("page"))
     done = _stories[folder].run(block)
     assert done.returncode == 0, f"{block}\n{block.text}\n{done.stdout[-3000:]}"
 

@@ -28,6 +28,12 @@ from acnn.potential import Potential
 from acnn.testing import evaluate, random_model, random_network
 from lammps_plugin import plugin_build
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+try:
+    import warm
+finally:
+    sys.path.pop(0)
+
 AGREEMENT = 1e-10
 """eV, eV/Å and eV: LAMMPS and ASE add the same terms in other orders."""
 BAR_PER_EV_A3 = 1.6021765e6
@@ -260,8 +266,19 @@ class Launcher:
 
     def run(self, deck: Path, ranks: int = 1, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
         """The finished run, whatever its status; one that hangs is ended with all its ranks, and an error."""
-        start = [] if ranks == 1 else [mpiexec(), "-n", str(ranks)]
-        return finished([*start, *self.command, str(deck)], deck.parent, timeout)
+        return finished([*on_ranks(ranks), *self.command, str(deck)], deck.parent, timeout)
+
+
+def on_ranks(ranks: int) -> list[str]:
+    """What stands before a command."""
+    return [] if ranks == 1 else [mpiexec(), "-n", str(ranks)]
+
+
+def in_python(*arguments: str, folder: Path, ranks: int = 1) -> str:
+    """What a script that ends well prints, in a Python that has everything imported but LAMMPS."""
+    done = finished([*on_ranks(ranks), warm.program(), *arguments], folder, 300)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
 
 
 def finished(command: list[str], folder: Path, timeout: float) -> subprocess.CompletedProcess[str]:
@@ -318,7 +335,8 @@ def plugin_problem() -> str:
 @functools.cache
 def module() -> Launcher:
     """The Python module ``lammps``."""
-    asked = subprocess.run([sys.executable, str(DRIVER), "--coupling"], capture_output=True, text=True, timeout=600)
+    command = (warm.program(), str(DRIVER))
+    asked = subprocess.run([*command, "--coupling"], capture_output=True, text=True, timeout=600)
     why = (asked.stderr.strip().splitlines() or ["unknown"])[-1]
     missing = "" if asked.returncode == 0 else f"no lammps module that runs pair_style mliap unified ({why})"
-    return Launcher("module", (sys.executable, str(DRIVER)), missing, plugin=asked.stdout.strip().endswith("plugin"))
+    return Launcher("module", command, missing, plugin=asked.stdout.strip().endswith("plugin"))

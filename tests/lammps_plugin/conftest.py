@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pickle
 import subprocess
 import sys
 from importlib import util
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import lammps_plugin
 from lammps_plugin import plugin_build
@@ -41,10 +44,12 @@ def plugin(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def models(plugin, tmp_path_factory):
-    """A folder with the module of the models above."""
+    """A folder with the module of the models above, from which they can be imported here, too."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "toy_models.py").write_text(MODEL)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
 
 
 @pytest.fixture
@@ -80,16 +85,12 @@ def run(plugin, models, tmp_path):
 
 
 @pytest.fixture
-def model(run, tmp_path):
+def model(models, tmp_path):
     """Writes a model to a file and names it."""
 
     def write(expression="LennardJones()", name="toy.pkl") -> Path:
-        dump = "torch.save(model, path)" if name.endswith(".pt") else "pickle.dump(model, open(path, 'wb'))"
-        load = "import torch; " if name.endswith(".pt") else ""
-        path = tmp_path / name
-        code = f"import pickle; {load}from toy_models import *; model, path = {expression}, {str(path)!r}; {dump}"
-        made = run([sys.executable, "-c", code])
-        assert made.status == 0, made.output
+        path, made = tmp_path / name, eval(expression, vars(importlib.import_module("toy_models")))
+        torch.save(made, path) if name.endswith(".pt") else path.write_bytes(pickle.dumps(made))
         return path
 
     return write

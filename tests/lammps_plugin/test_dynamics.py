@@ -143,10 +143,7 @@ def test_run_md_continues_from_a_restart_file(module, tmp_path, ranks, ensemble)
 
 def of_python(script: Path, folder: Path, ranks: int = 1, *arguments: str) -> str:
     """The last line."""
-    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
-    done = cases.finished([*start, sys.executable, str(script), *arguments], folder, 240)
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout.strip().splitlines()[-1]
+    return cases.in_python(str(script), *arguments, folder=folder, ranks=ranks).splitlines()[-1]
 
 
 def test_files_that_cannot_be_read_are_a_sentence(tmp_path):

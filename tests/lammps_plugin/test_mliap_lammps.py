@@ -231,9 +231,8 @@ def attached(python: Launcher, case: Case, model: Path, folder: Path, ranks: int
     (folder / "in.setup").write_text(setup)
     coefficients = [f"pair_coeff * * {style.split()[0]}\n" for style in beside]
     (folder / "in.measure").write_text("".join(coefficients) + cases.measure(str(folder / "m")))
-    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
     arguments = [str(folder / "in.setup"), str(model), elements, str(folder / "in.measure"), *beside]
-    done = cases.finished([*start, *python.command, *arguments], folder, 120)
+    done = cases.finished([*cases.on_ranks(ranks), *python.command, *arguments], folder, 120)
     return done.returncode, done.stdout
 
 

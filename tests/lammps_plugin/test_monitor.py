@@ -142,12 +142,8 @@ def test_the_same_from_python(tmp_path, ranks):
     save_model(cases.model(), tmp_path / "m.acnn")
     (tmp_path / "m.data").write_text(cases.data_file(crystal()))
     (tmp_path / "in.setup").write_text(cases.setup(crystal(), "m.data"))
-    script = tmp_path / "run.py"
-    script.write_text(FROM_PYTHON)
-    start = [] if ranks == 1 else [cases.mpiexec(), "-n", str(ranks)]
-    done = cases.finished([*start, sys.executable, str(script)], tmp_path, 120)
-    assert done.returncode == 0, done.stdout[-3000:]
-    ends, seen = json.loads(done.stdout.splitlines()[-1])
+    said = cases.in_python("-c", FROM_PYTHON, folder=tmp_path, ranks=ranks)
+    ends, seen = json.loads(said.splitlines()[-1])
     assert (ends, [step for step, *_ in seen]) == ([1, 16, 20, 25], [0, 10, 20])
     atoms = crystal().atoms
     atoms.calc = ACNNCalculator(cases.model())

