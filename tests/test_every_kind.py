@@ -201,7 +201,7 @@ def test_an_interruption_changes_no_number(kind, data, model_file, tmp_path, mon
 @pytest.fixture(scope="module")
 def in_lammps(model_file, tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, cases.Values]:
     """What LAMMPS says of a crystal by the model of each kind, all in one run."""
-    launcher = cases.module() if cases.binary().missing else cases.binary()
+    launcher = cases.quickest()
     if launcher.missing:
         pytest.skip(launcher.missing)
     folder = tmp_path_factory.mktemp("lammps")

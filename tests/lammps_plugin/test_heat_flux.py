@@ -57,7 +57,7 @@ def models() -> dict[str, Potential]:
 
 @pytest.fixture(scope="module")
 def launcher() -> Launcher:
-    found = cases.binary()
+    found = cases.quickest()
     if found.missing:
         pytest.skip(found.missing)
     if not found.plugin:

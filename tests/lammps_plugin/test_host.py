@@ -64,7 +64,7 @@ def crystal() -> Case:
 
 @pytest.fixture
 def launcher() -> Launcher:
-    found = cases.binary()
+    found = cases.quickest()
     if found.missing:
         pytest.skip(found.missing)
     return found

@@ -31,7 +31,11 @@ try:
 finally:
     sys.path.pop(0)
 
-LAYOUTS = [(1, "* * *"), (2, "* * *"), (3, "1 3 1"), (4, "* * *")]
+LAYOUTS = [
+    *(("lmp", 1, "* * *"), ("lmp", 2, "* * *")),
+    *(("module", 1, "* * *"), ("module", 2, "* * *"), ("module", 3, "1 3 1"), ("module", 4, "* * *")),
+]
+"""Ranks of the program import torch, each; those of the module do not, and the library is the same."""
 README = Path(__file__).parents[2] / "README.md"
 LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
 
@@ -45,7 +49,7 @@ def usable(launcher: Launcher) -> Launcher:
     return launcher
 
 
-@pytest.fixture(scope="module", params=LAUNCHERS)
+@pytest.fixture(params=LAUNCHERS)
 def launcher(request: pytest.FixtureRequest) -> Launcher:
     return usable(LAUNCHERS[request.param]())
 
@@ -112,7 +116,7 @@ def all_cases(launcher: Launcher, file: Path, folder: Path, ranks: int, grid: st
 _serial: dict[str, dict[str, Values]] = {}
 
 
-@pytest.mark.parametrize(("ranks", "grid"), LAYOUTS)
+@pytest.mark.parametrize(("launcher", "ranks", "grid"), LAYOUTS, indirect=["launcher"])
 def test_lammps_is_the_ase_calculator_on_any_number_of_ranks(launcher, exported, tmp_path, ranks, grid):
     found = all_cases(launcher, exported, tmp_path, ranks, grid)
     serial = _serial.setdefault(launcher.name, found)
@@ -132,7 +136,7 @@ def attention_by_ase(*elements: str) -> dict[str, Values]:
 @pytest.mark.parametrize(("ranks", "grid"), [(1, "* * *"), (2, "* * *"), (4, "* * *")])
 def test_attention_in_lammps_is_the_ase_calculator(tmp_path, ranks, grid):
     """Models of one element and of two, in one run."""
-    launcher = usable(cases.module() if cases.binary().missing else cases.binary())
+    launcher = usable(cases.quickest())
     decks, pairs = [], []
     for elements in (("Si",), ("O", "Si")):
         file = tmp_path / f"{'-'.join(elements)}.pkl"
@@ -174,7 +178,7 @@ run {steps}
 """
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(("launcher", "ranks"), [("lmp", 1), ("module", 2)], indirect=["launcher"])
 def test_energy_is_conserved_while_atoms_change_ranks(launcher, exported, tmp_path, ranks):
     case = Case("crystal", ase.build.bulk("Si", cubic=True) * (2, 2, 2), ("Si",))
     deck = prepared(case, exported, tmp_path) + DYNAMICS.format(steps=200)
@@ -190,7 +194,9 @@ def overlapping() -> Case:
     return Case("overlap", Atoms("Si17", [*places, [1.0, 1.0, 1.0]], cell=[40, 40, 6], pbc=True), ("Si",))
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("launcher", "ranks"), [("lmp", 1), ("lmp", 2), ("module", 1), ("module", 4)], indirect=["launcher"]
+)
 def test_an_error_on_one_rank_stops_all(launcher, exported, tmp_path, ranks):
     output = failed(launcher, prepared(overlapping(), exported, tmp_path) + "run 10\n", tmp_path, ranks)
     assert "is zero, infinite or not a number" in output

@@ -40,9 +40,10 @@ def fail(frame):
 """
 
 
-@pytest.fixture(scope="module")
-def launcher() -> Launcher:
-    found = cases.binary()
+@pytest.fixture
+def launcher(ranks: int) -> Launcher:
+    """The program, which has to start Python for the monitor, on one rank; on two the module, which runs in one."""
+    found = cases.binary() if ranks == 1 else cases.quickest()
     if found.missing:
         pytest.skip(found.missing)
     return found
@@ -102,8 +103,9 @@ def test_an_error_in_the_monitor_ends_all_ranks(launcher, tmp_path, ranks):
     assert "the monitor of the test fails" in done.stdout
 
 
-def test_a_missing_compute_is_named(launcher, tmp_path):
-    done = launcher.run(deck(launcher, tmp_path, computes="others"))
+@pytest.mark.parametrize("ranks", [2])
+def test_a_missing_compute_is_named(launcher, tmp_path, ranks):
+    done = launcher.run(deck(launcher, tmp_path, computes="others"), ranks)
     assert done.returncode != 0
     assert "the monitor needs this line before the run: compute site_energies all pe/atom pair" in done.stdout
 

@@ -69,7 +69,7 @@ def test_lammps_own_coupling_is_asked_for_what_there_is_room_for() -> None:
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_in_lammps(ranks: int, tmp_path: Path) -> None:
-    launcher = cases.binary()
+    launcher = cases.quickest()
     if launcher.missing:
         pytest.skip(launcher.missing)
     atoms = ase.build.bulk("Si", cubic=True) * (2, 2, 2)
