@@ -34,7 +34,8 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect({address!r})
     message = json.dumps([sys.argv, os.getcwd(), dict(os.environ), files]).encode()
     socket.send_fds(server, [message], files)
-    sys.exit(int(server.recv(16) or 1))
+    status = int(server.recv(16) or 1)
+os.kill(os.getpid(), -status) if status < 0 else sys.exit(status)
 """
 INHERITED = ("PMI_FD",)
 """Environment variables with the number of a file that the launcher of ranks has opened for them."""
@@ -166,6 +167,7 @@ def import_all() -> None:
     for name in COMMANDS:
         loaded(name)
     names = ("acnn.testing", "ase_calculator.calculator", "lammps_plugin.mliap", "lammps_plugin.simulation")
+    names += ("torch._dynamo",)  # by optimizers
     for name in (*names, "ase.build", "ase.io.extxyz", "matplotlib.pyplot", "scipy.linalg", "vesin"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

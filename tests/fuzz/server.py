@@ -11,6 +11,7 @@ seconds if that is a number, it and its children get SIGKILL. The answer is
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -33,11 +34,12 @@ def main() -> None:
 
 def warm_up() -> None:
     """Import what commands import where they use it."""
-    for name in ("ase.io.extxyz", "scipy.linalg", "vesin", "acnn.train.job", "ase_calculator"):
+    for name in ("ase.io.extxyz", "scipy.linalg", "vesin", "acnn.train.job", "ase_calculator", "torch._dynamo"):
         importlib.import_module(name)
     main = importlib.import_module("acnn.cli.main")
     for name in main.COMMANDS:
         main.loaded(name)
+    gc.freeze()
 
 
 def serve(request: dict[str, Any]) -> dict[str, Any]:

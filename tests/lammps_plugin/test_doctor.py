@@ -38,6 +38,12 @@ from lammps_plugin.installation import (
 )
 from lammps_plugin.start import start
 
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    import cases
+finally:
+    sys.path.pop(0)
+
 LIMIT = 300.0  # seconds: what hangs fails
 
 HELP = """
@@ -108,7 +114,7 @@ def pretender(folder: Path, **changes: object) -> Path:
     for name, value in (NORMAL | changes).items():
         code = code.replace("{" + name + "}", str(value))
     (folder / "pretender.py").write_text(code)
-    return fake(folder, f'exec "{sys.executable}" "{folder / "pretender.py"}" "$@"')
+    return fake(folder, f'exec "{cases.warm.program()}" "{folder / "pretender.py"}" "$@"')
 
 
 def trial(folder: Path, limit: float = LIMIT) -> Trial:
@@ -169,13 +175,16 @@ def test_the_program_asked_for_comes_first_and_then_path(tmp_path, monkeypatch):
         ("echo 'Hello\nno license today'; exit 3", "no license today", 300),
     ],
 )
-def test_a_program_that_does_not_answer_becomes_a_row(tmp_path, body, message, limit):
+def test_a_program_that_does_not_answer_is_an_error(tmp_path, body, message, limit):
     path = script(tmp_path / "lmp", body)
     with pytest.raises(InstallationError, match=message):
         describe_program(path, limit=float(limit))
-    status, output = shown("doctor", "--lmp", path, "--time-limit", limit)
+
+
+def test_what_is_found_of_a_program_that_is_none_becomes_a_row(tmp_path):
+    status, output = shown("doctor", "--lmp", script(tmp_path / "lmp", "echo Hello"))
     assert status == 1
-    assert message in output
+    assert "does not answer to -h like LAMMPS" in output
     assert remedies.INSTALL in output
 
 

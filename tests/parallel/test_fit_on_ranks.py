@@ -21,6 +21,12 @@ from acnn.io.model_file import load_model
 from acnn.parallel import ALONE, job_ranks
 from acnn.parallel.mpi import MPIRanks
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+try:
+    import warm
+finally:
+    sys.path.pop(0)
+
 pytest.importorskip("mpi4py", reason="mpi4py is not installed")
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 needs_launcher = pytest.mark.skipif(MPIEXEC is None, reason="there is no mpiexec")
@@ -41,7 +47,7 @@ def structures(n: int) -> list[Atoms]:
 
 def fit(folder: Path, ranks: int, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     launcher = [] if ranks == 1 else [MPIEXEC or "mpiexec", "-n", str(ranks)]
-    command = [*launcher, sys.executable, "-m", "acnn", "fit", str(folder / "train.xyz"), *OPTIONS, *options]
+    command = [*launcher, warm.program("acnn"), "fit", str(folder / "train.xyz"), *OPTIONS, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (done.returncode == 0) == check, done.stdout + done.stderr
     return done
@@ -129,16 +135,7 @@ def test_torchrun_fits_too(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
-    command = [
-        sys.executable,
-        "-m",
-        "acnn",
-        "fit",
-        str(tmp_path / "train.xyz"),
-        *OPTIONS,
-        "-o",
-        str(tmp_path / "2.acnn"),
-    ]
+    command = [warm.program("acnn"), "fit", str(tmp_path / "train.xyz"), *OPTIONS, "-o", str(tmp_path / "2.acnn")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": tmp_path}
     ranks = [{**os.environ, "OMP_NUM_THREADS": "1", **shared, "RANK": str(rank)} for rank in (0, 1)]
     started = [subprocess.Popen(command, env=environment, **pipes) for environment in ranks]

@@ -15,6 +15,12 @@ import pytest
 from acnn.parallel import ALONE
 from acnn.parallel.launchers import Place, mpi_place, torchrun_place
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+try:
+    import warm
+finally:
+    sys.path.pop(0)
+
 SIZE = 3
 SCRIPT = """
 import json, sys
@@ -44,7 +50,7 @@ with open(f"{sys.argv[1]}/{ranks.rank}.json", "w") as file:
 
 def run(launcher: str, folder: Path, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
     """The script on all ranks, started as `mpiexec` or `torchrun` would."""
-    command = [sys.executable, "-c", SCRIPT, str(folder), *arguments]
+    command = [warm.program(), "-c", SCRIPT, str(folder), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
     if launcher == "mpiexec":
         pytest.importorskip("mpi4py", reason="mpi4py is not installed")

@@ -22,6 +22,12 @@ from acnn.settings.train import TrainSettings
 from acnn.train.job import run_training
 from acnn.train.log import rows
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+try:
+    import warm
+finally:
+    sys.path.pop(0)
+
 MakeSettings = Callable[..., TrainSettings]
 
 
@@ -74,11 +80,10 @@ def write_config(settings: TrainSettings, output: Path) -> Path:
 def test_two_processes_train_as_one(make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings(training={"precision": "float64", "epochs": 3, "batch_atoms": 7})
     one = run_training(settings).model.weights()
-    command = [sys.executable, "-m", "acnn", "train", str(write_config(settings, tmp_path / "two.acnn"))]
+    command = [warm.program("acnn"), "train", str(write_config(settings, tmp_path / "two.acnn"))]
     with socket.socket() as free:
         free.bind(("localhost", 0))
         shared = {"WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": free.getsockname()[1]}
-    # Not in a clone: -m would import its sources, which have no compiled kernel, and not what is installed.
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
     started = [subprocess.Popen(command, env=environment(RANK=rank, **shared), **pipes) for rank in (0, 1)]
     said = [process.communicate(timeout=600) for process in started]
