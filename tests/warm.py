@@ -84,11 +84,13 @@ def serve(folder: Path) -> None:
             if os.fork() == 0:
                 answer(connection)
             connection.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:  # those that have ended
+                    pass
 
 
 def answer(connection: socket.socket) -> None:
     """Run one program in a fork of its own, which may become another, and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, files, _, _ = socket.recv_fds(connection, 1 << 20, 3 + len(INHERITED))
     running = os.fork()
     if running == 0:
@@ -129,8 +131,9 @@ def status(arguments: list[str], folder: str, environment: dict[str, str], numbe
 def leave(code: int) -> None:
     """Exit as Python does, but without taking apart all that was imported, which takes seconds."""
     atexit._run_exitfuncs()
-    if "mpi4py.MPI" in sys.modules and not sys.modules["mpi4py.MPI"].Is_finalized():
-        sys.modules["mpi4py.MPI"].Finalize()
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi and mpi.Is_initialized() and not mpi.Is_finalized():
+        mpi.Finalize()
     sys.stdout.flush()
     sys.stderr.flush()
     libraries = ctypes.CDLL(None)
@@ -176,5 +179,4 @@ def import_all() -> None:
 if __name__ == "__main__":
     import_all()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(Path(sys.argv[1]))
