@@ -12,9 +12,10 @@ from acnn.cli.label_options import Kernel, Overwrite, label_settings
 from acnn.cli.settings import with_settings
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
+from acnn.io.chemiscope import require_chemiscope
 from acnn.io.model_file import load_model, read_header
 from acnn.plots import require_matplotlib
-from acnn.report import N_SECTIONS, dataset_names, measure, report_page
+from acnn.report import N_SECTIONS, dataset_names, measure, report_page, report_structures
 from acnn.settings.data import LabelSettings
 
 
@@ -24,6 +25,14 @@ def report(
     data: Annotated[list[Path], typer.Argument(help="One or more files of labeled structures, extended XYZ.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. \\[default: MODEL.html]")
+    ] = None,
+    structures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the structures with labels, predictions and errors, to look at in chemiscope: .json or "
+            ".json.gz.",
+            show_default=False,
+        ),
     ] = None,
     kernel: Kernel = None,
     overwrite: Overwrite = False,
@@ -37,7 +46,9 @@ def report(
     """
     labels = label_settings(given)
     path = output or model.with_suffix(".html")
-    require_writable([], [model, *data], [path], overwrite=overwrite)
+    require_writable([], [model, *data], [path, structures], overwrite=overwrite)
+    if structures is not None:
+        require_chemiscope(structures)
     require_matplotlib()
     provenance, potential = read_header(model)["provenance"], load_model(model)
     read = [labels.read(file) for file in data]
@@ -45,8 +56,12 @@ def report(
     announce(datasets, left_out_notes(datasets))
     with progress_stages() as stage:
         measurements = measure(potential, datasets, kernel, stage)
+        content = report_structures(structures, potential, datasets, model.name, kernel, stage) if structures else b""
     with progress_stages("sections") as stage:
         advance = stage("writing the report", N_SECTIONS)
         page = report_page(potential, measurements, model.name, provenance, kernel, advance)
     write_atomically(path, page.encode())
     print_written(path, f" ({len(page.encode()) / 1e6:.1f} MB)")
+    if structures:
+        write_atomically(structures, content)
+        print_written(structures, f" ({len(content) / 1e6:.1f} MB), for https://chemiscope.org")

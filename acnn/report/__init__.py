@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from acnn.report.compose import N_SECTIONS, report_page
 from acnn.report.measurement import Measurement, dataset_names, measure
+from acnn.report.structures import report_structures
 
-__all__ = ["N_SECTIONS", "Measurement", "dataset_names", "measure", "report_page"]
+__all__ = ["N_SECTIONS", "Measurement", "dataset_names", "measure", "report_page", "report_structures"]
