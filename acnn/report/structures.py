@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -128,11 +128,8 @@ def _of_forces(structure: LabeledStructure, forces: FloatArray) -> dict[str, Any
     }
 
 
-def _settings(known: Iterable[str]) -> dict[str, Any]:
-    """Show errors against energies as a map, and atoms in the color of their force errors, where these are known."""
-
-    def of(axes: Mapping[str, str]) -> dict[str, Any]:
-        return {axis: {"property": name} for axis, name in axes.items() if name in known}
-
-    shown = of({"x": "energy label", "y": "energy error", "color": "force RMSE"})
-    return {"target": "structure", "map": shown, "structure": [{"unitCell": True, **of({"color": "force error"})}]}
+def _settings(known: Container[str]) -> dict[str, Any]:
+    """Show energy errors against energies first, colored by force errors, as far as these are known."""
+    axes = {"x": "energy label", "y": "energy error", "color": "force RMSE"}
+    shown = {axis: {"property": name} for axis, name in axes.items() if name in known}
+    return {"target": "structure", "map": shown, "structure": [{"unitCell": True}]}

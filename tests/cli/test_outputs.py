@@ -43,6 +43,7 @@ OUTPUTS = {
     "evaluate --plot": ["evaluate missing.acnn missing.xyz --plot there.png"],
     "evaluate --uncertainty-plot": ["evaluate missing.acnn missing.xyz --uncertainty-plot there.png"],
     "report --output": ["report missing.acnn missing.xyz -o there.html", "report there.acnn missing.xyz"],
+    "report --structures": ["report missing.acnn missing.xyz -o new.html --structures there.json"],
     "export --output": [
         *("export missing.acnn --to mliap -o there.pt", "export there.acnn --to mliap"),
         *("export missing.acnn --to yace -o there.yace", "export there.acnn --to yace"),
