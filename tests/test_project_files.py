@@ -61,15 +61,22 @@ def test_every_supported_python_is_tested():
 
 def test_every_supported_python_has_a_wheel():
     """One wheel serves the last that is built and all later ones."""
-    built = [name.removesuffix("-*") for name in PROJECT["tool"]["cibuildwheel"]["build"]]
+    wheels = PROJECT["tool"]["cibuildwheel"]
+    built = [name.removesuffix("-*") for name in wheels["build"]]
     assert built == [f"cp{version.replace('.', '')}" for version in pythons()][: len(built)]
-    assert PROJECT["tool"]["scikit-build"]["wheel"]["py-api"] == built[-1]
+    assert wheels["config-settings"]["wheel.py-api"] == built[-1]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_run_scripts_that_exist(path):
     scripts = re.findall(r"run: (\.ci/\w+)", path.read_text(encoding="utf-8"))
     assert [name for name in scripts if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_install_extras_that_exist(path):
+    named = re.findall(r'pip install "\.\[([\w,]+)\]"', path.read_text(encoding="utf-8"))
+    assert {extra for names in named for extra in names.split(",")} <= {*PROJECT["project"]["optional-dependencies"]}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
