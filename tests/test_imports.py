@@ -41,6 +41,7 @@ LAYERS = {
     "acnn.graph": 1,
     "acnn.html": 1,
     "acnn.parallel": 1,
+    "acnn.progress": 1,
     "acnn.plots": 1,  # knows arrays, not what they belong to: whatever can be drawn may use it
     "acnn.basis": 2,
     "acnn.data": 2,  # structures as they are on disk: knows files and units, not models

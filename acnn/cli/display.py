@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from acnn.cli.errors import errors, warn
@@ -24,7 +16,6 @@ from acnn.data.dataset import Dataset
 from acnn.data.label_keys import used_keys
 from acnn.data.tables import DATA_HEADINGS, data_rows
 from acnn.evaluation.calibration import Predicted
-from acnn.evaluation.progress import Stage
 from acnn.evaluation.tables import (
     CALIBRATION_HEADINGS,
     calibration_rows,
@@ -32,35 +23,15 @@ from acnn.evaluation.tables import (
     error_headings,
 )
 from acnn.fit.candidates import Candidate
+from acnn.progress import Stage, terminal_stages
 from acnn.wording import TOTAL
 
 console = Console()
 
 
-@contextmanager
-def progress_stages(unit: str = "structures") -> Iterator[Stage]:
+def progress_stages(unit: str = "structures") -> AbstractContextManager[Stage]:
     """Show progress bars with counts, elapsed time and remaining time, one for each stage."""
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors) as progress:
-        yield stages(progress)
-
-
-def stages(progress: Progress) -> Stage:
-    """Return a stage that is a bar of this display."""
-
-    def stage(name: str, total: int) -> Callable[[], None]:
-        task = progress.add_task(escape(name), total=total)
-        return lambda: progress.advance(task)
-
-    return stage
+    return terminal_stages(errors, unit)
 
 
 def print_written(path: Path, more: str = "") -> None:

@@ -13,8 +13,8 @@ from acnn.cli.display import print_written, progress_stages
 from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.data.examples import write_copper_aluminum, write_silicon
-from acnn.evaluation.progress import Stage
 from acnn.files import require_writable
+from acnn.progress import Stage
 
 
 class System(str, Enum):

@@ -12,10 +12,11 @@ from acnn.cli.display import announce, console, error_table
 from acnn.cli.errors import warn
 from acnn.cli.label_options import assignment
 from acnn.cli.settings import schema_option, settings_option, with_settings
-from acnn.cli.training_display import print_start, training_display, training_plot
+from acnn.cli.training_display import print_start, training_plot
 from acnn.parallel import Ranks, training_ranks
 from acnn.plots import has_matplotlib, require_pictures
 from acnn.settings.train import TrainSettings, read_train_settings
+from acnn.train.display import training_display
 from acnn.train.job import Watcher, run_training
 from acnn.train.report import TrainReport
 

@@ -5,7 +5,7 @@ Energies per atom and virials per atom in meV/atom (virials: the six Voigt compo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from acnn.html.rendering import fragment
 from acnn.neighbors import atomic_graph
 from acnn.plots import Look, parity_figure, shown_axes
 from acnn.potential import Potential
+from acnn.progress import Advance, advance_of
 from acnn.wording import TOTAL, counted
 
 
@@ -150,13 +151,20 @@ def _summary(row: dict[str, Parity]) -> dict[str, float | int | None]:
 def evaluate(
     potential: Potential,
     structures: Iterable[LabeledStructure],
-    advance: Callable[[], None] = lambda: None,
+    progress: bool | Advance = False,
     kernel: str | None = None,
 ) -> ErrorTable:
-    """Predictions for all structures; ``advance`` is called after each, ``kernel`` as in `Potential.pair_gradients`."""
-    table = ErrorTable(potential.reference_energies)
-    for structure in structures:
-        found = potential.pair_gradients(atomic_graph(structure.atoms, potential.cutoff), kernel)
-        table.add(structure, float(found.energies[0]), found.forces.numpy(), found.virials[0].numpy())
-        advance()
+    """Predict all structures, and return the errors.
+
+    Args:
+        structures: with labels.
+        progress: True shows a bar, on a terminal or in a notebook; or a function that is called after each structure.
+        kernel: as in `Potential.pair_gradients`.
+    """
+    table, listed = ErrorTable(potential.reference_energies), list(structures)
+    with advance_of(progress, "evaluating", len(listed)) as advance:
+        for structure in listed:
+            found = potential.pair_gradients(atomic_graph(structure.atoms, potential.cutoff), kernel)
+            table.add(structure, float(found.energies[0]), found.forces.numpy(), found.virials[0].numpy())
+            advance()
     return table

@@ -12,10 +12,10 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.isolated_atoms import ISOLATION
 from acnn.data.splits import ALWAYS, Parts, folds, growing
 from acnn.evaluation.metrics import ErrorTable, evaluate
-from acnn.evaluation.progress import Stage
 from acnn.fit.linear import LinearFit, chosen
 from acnn.models.linear import LinearACE
 from acnn.parallel import Ranks
+from acnn.progress import Stage
 from acnn.wording import TOTAL
 
 HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"

@@ -13,7 +13,6 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
-from acnn.evaluation.progress import Stage, silent
 from acnn.fit.candidates import Candidate, candidate_cutoffs
 from acnn.fit.cross_validation import (
     CROSS_VALIDATION,
@@ -34,6 +33,7 @@ from acnn.fit.selection import select_basis
 from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
 from acnn.parallel import ALONE, Ranks
+from acnn.progress import Stage, stages_of
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings, fit_settings
 from acnn.wording import counted
@@ -41,7 +41,7 @@ from acnn.wording import counted
 
 def run_fit(
     settings: FitSettings | Mapping[str, Any],
-    stage: Stage = silent,
+    progress: bool | Stage = False,
     on_data: Callable[[dict[str, Dataset], list[str]], None] = lambda datasets, warnings: None,
     ranks: Ranks = ALONE,
 ) -> FitReport:
@@ -49,13 +49,20 @@ def run_fit(
 
     Args:
         settings: or a mapping with the keys of a settings file: ``{"train": "train.xyz", "output": "si.acnn"}``.
-        stage: what shows the progress.
+        progress: True shows bars, on a terminal or in a notebook; or what shows each stage of the work.
         on_data: gets the data sets and the warnings before the fit starts.
         ranks: those of the job; all make the same call. The first reports and writes, and only its report is complete.
     """
     settings = fit_settings(settings)
     if not ranks.is_first:
-        stage, on_data = silent, lambda datasets, warnings: None
+        progress, on_data = False, lambda datasets, warnings: None
+    with stages_of(progress) as stage:
+        return _fitted(settings, stage, on_data, ranks)
+
+
+def _fitted(
+    settings: FitSettings, stage: Stage, on_data: Callable[[dict[str, Dataset], list[str]], None], ranks: Ranks
+) -> FitReport:
     require_outputs(settings)
     weights = settings.weight_table()
     datasets = _with_holdout(_read(settings, weights), settings)

@@ -24,6 +24,7 @@ from acnn.fit.summary import fit_blocks
 from acnn.html.rendering import fragment
 from acnn.models.linear import LinearACE
 from acnn.parallel import ALONE, Ranks
+from acnn.progress import Advance, advance_of
 from acnn.settings.linear import LinearSettings
 from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings
 from acnn.solvers import SOLVERS, Prior, Solution, Solver, StreamingQR
@@ -141,7 +142,7 @@ def fit_linear(
     kernel: str | None = None,
     ranks: Ranks = ALONE,
     checkpoint: Path | None = None,
-    advance: Callable[[], None] = lambda: None,
+    progress: bool | Advance = False,
 ) -> LinearFit:
     """Fit coefficients to energies, forces and virials.
 
@@ -149,12 +150,13 @@ def fit_linear(
         structures: labels with their weights.
         ranks: those of an MPI job; all make the same call and get the same fit.
         checkpoint: file to keep the factor in. Structures that it already contains are not assembled again.
-        advance: called after each structure.
+        progress: True shows a bar, on a terminal or in a notebook; or a function that is called after each structure.
 
     The other arguments are those of `LinearProblem`.
     """
     problem = LinearProblem(specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel)
-    return fit_problem(problem, structures, ranks=ranks, checkpoint=checkpoint, advance=advance)
+    with advance_of(progress, "equations", len(structures)) as advance:
+        return fit_problem(problem, structures, ranks=ranks, checkpoint=checkpoint, advance=advance)
 
 
 def fit_problem(

@@ -20,6 +20,11 @@ def fragment(blocks: Sequence[Block]) -> str:
     return _templates().get_template("fragment.html").render(blocks=blocks)
 
 
+def bars_fragment(bars: Sequence[Any]) -> str:
+    """Return bars of progress, see `acnn.progress.Bar`, as HTML for a notebook."""
+    return _templates().get_template("bars.html").render(bars=bars)
+
+
 @cache
 def _templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -14,10 +14,10 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.distances import Distances
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable, Parity
-from acnn.evaluation.progress import Stage, silent
 from acnn.graph import AtomicGraph
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
+from acnn.progress import Stage, silent
 from acnn.uncertainty.prediction import predict
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from acnn.arrays import FloatArray
 from acnn.conventions import MEV_PER_EV
 from acnn.data.dataset import Dataset, LabeledStructure
-from acnn.evaluation.progress import Stage, silent
 from acnn.io.chemiscope import Column, chemiscope_file
 from acnn.neighbors import atomic_graph
 from acnn.potential import PairGradients, Potential
+from acnn.progress import Stage, silent
 from acnn.uncertainty.committee import committee_deviations
 
 Target = Literal["structure", "atom"]

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset
-from acnn.evaluation.progress import Stage, silent
 from acnn.fit.contacts import shortest_distances
 from acnn.fit.linear import LinearProblem, fit_problem
 from acnn.fit.memory import require_memory
@@ -23,6 +22,7 @@ from acnn.io.model_file import load_model
 from acnn.models.linear import LinearACE, require_linear
 from acnn.models.network import NetworkACE
 from acnn.models.network_specification import NetworkSpecification
+from acnn.progress import Stage, silent
 from acnn.settings.base import SettingsError
 from acnn.settings.linear import LinearPartSettings
 from acnn.settings.train import TrainSettings

@@ -14,7 +14,6 @@ import torch
 
 from acnn.data.dataset import Dataset
 from acnn.evaluation.metrics import evaluate
-from acnn.evaluation.progress import Stage, silent
 from acnn.files import require_new, require_writable, write_atomically
 from acnn.fit.job import left_out_notes, require_elements
 from acnn.graph import dtype_of
@@ -22,11 +21,13 @@ from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, rea
 from acnn.locks import locked
 from acnn.models.network import require_network
 from acnn.parallel import ALONE, Ranks
+from acnn.progress import Stage, silent
 from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
 from acnn.train.data import fingerprints, read_data
+from acnn.train.display import training_display
 from acnn.train.doubts import doubts_of
 from acnn.train.energy_range import energy_bounds
 from acnn.train.initialization import Start, new_model, standardize
@@ -52,7 +53,7 @@ class Watcher:
 
 def run_training(
     settings: TrainSettings | Mapping[str, Any],
-    watcher: Watcher = Watcher(),
+    progress: bool | Watcher = False,
     resume: bool = False,
     overwrite: bool = False,
     ranks: Ranks = ALONE,
@@ -61,14 +62,29 @@ def run_training(
 
     Args:
         settings: or a mapping with the keys of a settings file: ``{"data": "train.xyz", "output": "si.acnn"}``.
-        watcher: callbacks that follow the training.
+        progress: True shows bars and errors, on a terminal or in a notebook; or callbacks that follow the training.
         resume: continue from the checkpoint of an interrupted training.
         overwrite: replace a model of another type, or an unfinished training.
         ranks: of a job; all make the same call, the first reports and writes.
     """
     settings = train_settings(settings)
-    if not ranks.is_first:
-        watcher = Watcher()
+    with watcher_of(progress if ranks.is_first else False, settings) as watcher:
+        return _run(settings, watcher, resume, overwrite, ranks)
+
+
+@contextmanager
+def watcher_of(progress: bool | Watcher, settings: TrainSettings) -> Iterator[Watcher]:
+    """Yield what follows a training: see `run_training`."""
+    if isinstance(progress, Watcher):
+        yield progress
+    elif progress:
+        with training_display(settings.training.epochs, settings.training.selection.measure) as (stage, on_epoch):
+            yield Watcher(stage, on_epoch=on_epoch)
+    else:
+        yield Watcher()
+
+
+def _run(settings: TrainSettings, watcher: Watcher, resume: bool, overwrite: bool, ranks: Ranks) -> TrainReport:
     output, data = settings.output, settings.data
     inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
     inputs += [settings.linear] if isinstance(settings.linear, Path) else []

@@ -22,7 +22,6 @@ from acnn.basis.radial import bond_length, transform_lengths
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.isolated_atoms import isolated_atom_energies
-from acnn.evaluation.progress import Stage, silent
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.contacts import CloseContacts
@@ -35,6 +34,7 @@ from acnn.models.network import NetworkACE, NetworkPart, require_network
 from acnn.models.network_specification import NetworkSpecification
 from acnn.neighbors import atomic_graph
 from acnn.parallel import ALONE
+from acnn.progress import Stage, silent
 from acnn.settings.base import SettingsError
 from acnn.settings.data import explicit_energies
 from acnn.settings.train import TrainSettings

@@ -19,11 +19,11 @@ from acnn.data.label_keys import LabelKeys, choose_keys
 from acnn.data.label_names import KINDS
 from acnn.data.labeling import Labeler, Labels, calculated, each_labeled, make_calculator
 from acnn.data.structures import displaced, rounded
-from acnn.evaluation.progress import Stage, silent
 from acnn.files import destination, require_new, require_writable, sha256_of
 from acnn.io.model_file import load_model
 from acnn.locks import locked
 from acnn.potential import Potential
+from acnn.progress import Stage, silent
 from acnn.train.distillation import model_labels
 
 RATTLE, STRAIN = 0.1, 0.01

@@ -83,9 +83,9 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch, assembled):
     monkeypatch.setattr(checkpoint, "SAVE_EVERY", 0.0)
     data, path = structures(7, 1), tmp_path / "f.factor"
     with pytest.raises(Killed):
-        fit(data, path, advance=killed_after(3))
+        fit(data, path, progress=killed_after(3))
     with pytest.raises(Killed):  # and again: the parts of two runs
-        fit(data, path, advance=killed_after(5))
+        fit(data, path, progress=killed_after(5))
     found = fit(data, path)
     assert assembled == [4, 2, 1]
     assert agrees(found, fit(data, None))
@@ -95,7 +95,7 @@ def test_a_killed_fit_goes_on_where_it_was(tmp_path, monkeypatch, assembled):
 def test_nothing_new_is_assembled_when_all_is_there(tmp_path, assembled):
     data, path = structures(4, 2), tmp_path / "f.factor"
     first, calls = fit(data, path), []
-    assert agrees(fit(data, path, advance=lambda: calls.append(1)), first)
+    assert agrees(fit(data, path, progress=lambda: calls.append(1)), first)
     assert assembled == [4, 0]
     assert len(calls) == 4  # the progress bar is full
 
@@ -148,7 +148,7 @@ def test_a_second_fit_at_the_same_time_is_refused(tmp_path):
             fit(data, path)
         refused.append(1)
 
-    assert agrees(fit(data, path, advance=second), fit(data, None))
+    assert agrees(fit(data, path, progress=second), fit(data, None))
     assert len(refused) == 3
     assert [p.name for p in tmp_path.iterdir()] == ["f.factor"]
 

@@ -185,7 +185,7 @@ def test_progress_is_reported_once_per_structure():
     calls: list[int] = []
     train = [labeled_by_emt(atoms) for atoms in crystals(3, seed=11, alloyed=False)]
     specification = BasisSpecification(elements=("Cu",), order=1, degree=4)
-    fit = fit_linear(specification, train, {"Cu": 0.0}, QR(), IdentityPrior(), advance=lambda: calls.append(1))
+    fit = fit_linear(specification, train, {"Cu": 0.0}, QR(), IdentityPrior(), progress=lambda: calls.append(1))
     assert len(calls) == 3
     assert fit.seconds > 0
 

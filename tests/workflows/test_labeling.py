@@ -12,7 +12,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from acnn.data.dataset import read_dataset
-from acnn.evaluation.progress import Stage
+from acnn.progress import Stage
 from acnn.workflows import Labeling, label_structures
 from acnn.workflows.labeling import Watcher
 
