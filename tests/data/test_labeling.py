@@ -461,7 +461,7 @@ def reference_crystals(folder: Path) -> Path:
 def errors_of_forces(folder: Path, cheap: str, linear: str | None, names: tuple[str, ...]) -> dict[str, float]:
     """RMSE of new structures in eV/Å: pretrained on cheap labels, then on few reference data; on these alone."""
     train, test = reference_crystals(folder), write_reference(folder / "test.xyz", crystals(20, seed=4))
-    ase.io.write(folder / "more.xyz", crystals(40, seed=5))
+    ase.io.write(folder / "more.xyz", crystals(20, seed=5))
     labels = folder / "cheap.xyz"
     assert run("label", folder / "more.xyz", "-o", labels, "--calculator", cheap, "--reference", train).exit_code == 0
     small = {"cutoff": 4.5, "channels": 4, "l_max": 2, "radial_functions": 5, "heads": 4, "hidden": [8]}
@@ -475,7 +475,7 @@ def errors_of_forces(folder: Path, cheap: str, linear: str | None, names: tuple[
     for name in names:
         file, start = runs[name]
         data = {"train": str(file), "validation": None, "test": str(test)}
-        training = {"epochs": 60, "batch_atoms": 16, "threads": 1}
+        training = {"epochs": 30, "batch_atoms": 16, "threads": 1}
         settings = {**start, "data": data, "training": training, "output": str(folder / f"{name}.acnn")}
         config = folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(settings))
