@@ -26,11 +26,13 @@ settings.load_profile("acnn")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow."""
+    """Mark what is slow, and run it first: of several processes, none has a long file left when the others end."""
     slow = tuple(TESTS / name for name in SLOW)
     missing = [str(path) for path in slow if not path.exists()]
     if missing:
         raise pytest.UsageError(f"tests/conftest.py calls {', '.join(missing)} slow: there is no such file")
+    found = {item.path for item in items if any(path in (item.path, *item.path.parents) for path in slow)}
     for item in items:
-        if any(path == item.path or path in item.path.parents for path in slow):
+        if item.path in found:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.path not in found)
