@@ -32,7 +32,7 @@ extensions = [
 ]
 exclude_patterns = ["_extensions", "**/.ipynb_checkpoints", "jupyter_execute"]
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
-nitpicky = False
+smartquotes = False
 default_role = "code"
 
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
@@ -46,7 +46,7 @@ nb_merge_streams = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -54,14 +54,20 @@ copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True
 
 
-def without_substitutions(app, what, name, obj, options, lines):
-    """Take | in docstrings as the absolute value that it means; no docstring has substitutions of RST."""
-    lines[:] = [line.replace("|", "\\|") for line in lines]
+def plain(app, what, name, obj, options, lines):
+    """Take | in docstrings as the absolute value that it means, and indented formulas and tables as they stand."""
+    result = []
+    for line in lines:
+        above = next((one for one in reversed(result) if one), "")
+        if line.startswith("    ") and result and not result[-1] and not above.startswith((" ", ":", "..", "*", "-")):
+            result += ["::", ""]
+        result.append(line if line.startswith(" ") else line.replace("|", "\\|"))
+    lines[:] = result
 
 
 def setup(app):
     """Register with Sphinx."""
-    app.connect("autodoc-process-docstring", without_substitutions, priority=900)
+    app.connect("autodoc-process-docstring", plain, priority=900)
 
 
 html_theme = "furo"

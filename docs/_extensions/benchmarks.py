@@ -1,11 +1,11 @@
 """The directive ``benchmark``: a table of the rows in a file of ``benchmarks/results``, with what made it.
 
     ```{benchmark} zuo2020
-    element size: model
-    energy_mae_meV_per_atom: energy MAE, meV/atom | .3f
+    model: {element} {size}
+    energy MAE, meV/atom: {energy_mae_meV_per_atom:.3f}
     ```
 
-shows these columns of zuo2020.json: keys of the rows, joined by a space; the heading; a format of numbers.
+shows the rows of zuo2020.json in two columns: a heading each, and a template for a row's values.
 """
 
 from __future__ import annotations
@@ -33,33 +33,10 @@ class Benchmark(SphinxDirective):
         path = RESULTS / f"{self.arguments[0]}.json"
         self.env.note_dependency(str(path))
         found = json.loads(path.read_text(encoding="utf-8"))
-        columns = [Column.parse(line) for line in self.content]
-        rows = [[column.cell(row) for column in columns] for row in found["rows"]]
-        text = table([column.heading for column in columns], rows) + "\n" + source(found, path)
+        columns = [line.split(": ", maxsplit=1) for line in self.content]
+        rows = [[template.format_map(row) for _, template in columns] for row in found["rows"]]
+        text = table([heading for heading, _ in columns], rows) + "\n" + source(found, path)
         return self.parse_text_to_nodes(text)
-
-
-class Column:
-    """A column of a table: the keys of its numbers, its heading, and how numbers are written."""
-
-    def __init__(self, keys: list[str], heading: str, style: str) -> None:
-        self.keys, self.heading, self.style = keys, heading, style
-
-    @classmethod
-    def parse(cls, line: str) -> Column:
-        """Return the column that a line ``keys: heading | format`` describes."""
-        keys, _, rest = line.partition(":")
-        heading, _, style = rest.partition("|")
-        return cls(keys.split(), heading.strip(), style.strip())
-
-    def cell(self, row: dict[str, Any]) -> str:
-        """Return the text of a row's cell; numbers that are missing leave it empty."""
-        return " ".join(self._shown(row.get(key)) for key in self.keys)
-
-    def _shown(self, value: Any) -> str:
-        if isinstance(value, (int, float)) and self.style:
-            return format(value, self.style)
-        return "" if value is None else str(value)
 
 
 def source(found: dict[str, Any], path: Path) -> str:
