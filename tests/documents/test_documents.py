@@ -40,7 +40,7 @@ finally:
 
 ROOT = HERE.parents[1]
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/lammps/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md", "examples/lammps/README.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "tutorials" not in path.parts),
     *sorted((ROOT / "examples").glob("*.yaml")),
 ]

@@ -21,7 +21,7 @@ from acnn.settings.train import train_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    *("README.md", "CONTRIBUTING.md", "examples/lammps/README.md"),
+    *("README.md", "CONTRIBUTING.md", "examples/README.md", "examples/lammps/README.md"),
     *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))),
 ]
 PAGES = [page for page in PAGES if page not in ("docs/reference/commands.md", "docs/reference/settings.md")]
