@@ -15,9 +15,10 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from acnn.data import examples
+from acnn.data import copper_aluminum, examples
 from acnn.data.dataset import read_dataset
 from acnn.data.isolated_atoms import isolated_atom_energies
+from acnn.data.recipes import Recipe
 from acnn.data.stillinger_weber import require_lammps, stillinger_weber
 from acnn.data.structures import molecular_dynamics, rattled, strained, without_random_atom
 
@@ -82,7 +83,7 @@ def test_train_and_test_share_no_structure(metals: tuple[list[Path], list[tuple[
 def test_dimers_come_close(metals: tuple[list[Path], list[tuple[int, int]]]) -> None:
     for structure in read_dataset(metals[0][0]):
         if structure.config_type == "dimer":
-            cell = np.mean([examples.CUBIC_CELL[symbol] for symbol in structure.atoms.symbols])
+            cell = np.mean([copper_aluminum.CUBIC_CELL[symbol] for symbol in structure.atoms.symbols])
             assert 0.7 <= structure.atoms.get_distance(0, 1) / (cell / np.sqrt(2)) <= 0.9
 
 
@@ -102,7 +103,7 @@ def files_of_seed(seed: int, folder: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("recipes", [examples.COPPER_ALUMINUM, examples.SILICON])
-def test_sizes_of_the_sets(recipes: tuple[examples.Recipe, ...]) -> None:
+def test_sizes_of_the_sets(recipes: tuple[Recipe, ...]) -> None:
     assert np.sum([recipe.counts for recipe in recipes], axis=0).tolist() == [120, 30]
     assert np.sum([recipe.quick_counts for recipe in recipes], axis=0).tolist() == [30, 10]
 
