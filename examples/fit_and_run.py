@@ -33,9 +33,10 @@ train, test = (acnn.read_dataset(folder / f"{name}.xyz") for name in ("train", "
 # 2. Basis and fit.
 specification = acnn.BasisSpecification(
     elements=train.elements,
-    order=2 if quick else 3,
-    degree=6 if quick else 9,
-    cutoff=6.0,
+    order=2 if quick else 5,
+    degree=6 if quick else (18, 12, 10, 9, 8),
+    wl=10,
+    cutoff=6.5,
 )
 fit = acnn.fit_linear(
     specification,

@@ -12,7 +12,7 @@ SLOW = (
     *("lammps_plugin", "fuzz", "documents", "parallel", "report"),
     *("test_every_kind.py", "test_example_scripts.py", "test_packaging.py"),
     *("ase_calculator/test_forks.py", "ase_calculator/test_model_types.py"),
-    *("cli/test_cli.py", "cli/test_model_types.py"),
+    *("cli/test_cli.py", "cli/test_demo.py", "cli/test_model_types.py"),
     *("data/test_examples.py", "fit/test_cross_validation.py", "fit/test_selection.py"),
     *("io/test_yace.py", "kernels/test_selection.py", "models/test_register.py", "solvers/test_pruning.py"),
     *("train/test_command.py", "train/test_distillation.py", "train/test_job.py", "train/test_processes.py"),

@@ -15,7 +15,13 @@ from acnn.settings.fit import read_settings
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
-@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+ELSEWHERE = {"liquid.py": "tests/cli/test_demo.py"}
+"""What needs a model, and where it is run."""
+
+
+@pytest.mark.parametrize(
+    "script", [path for path in sorted(EXAMPLES.glob("*.py")) if path.name not in ELSEWHERE], ids=lambda path: path.name
+)
 def test_example_runs(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(script), "--quick"]

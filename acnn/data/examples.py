@@ -34,7 +34,7 @@ def write_copper_aluminum(
 ) -> list[Path]:
     """Write ``train.xyz`` and ``test.xyz`` of Cu, Al and their alloys labeled by ASE's EMT; return the paths.
 
-    120 and 30 structures, 30 and 10 when quick; ``progress(done, total)`` is called after each.
+    426 and 72 structures, 30 and 10 when quick; ``progress(done, total)`` is called after each.
     """
     return _write_sets(Path(folder), COPPER_ALUMINUM, EMT, seed, quick, progress)
 

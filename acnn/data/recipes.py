@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator
@@ -33,21 +34,22 @@ def trajectories(
     count: int,
     rng: Generator,
     make_calculator: MakeCalculator,
-    timestep: float = 3.0,
-    equilibration: int = 60,
+    **steps: Any,
 ) -> Iterator[Atoms]:
-    """Run one trajectory for each temperature, each from the next crystal, with equal numbers of snapshots."""
+    """Run one trajectory for each temperature, each from the next crystal, with equal numbers of snapshots.
+
+    Args:
+        crystals: where the trajectories start.
+        temperatures: K.
+        count: of all snapshots together, rounded up to equal numbers.
+        rng: for momenta and the thermostat.
+        make_calculator: of the labels.
+        steps: timestep, equilibration and interval of `molecular_dynamics`.
+    """
     snapshots = -(-count // len(temperatures))
     for temperature, crystal in zip(temperatures[: -(-count // snapshots)], crystals, strict=False):
-        yield from molecular_dynamics(
-            crystal,
-            make_calculator(),
-            rng,
-            temperature=temperature,
-            snapshots=snapshots,
-            timestep=timestep,
-            equilibration=equilibration,
-        )
+        calculator = make_calculator()
+        yield from molecular_dynamics(crystal, calculator, rng, temperature=temperature, snapshots=snapshots, **steps)
 
 
 def liquid_start(atoms: Atoms, rng: Generator, expansion: float) -> Atoms:

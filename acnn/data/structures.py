@@ -11,9 +11,14 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.md.langevin import Langevin
+from ase.symbols import Symbols
 from numpy.random import Generator
 
+from acnn.arrays import FloatArray
+
 FRICTION_PER_FS = 0.02
+PLACES = 3000
+"""Tried before a packing starts anew."""
 CHARGE_AND_SPIN = {"initial_charges", "initial_magmoms"}
 LEAST_SHARE = 0.2
 """The standard deviation of displacements of a copy lies between this share of ``rattle`` and all of it."""
@@ -73,6 +78,26 @@ def random_alloy(atoms: Atoms, rng: Generator, elements: tuple[str, str]) -> Ato
     fraction = rng.uniform(0.0, 1.0)
     copy.symbols[:] = np.where(rng.random(len(copy)) < fraction, *elements).tolist()
     return copy
+
+
+def random_packing(symbols: Symbols, edge: float, shortest: float, rng: Generator) -> Atoms:
+    """Place atoms one after the other at random in a periodic cube, none nearer to another than ``shortest``.
+
+    Starts anew when there is no room left; hard spheres of this diameter must fill less than a third of the cube.
+    """
+    positions: list[FloatArray] = []
+    while len(positions) < len(symbols):
+        positions = []
+        for place in rng.uniform(0.0, edge, (PLACES, 3)):
+            if len(positions) < len(symbols) and _is_free(place, positions, edge, shortest):
+                positions.append(place)
+    return Atoms(list(symbols), positions=positions, cell=edge * np.eye(3), pbc=True)
+
+
+def _is_free(place: FloatArray, positions: list[FloatArray], edge: float, shortest: float) -> bool:
+    vectors = np.array(positions).reshape(-1, 3) - place
+    vectors -= edge * np.round(vectors / edge)
+    return bool((np.einsum("ij,ij->i", vectors, vectors) >= shortest**2).all())
 
 
 def rounded(atoms: Atoms, decimals: int = 8) -> Atoms:

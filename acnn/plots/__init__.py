@@ -12,11 +12,14 @@ from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
 from acnn.plots.output import save_figure, shown_axes, svg
+from acnn.plots.overview import Dimer, Run, overview_figure
 from acnn.plots.pairs import dimer_figure, distance_figure
 
 __all__ = [
     "SOURCES",
+    "Dimer",
     "Look",
+    "Run",
     "calibration_figure",
     "config_type_figure",
     "dimer_figure",
@@ -25,6 +28,7 @@ __all__ = [
     "energy_volume_figure",
     "has_matplotlib",
     "learning_figure",
+    "overview_figure",
     "parity_figure",
     "require_matplotlib",
     "require_pictures",

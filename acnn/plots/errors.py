@@ -30,21 +30,34 @@ def parity_figure(table: ErrorTable, types: Look) -> Any:
     return figure
 
 
-def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str, types: Look) -> None:
+def draw_parity(axes: Any, table: ErrorTable, quantity: str, types: Look) -> None:
+    """Draw model against label of one quantity, with its errors as the title."""
     points = _parity_points(table, quantity)
+    predictions = {name: (labels, labels + errors * SCALES[quantity]) for name, (labels, errors) in points.items()}
+    _scatter_types(axes, predictions, types)
     everything = np.concatenate([labels for labels, _ in points.values()])
-    for config_type, (labels, errors) in sorted(points.items(), key=lambda item: -len(item[1][0])):  # small ones on top
-        predictions = labels + errors * SCALES[quantity]
-        scatter(above, labels, predictions, types, config_type, len(everything) > MOST_VECTOR_POINTS)
-        scatter(below, labels, errors, types, config_type, len(everything) > MOST_VECTOR_POINTS)
     ends = [everything.min(), everything.max()]
-    above.plot(ends, ends, **LINE)
-    below.axhline(0, **LINE)
+    axes.plot(ends, ends, **LINE)
     total = table.total(quantity)
-    above.set_title(f"RMSE {total.rmse:.3g}, MAE {total.mae:.3g} {ERROR_UNITS[quantity]}")
-    above.set_ylabel(f"model {AXES[quantity]}")
+    axes.set_title(f"RMSE {total.rmse:.3g}, MAE {total.mae:.3g} {ERROR_UNITS[quantity]}")
+    axes.set_xlabel(f"label {AXES[quantity]}")
+    axes.set_ylabel(f"model {AXES[quantity]}")
+
+
+def _parity_axes(above: Any, below: Any, table: ErrorTable, quantity: str, types: Look) -> None:
+    draw_parity(above, table, quantity, types)
+    above.set_xlabel("")
+    _scatter_types(below, _parity_points(table, quantity), types)
+    below.axhline(0, **LINE)
     below.set_xlabel(f"label {AXES[quantity]}")
     below.set_ylabel(f"error ({ERROR_UNITS[quantity]})")
+
+
+def _scatter_types(axes: Any, points: Mapping[str, tuple[FloatArray, FloatArray]], types: Look) -> None:
+    """Draw the points of every config type, those of few points on top."""
+    raster = sum(len(x) for x, _ in points.values()) > MOST_VECTOR_POINTS
+    for config_type, (x, y) in sorted(points.items(), key=lambda item: -len(item[1][0])):
+        scatter(axes, x, y, types, config_type, raster)
 
 
 def _parity_points(table: ErrorTable, quantity: str) -> dict[str, tuple[FloatArray, FloatArray]]:

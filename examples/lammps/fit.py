@@ -39,7 +39,8 @@ def alloy(quick: bool) -> acnn.BasisSpecification:
     write_copper_aluminum(Path())  # the quick set has too few alloys for dynamics
     Path("train.xyz").replace("alloy.xyz")
     Path("test.xyz").unlink()
-    return acnn.BasisSpecification(elements=("Cu", "Al"), order=3, degree=7 if quick else 9, cutoff=6.0)
+    degree = (14, 9, 7, 6, 6) if quick else (18, 12, 10, 9, 8)
+    return acnn.BasisSpecification(elements=("Cu", "Al"), order=5, degree=degree, wl=10, cutoff=6.5)
 
 
 def water(quick: bool) -> acnn.BasisSpecification:

@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_demo_leaves_data_model_metrics_plot_and_trajectory(demo: Path) -> None:
-    for name in ("train.xyz", "test.xyz", "cual.acnn", "metrics.json", "parity.png", "md.xyz"):
+    for name in ("train.xyz", "test.xyz", "cual.acnn", "metrics.json", "demo.png", "md.xyz"):
         assert (demo / name).stat().st_size > 0
     frames = ase.io.read(demo / "md.xyz", index=":")
     assert len(frames) == 11

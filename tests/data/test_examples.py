@@ -20,7 +20,7 @@ from acnn.data.dataset import read_dataset
 from acnn.data.isolated_atoms import isolated_atom_energies
 from acnn.data.recipes import Recipe
 from acnn.data.stillinger_weber import require_lammps, stillinger_weber
-from acnn.data.structures import molecular_dynamics, rattled, strained, without_random_atom
+from acnn.data.structures import molecular_dynamics, random_packing, rattled, strained, without_random_atom
 
 
 def lammps_is_missing() -> str:
@@ -84,7 +84,7 @@ def test_dimers_come_close(metals: tuple[list[Path], list[tuple[int, int]]]) -> 
     for structure in read_dataset(metals[0][0]):
         if structure.config_type == "dimer":
             cell = np.mean([copper_aluminum.CUBIC_CELL[symbol] for symbol in structure.atoms.symbols])
-            assert 0.7 <= structure.atoms.get_distance(0, 1) / (cell / np.sqrt(2)) <= 0.9
+            assert 0.7 <= structure.atoms.get_distance(0, 1) / (cell / np.sqrt(2)) <= 0.95
 
 
 def test_a_seed_gives_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +102,9 @@ def files_of_seed(seed: int, folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in examples.write_copper_aluminum(folder, seed=seed, quick=True)]
 
 
-@pytest.mark.parametrize("recipes", [examples.COPPER_ALUMINUM, examples.SILICON])
-def test_sizes_of_the_sets(recipes: tuple[Recipe, ...]) -> None:
-    assert np.sum([recipe.counts for recipe in recipes], axis=0).tolist() == [120, 30]
+@pytest.mark.parametrize(("recipes", "sizes"), [(examples.COPPER_ALUMINUM, [426, 72]), (examples.SILICON, [120, 30])])
+def test_sizes_of_the_sets(recipes: tuple[Recipe, ...], sizes: list[int]) -> None:
+    assert np.sum([recipe.counts for recipe in recipes], axis=0).tolist() == sizes
     assert np.sum([recipe.quick_counts for recipe in recipes], axis=0).tolist() == [30, 10]
 
 
@@ -128,6 +128,14 @@ def test_builders_leave_their_argument_alone() -> None:
     assert deformed.get_volume() != pytest.approx(atoms.get_volume())
     list(molecular_dynamics(atoms, EMT(), rng, temperature=300, snapshots=1, equilibration=1, interval=1))
     assert atoms == before
+
+
+def test_spheres_of_a_packing_do_not_overlap() -> None:
+    symbols = Atoms("Cu8Al4").symbols
+    packing = random_packing(symbols, 6.0, 2.2, np.random.default_rng(0))
+    assert packing.get_chemical_formula() == "Al4Cu8"
+    distances = packing.get_all_distances(mic=True)[~np.eye(12, dtype=bool)]
+    assert 2.2 <= distances.min() < 2.6
 
 
 def test_dynamics_heats_to_the_temperature_asked_for() -> None:

@@ -14,11 +14,14 @@ from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable
 from acnn.plots import (
     SOURCES,
+    Dimer,
     Look,
+    Run,
     calibration_figure,
     config_type_figure,
     element_figure,
     learning_figure,
+    overview_figure,
     parity_figure,
     require_pictures,
     save_figure,
@@ -61,6 +64,19 @@ def test_parity_has_a_column_for_each_quantity_with_labels(table):
         "model energy − ΣE0 (eV/atom)",
         "label force component (eV/Å)",
     )
+
+
+def test_an_overview_shows_parity_dimers_and_a_run(table):
+    x = np.linspace(2, 5, 4)
+    run = Run(x, 100 * x, -x, np.zeros(4))
+    figure = overview_figure(table, Look(sorted(table.parity)), {"Si–Si": Dimer(x, x - 4, x - 3)}, "EMT", run)
+    energy, temperature, forces, energies, dimers = figure.axes
+    assert points(energy) == pytest.approx(np.array([[-1.0, -0.998]] * 2))
+    assert np.diff(points(forces)) == pytest.approx(0.1)
+    assert temperature.lines[0].get_ydata() == pytest.approx(100 * x)
+    assert [line.get_ydata()[0] for line in energies.lines] == [-2, 0]
+    assert [line.get_ydata()[0] for line in dimers.lines[:2]] == [-2, -1]
+    assert [text.get_text() for text in dimers.get_legend().get_texts()] == ["Si–Si", "EMT"]
 
 
 def test_a_config_type_has_its_color_in_every_figure(table):
