@@ -19,8 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph, subgraph
-from acnn.html.blocks import titled_tables
-from acnn.html.rendering import fragment
 from acnn.threads import survive_forks
 
 KERNELS = ("auto", "cpu", "torch")
@@ -108,6 +106,9 @@ class Potential(nn.Module):
 
     def _repr_html_(self) -> str:
         """Return what `describe` says, for notebooks."""
+        from acnn.html.blocks import titled_tables
+        from acnn.html.rendering import fragment
+
         return fragment(titled_tables(self.describe()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from acnn.plots import Look
+if TYPE_CHECKING:
+    from acnn.plots import Look
 
 MOST_OPEN_ROWS = 15
 

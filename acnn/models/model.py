@@ -18,11 +18,9 @@ from torch import Tensor
 
 from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import CompiledPotential
-from acnn.models.dimers import dimer_curves
 from acnn.models.features import SiteFeatures
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.noise import Noise
-from acnn.plots import dimer_figure, shown_axes
 
 if TYPE_CHECKING:
     from acnn.data.dataset import Dataset
@@ -99,6 +97,8 @@ class Model(CompiledPotential):
             Matplotlib's axes [n_panels].
         """
         from acnn.data.figures import distances_of
+        from acnn.models.dimers import dimer_curves
+        from acnn.plots import dimer_figure, shown_axes
 
         shortest = {} if data is None else distances_of(data, self.cutoff).shortest
         lines = {pair: found.distance for pair, found in shortest.items()}
