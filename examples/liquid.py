@@ -1,6 +1,6 @@
 """The volume of liquid Cu-Al at 1500 K and 1 bar, with a model and with EMT, which labeled its data: 108 atoms.
 
-acnn demo; python examples/liquid.py acnn-demo/cual.acnn           (10 ps, half a minute)
+acnn demo; python examples/liquid.py acnn-demo/cual.acnn           (10 ps, half a minute with the kernel)
 python examples/liquid.py EMT                                      (three minutes)
 """
 
@@ -37,7 +37,7 @@ def volumes(atoms: Atoms, picoseconds: float) -> np.ndarray:
         temperature_K=KELVIN,
         pressure_au=BAR,
         taut=100 * units.fs,
-        taup=500 * units.fs,
+        taup=200 * units.fs,
         compressibility_au=1 / STIFFNESS,
     )
     found: list[float] = []
