@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ase
 import ase.build
@@ -77,7 +77,7 @@ def structures(model: LinearACE) -> list[ase.Atoms]:
 # --- a reader of the format -------------------------------------------------------------------------------------------
 
 
-class Loader(yaml.SafeLoader):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML with pairs such as [0, 1] as keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -150,25 +150,33 @@ class Reader:
 # --- the physics ------------------------------------------------------------------------------------------------------
 
 
+class Exported(NamedTuple):
+    model: LinearACE
+    report: YaceReport
+    path: Path
+
+
 def deviation(model: LinearACE, path: Path, chosen: list[ase.Atoms]) -> float:
     reader = Reader(path)
     return max(float(np.abs(reader.site_energies(a) - site_energies(model, a)).max()) for a in chosen)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_file_has_the_energies_of_the_model(tmp_path: Path, name: str) -> None:
-    model = random_model(seed=1, **CASES[name])
-    report = save_yace(model, tmp_path / "m.yace")
-    assert deviation(model, tmp_path / "m.yace", structures(model)) < ENERGY_TOLERANCE
+@pytest.fixture(scope="module", params=CASES)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    path, model = tmp_path_factory.mktemp("yace") / "m.yace", random_model(seed=1, **CASES[request.param])
+    return Exported(model, save_yace(model, path), path)
+
+
+def test_the_file_has_the_energies_of_the_model(exported: Exported) -> None:
+    model, report, path = exported
+    assert deviation(model, path, structures(model)) < ENERGY_TOLERANCE
     assert report.fit_error.pair < 1e-8
     assert report.fit_error.radial < 1e-7
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_second_derivatives_are_continuous_at_the_cutoff(tmp_path: Path, name: str) -> None:
+def test_second_derivatives_are_continuous_at_the_cutoff(exported: Exported) -> None:
     """½ (1 + cos πr/r_cut) alone is C¹, times ½ (1 - T_k) it is C²."""
-    save_yace(random_model(seed=1, **CASES[name]), tmp_path / "m.yace")
-    content = Reader(tmp_path / "m.yace").content
+    content = Reader(exported.path).content
     for bond in content["bonds"].values():
         assert not np.array(bond["radcoefficients"])[..., 0].any()
     for functions in content["functions"].values():
