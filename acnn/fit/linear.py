@@ -19,6 +19,7 @@ from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
+from acnn.fit.element_prior import ElementPrior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.summary import fit_blocks
 from acnn.html.rendering import fragment
@@ -26,8 +27,8 @@ from acnn.models.linear import LinearACE
 from acnn.parallel import ALONE, Ranks
 from acnn.progress import Advance, advance_of
 from acnn.settings.linear import LinearSettings
-from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings
-from acnn.solvers import SOLVERS, Prior, Solution, Solver, StreamingQR
+from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings, parse_correlation
+from acnn.solvers import SOLVERS, Prior, ReducedProblem, Solution, Solver, StreamingQR
 from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior
 from acnn.wording import counted
@@ -61,6 +62,7 @@ class LinearProblem:
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None takes ``ACNN_KERNEL``.
+        element_correlation: ρ of functions that differ in elements only; None: what the evidence allows..
     """
 
     specification: BasisSpecification
@@ -70,14 +72,23 @@ class LinearProblem:
     zbl: bool = False
     repulsion_weight: float = 0.0
     kernel: str | None = None
+    element_correlation: float | None = None
 
     @classmethod
     def of(
         cls, settings: LinearSettings, specification: BasisSpecification, reference_energies: Mapping[str, float]
     ) -> LinearProblem:
         """Make the problem that the settings describe."""
-        parts = (make_solver(settings), make_prior(settings), settings.zbl, settings.repulsion, settings.kernel)
-        return cls(specification, reference_energies, *parts)
+        return cls(
+            specification,
+            reference_energies,
+            make_solver(settings),
+            make_prior(settings),
+            settings.zbl,
+            settings.repulsion,
+            settings.kernel,
+            parse_correlation(settings.element_correlation),
+        )
 
     def model(self) -> LinearACE:
         """Return the model before the fit, with all coefficients zero."""
@@ -86,6 +97,16 @@ class LinearProblem:
     def gamma(self) -> FloatArray:
         """Return the diagonal of the prior [n_functions]."""
         return self.prior([function.nl for function in self.specification.functions()])
+
+    def element_prior(self) -> ElementPrior:
+        """Return the prior with the columns that differ in elements only."""
+        return ElementPrior(self.specification.functions(), self.specification.elements, self.gamma())
+
+    def solve(self, prior: ElementPrior, problem: ReducedProblem) -> tuple[Solution, float]:
+        """Return the solution and ρ: that of the settings, or the largest that the evidence allows."""
+        if self.element_correlation is None:
+            return prior.solve_strongest(self.solver, problem)
+        return prior.solve(self.solver, problem, self.element_correlation), self.element_correlation
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,6 +119,7 @@ class LinearFit:
         n_rows: number of equations.
         seconds: wall time of assembly, factorization and solution.
         assembly_seconds: wall time of assembly and factorization.
+        element_correlation: ρ of the prior.
     """
 
     model: LinearACE
@@ -105,6 +127,7 @@ class LinearFit:
     n_rows: int
     seconds: float
     assembly_seconds: float
+    element_correlation: float = 0.0
 
     def __repr__(self) -> str:
         facts = [counted(self.n_rows, "equation"), self.solution.solver, f"{self.seconds:.1f} s", repr(self.model)]
@@ -125,6 +148,7 @@ class LinearFit:
             "n_equations": self.n_rows,
             "solver": solution.solver,
             "regularization": solution.regularization,
+            "element_correlation": self.element_correlation,
             "effective_parameters": solution.effective_parameters,
             "log_evidence": solution.log_evidence,
         }
@@ -140,6 +164,7 @@ def fit_linear(
     zbl: bool = False,
     repulsion_weight: float = 0.0,
     kernel: str | None = None,
+    element_correlation: float | None = None,
     ranks: Ranks = ALONE,
     checkpoint: Path | None = None,
     progress: bool | Advance = False,
@@ -154,7 +179,9 @@ def fit_linear(
 
     The other arguments are those of `LinearProblem`.
     """
-    problem = LinearProblem(specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel)
+    problem = LinearProblem(
+        specification, reference_energies, solver, prior, zbl, repulsion_weight, kernel, element_correlation
+    )
     with advance_of(progress, "equations", len(structures)) as advance:
         return fit_problem(problem, structures, ranks=ranks, checkpoint=checkpoint, advance=advance)
 
@@ -204,18 +231,19 @@ def fit_subsets(
 
     assembly_seconds = time.perf_counter() - start
 
-    def solve() -> list[tuple[Solution, int]]:
-        gamma, repulsion = problem.gamma(), None
+    def solve() -> list[tuple[Solution, int, float]]:
+        prior, repulsion = problem.element_prior(), None
         if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
-        return [_solved(together(factors, subset), repulsion, problem.solver, gamma, model) for subset in subsets]
+        return [_solved(together(factors, subset), repulsion, problem, prior, model) for subset in subsets]
 
-    solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), n) for solution, n in found])
+    solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
     return [
-        LinearFit(_with(model, solution), solution, n_rows, seconds, assembly_seconds) for solution, n_rows in solved
+        LinearFit(_with(model, solution), solution, n_rows, seconds, assembly_seconds, rho)
+        for solution, n_rows, rho in solved
     ]
 
 
@@ -236,10 +264,10 @@ def together(factors: Mapping[int, StreamingQR], subset: Sequence[int]) -> Strea
 def _solved(
     rows: StreamingQR,
     repulsion: tuple[FloatArray, FloatArray] | None,
-    solver: Solver,
-    gamma: FloatArray,
+    problem: LinearProblem,
+    prior: ElementPrior,
     model: LinearACE,
-) -> tuple[Solution, int]:
+) -> tuple[Solution, int, float]:
     if rows.n_rows == 0:
         raise ValueError(
             "no structure has a label with a positive weight and a neighbor inside the cutoff of "
@@ -247,7 +275,8 @@ def _solved(
         )
     if repulsion is not None:
         rows.add(*repulsion)
-    return solver.solve(rows.result(), gamma), rows.n_rows
+    solution, rho = problem.solve(prior, rows.result())
+    return solution, rows.n_rows, rho
 
 
 def _with(model: LinearACE, solution: Solution) -> LinearACE:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import scipy.linalg
 import torch
 
 from acnn.arrays import FloatArray, IntArray
@@ -42,18 +41,6 @@ CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
 TIMED_ATOMS = 500
 """Minimum number of atoms for measuring the cost of a candidate."""
-
-
-def restricted(problem: ReducedProblem, columns: IntArray) -> ReducedProblem:
-    """Restrict a problem to some columns."""
-    stacked = np.column_stack([problem.factor[:, columns], problem.target])
-    (factor,) = scipy.linalg.qr(stacked, mode="r", check_finite=False)
-    p = len(columns)
-    full = np.zeros((p + 1, p + 1))
-    rows = min(p + 1, len(factor))
-    full[:rows] = factor[:rows]
-    residual = math.hypot(problem.residual, full[p, p])
-    return ReducedProblem(np.triu(full[:p, :p]), full[:p, p], residual, problem.n_rows)
 
 
 def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
@@ -123,7 +110,8 @@ class _Search:
         self.cutoff, self.criterion, self.contacts = cutoff, criterion, contacts
         self.model = self.problem.model()
         self.assemble = Assembler(self.model, problem.kernel, keep_zero_rows=True)
-        self.gamma = problem.gamma()
+        self.prior = self.problem.element_prior()
+        self.rho = 0.0
         self.repulsion: tuple[FloatArray, FloatArray] | None = None
 
     def factors(
@@ -150,6 +138,7 @@ class _Search:
         if self.contacts is not None:
             weight = self.problem.repulsion_weight
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
+        _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data)
         graph = timing_graph(structures, self.model.cutoff)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}
@@ -165,7 +154,7 @@ class _Search:
         graph: AtomicGraph,
     ) -> Candidate:
         columns = columns_of(spec, self.problem.specification)
-        problem = restricted(data, columns)
+        problem = data.restricted(columns)
         solution = self._solution(problem, columns)
         n, p = problem.n_rows, len(columns)
         square = misfit(data, columns, solution.coefficients)
@@ -173,7 +162,7 @@ class _Search:
         if training:
             squares = 0.0
             for part, rest in training.items():
-                fitted = self._solution(restricted(rest, columns), columns)
+                fitted = self._solution(rest.restricted(columns), columns)
                 squares += misfit(held_out[part], columns, fitted.coefficients)
             cv = math.sqrt(squares / sum(problem.n_rows for problem in held_out.values()))
         return Candidate(
@@ -194,7 +183,7 @@ class _Search:
             rows.add(np.zeros((1, len(columns))), np.array([problem.residual]))
             rows.add(self.repulsion[0][:, columns], self.repulsion[1])
             problem = replace(rows.result(), n_rows=problem.n_rows + len(self.repulsion[1]))
-        return BLR().solve(problem, self.gamma[columns])
+        return self.prior.restricted(columns).solve(BLR(), problem, self.rho)
 
     def _model(self, spec: BasisSpecification, solution: Solution) -> LinearACE:
         coefficients = torch.as_tensor(solution.coefficients)

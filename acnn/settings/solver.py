@@ -22,6 +22,19 @@ SOLVER_OPTIONS = {  # setting: its solver, and the parameter there
 }
 
 
+def parse_correlation(value: str | float) -> float | None:
+    """Return the number from 0 to 1, or None for "auto"."""
+    if value == "auto":
+        return None
+    try:
+        rho = float(value)
+    except ValueError:
+        rho = -1.0
+    if not 0 <= rho < 1:
+        raise ValueError(f"element_correlation is auto or a number from 0 to below 1, not {str(value)[:60]!r}")
+    return rho
+
+
 class SolverSettings(Section):
     """How to determine the coefficients; see `acnn.solvers`."""
 
@@ -80,6 +93,13 @@ class SolverSettings(Section):
         "exponential:A, exp(A Σ(n + w_L l)); gaussian:S, exp(S Σ(n² + w_L l²)); identity.",
         json_schema_extra=shown(panel=PANEL),
     )
+    element_correlation: str | float = Field(
+        "auto",
+        description="Prior correlation of functions that differ in elements only, so that alloys are predicted from "
+        "their binaries: from 0, independent, to below 1, elements that are alike; auto: the largest that the evidence "
+        "allows.",
+        json_schema_extra=shown(panel=PANEL),
+    )
     repulsion: float = Field(
         0.3,
         ge=0,
@@ -95,6 +115,7 @@ class SolverSettings(Section):
         for option, (solver, _) in SOLVER_OPTIONS.items():
             if getattr(self, option) is not None and self.solver != solver:
                 raise ValueError(f"{option} belongs to solver {solver}, but the solver is {self.solver}")
+        parse_correlation(self.element_correlation)
         if self.ard_threshold is not None:
             parse_threshold(self.ard_threshold)
         return self

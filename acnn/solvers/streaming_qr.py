@@ -8,12 +8,13 @@ factors of separate shares of the rows combine in the same way (TSQR, Demmel et 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
-from acnn.arrays import FloatArray
+from acnn.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class ReducedProblem:
     target: FloatArray
     residual: float
     n_rows: int
+
+    def restricted(self, columns: IntArray) -> ReducedProblem:
+        """Return the problem of some of the columns; the coefficients of the others are zero."""
+        stacked = np.column_stack([self.factor[:, columns], self.target])
+        (factor,) = scipy.linalg.qr(stacked, mode="r", check_finite=False)
+        p = len(columns)
+        full = np.zeros((p + 1, p + 1))
+        rows = min(p + 1, len(factor))
+        full[:rows] = factor[:rows]
+        residual = math.hypot(self.residual, full[p, p])
+        return ReducedProblem(np.triu(full[:p, :p]), full[:p, p], residual, self.n_rows)
 
 
 class StreamingQR:

@@ -1,0 +1,105 @@
+"""A prior under which functions that differ only in elements have similar coefficients.
+
+Where a basis has one function for each choice of elements (of the center z_0 and of its neighbors z_1 … z_ν), data of
+elements and binaries say nothing about those of mixed neighborhoods, which independent priors set to zero. Here the
+tensors c[z_0; z_1 … z_ν] of `acnn.basis.element_tensors` have the covariance
+
+    Cov(c, c') = 1 / (ζ γ²) · K(z_0, z_0') K(z_1, z_1') … K(z_ν, z_ν'),         K = (1 - ρ) 1 + ρ J,
+
+with J full of ones. In orders of 1 - ρ this is a part common to all elements, parts that depend on one of them, and so
+on: the closer ρ is to 1, the less do two elements matter together that could matter one by one, and the better are
+combinations predicted that no data show (benchmarks/alloys.py). The evidence of the training data has its maximum at a
+smaller ρ, since they need not be predicted; so ρ is the largest at which it is no less than with independent elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.linalg
+
+from acnn.arrays import FloatArray, IntArray
+from acnn.basis.element_tensors import ElementGroup, element_groups
+from acnn.basis.functions import Function
+from acnn.solvers import BLR, ReducedProblem, Solution, Solver
+from acnn.solvers.rotation import Rotation
+
+AUTO = "auto"
+CANDIDATES = (0.9999, 0.999, 0.99, 0.9)
+"""Values of ρ that are tried, the largest first."""
+LARGEST_BLOCK = 4000
+"""Columns of a group, and choices of elements in it, beyond which the elements are taken as independent."""
+
+
+class ElementPrior:
+    """The prior of a basis: γ, and which columns differ only in elements.
+
+    Args:
+        functions: the columns.
+        elements: chemical symbols, by ascending atomic number.
+        gamma: γ of every column [p].
+    """
+
+    def __init__(self, functions: Sequence[Function], elements: Sequence[str], gamma: FloatArray) -> None:
+        self.elements, self.gamma = tuple(elements), gamma
+        self.groups = element_groups(functions, elements) if len(elements) > 1 else []
+
+    @property
+    def has_alike(self) -> bool:
+        """Whether there are elements to correlate, in groups of a size that can be handled."""
+        sizes = [max(len(group.columns), group.weights[0].size) for group in self.groups]
+        return 0 < max(sizes, default=0) <= LARGEST_BLOCK
+
+    def restricted(self, columns: IntArray) -> ElementPrior:
+        """Return the prior of some of the columns, in this order."""
+        part = ElementPrior([], (), self.gamma[columns])
+        part.elements = self.elements
+        place = {int(column): k for k, column in enumerate(columns)}
+        for group in self.groups:
+            inside = [k for k, column in enumerate(group.columns.tolist()) if column in place]
+            if inside:
+                own = np.array([place[int(group.columns[k])] for k in inside])
+                part.groups.append(ElementGroup(own, (*group.shape, *inside), group.weights[inside]))
+        return part
+
+    def rotation(self, rho: float) -> Rotation:
+        """Return T with T Tᵀ = the covariance of the columns, for ζ = 1."""
+        n = len(self.elements)
+        root = np.linalg.cholesky((1 - rho) * np.eye(n) + rho).astype(np.float64)
+        roots: dict[tuple[object, ...], FloatArray] = {}
+        blocks = []
+        for group in self.groups:
+            if group.shape not in roots:
+                roots[group.shape] = _root(group.weights, root)
+            blocks.append((group.columns, roots[group.shape] / self.gamma[group.columns, None]))
+        return Rotation(blocks)
+
+    def solve(self, solver: Solver, problem: ReducedProblem, rho: float) -> Solution:
+        """Solve a problem of these columns; with ρ = 0 their coefficients are independent."""
+        if rho == 0 or not self.has_alike:
+            return solver.solve(problem, self.gamma)
+        return self.rotation(rho).solve(solver, problem)
+
+    def solve_strongest(self, solver: Solver, problem: ReducedProblem) -> tuple[Solution, float]:
+        """Return the solution at the largest ρ whose evidence is no less than that of independent elements, and ρ."""
+        if not self.has_alike:
+            return self.solve(solver, problem, 0.0), 0.0
+        independent = self.solve(BLR(), problem, 0.0)
+        for rho in CANDIDATES:
+            found = self.solve(BLR(), problem, rho)
+            if (found.log_evidence or 0.0) >= (independent.log_evidence or 0.0):
+                return (found if solver == BLR() else self.solve(solver, problem, rho)), rho
+        return self.solve(solver, problem, 0.0), 0.0
+
+
+def _root(weights: FloatArray, root: FloatArray) -> FloatArray:
+    """Return T [n, n] with T Tᵀ = W (K ⊗ K ⊗ … ⊗ 1) Wᵀ, from the root of K."""
+    product = weights
+    for axis in range(1, weights.ndim - 1):
+        product = np.moveaxis(np.tensordot(product, root, axes=(axis, 0)), -1, axis)
+    wide = product.reshape(len(weights), -1)
+    if wide.shape[0] == wide.shape[1]:
+        return wide
+    (triangle,) = scipy.linalg.qr(wide.T, mode="r", check_finite=False)
+    return np.ascontiguousarray(triangle[: len(weights)].T)
