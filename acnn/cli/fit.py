@@ -56,13 +56,17 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     console.print(
         f"{report.fit.model.summary()['basis functions']} basis functions, {metrics['n_equations']} equations; "
         f"solver {metrics['solver']}, λ = {metrics['regularization']:.3g}, "
-        f"{metrics['effective_parameters']:.1f} effective parameters\n"
+        f"{metrics['effective_parameters']:.1f} effective parameters{_correlation(metrics['element_correlation'])}\n"
         f"E0 ({report.e0_source}): {energies}\n"
         f"{metrics['fit_seconds']:.1f} s{memory}\n"
         f"wrote {escape(', '.join(str(p) for p in (settings.output, settings.json_file, *plots) if p))}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _correlation(rho: float) -> str:
+    return f"; elements correlated by {rho:g} in the prior" if rho else ""
 
 
 def _validation(settings: FitSettings, report: FitReport) -> list[Path]:

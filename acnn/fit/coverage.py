@@ -1,7 +1,8 @@
-"""Pairs of elements that the training data do not cover."""
+"""Pairs of elements, and mixtures of three, that the training data do not cover."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,8 +11,11 @@ from ase.data import chemical_symbols
 from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph
 from acnn.pairs import Pair, element_pairs
+from acnn.wording import counted
 
 MOST_NAMED = 12
+Mixture = tuple[str, Pair]
+"""A center, and two elements around it."""
 
 
 def unseen_pairs(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Pair]:
@@ -32,6 +36,45 @@ def _pairs_within(structure: LabeledStructure, cutoff: float) -> set[frozenset[s
     numbers = graph.species.numpy()
     pairs = np.unique(numbers[np.stack([graph.pair_i.numpy(), graph.pair_j.numpy()], axis=1)], axis=0)
     return {frozenset(chemical_symbols[z] for z in pair) for pair in pairs}
+
+
+def unseen_mixtures(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Mixture]:
+    """Find the choices of a center and two different other elements that are never both within the cutoff (Å) of it.
+
+    Binaries have none of them; functions of three elements are then known from those of two only.
+    """
+    missing = {(z, pair) for z in elements for pair in itertools.combinations(elements, 2) if z not in pair}
+    for structure in structures:
+        if not missing:
+            break
+        if structure.is_labeled and len(set(structure.atoms.symbols)) > 2:
+            missing -= _mixtures_within(structure, cutoff)
+    return sorted(missing, key=lambda mixture: [elements.index(e) for e in (mixture[0], *mixture[1])])
+
+
+def _mixtures_within(structure: LabeledStructure, cutoff: float) -> set[Mixture]:
+    graph = atomic_graph(structure.atoms, cutoff)
+    numbers = graph.species.numpy()
+    of_center: dict[int, set[int]] = {}
+    for i, z in np.unique(np.stack([graph.pair_i.numpy(), numbers[graph.pair_j.numpy()]], axis=1), axis=0).tolist():
+        of_center.setdefault(i, set()).add(z)
+    around = {(int(numbers[i]), frozenset(found - {int(numbers[i])})) for i, found in of_center.items()}
+    symbol = chemical_symbols.__getitem__
+    return {
+        (symbol(z), (symbol(a), symbol(b))) for z, found in around for a, b in itertools.combinations(sorted(found), 2)
+    }
+
+
+def mixture_warnings(mixtures: Sequence[Mixture], cutoff: float) -> list[str]:
+    """Warn about combinations of three elements that are unseen."""
+    if not mixtures:
+        return []
+    (center, (a, b)), more = mixtures[0], len(mixtures) - 1
+    others = f", nor {counted(more, 'other such combination')}" if more else ""
+    return [
+        f"no {center} has both {a} and {b} within {cutoff:g} Å in the training data{others}: alloys of three elements "
+        "are predicted from those of two, with errors that these data do not show; test the model on some"
+    ]
 
 
 def coverage_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: float) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.fit.binding import binding_warnings
-from acnn.fit.coverage import coverage_warnings, unseen_pairs
+from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
 from acnn.fit.virial_units import virial_warnings
 from acnn.pairs import Pair
 
@@ -40,9 +40,10 @@ def label_warnings(
 def coverage(
     elements: Sequence[str], structures: Sequence[LabeledStructure], cutoff: float
 ) -> tuple[list[Pair], list[str]]:
-    """Return the pairs of elements that the data do not cover, and warnings about them."""
+    """Return the pairs of elements that the data do not cover, and warnings about them and about mixtures of three."""
     unseen = unseen_pairs(elements, structures, cutoff)
-    return unseen, coverage_warnings(elements, unseen, cutoff)
+    warnings = coverage_warnings(elements, unseen, cutoff)
+    return unseen, warnings or mixture_warnings(unseen_mixtures(elements, structures, cutoff), cutoff)
 
 
 def remembered_warnings(provenance: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ FIT_FACTS = {
     "prior": "prior",
     "repulsion": "weight of the short-range restraint",
     "regularization": "regularization λ",
+    "element_correlation": "correlation of elements ρ",
     "effective_parameters": "effective parameters",
     "log_evidence": "log evidence",
     "n_equations": "equations",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from acnn.data.dataset import Dataset
-from acnn.fit.coverage import coverage_warnings, unseen_pairs
-from acnn.fit.doubts import label_warnings
+from acnn.fit.coverage import coverage_warnings
+from acnn.fit.doubts import coverage, label_warnings
 from acnn.io.model_file import read_header
 from acnn.models.network import NetworkACE
 from acnn.pairs import Pair
@@ -19,11 +19,12 @@ def doubts_of(
 ) -> tuple[list[str], list[Pair]]:
     """Return the warnings that the model file keeps, and the pairs of elements that no training data cover."""
     warnings = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
-    unseen = unseen_pairs(model.elements, datasets["train"].structures, model.cutoff)
+    unseen, of_coverage = coverage(model.elements, datasets["train"].structures, model.cutoff)
     if settings.start is not None:
         header = read_header(settings.start)
         unseen = [pair for pair in unseen if not _was_seen(pair, header)]
-    return warnings + coverage_warnings(model.elements, unseen, model.cutoff), unseen
+        of_coverage = coverage_warnings(model.elements, unseen, model.cutoff)
+    return warnings + of_coverage, unseen
 
 
 def _was_seen(pair: Pair, header: Mapping) -> bool:

@@ -18,7 +18,7 @@ from acnn.conventions import full_from_voigt
 from acnn.data.dataset import LabeledStructure, Weights, read_dataset
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.fit.binding import binding_energy, binding_warnings
-from acnn.fit.coverage import coverage_warnings, unseen_pairs
+from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
 from acnn.fit.doubts import remembered_warnings
 from acnn.fit.job import run_fit
 from acnn.fit.virial_units import virial_warnings
@@ -150,6 +150,19 @@ def test_unseen_pairs():
     assert coverage_warnings(("Cu",), [], 5.1) == []
     many = [(f"E{a}", f"E{b}") for a in range(6) for b in range(a, 6) if b != a + 1]
     assert " and 4 more" in coverage_warnings([f"E{a}" for a in range(6)], many, 5.0)[0]
+
+
+def test_unseen_mixtures():
+    """Of Al, Cu and Au a structure has Cu beside both others, within 4 Å; Al and Au are 6 Å apart."""
+    row = structure(ase.Atoms("AlCuAu", [[0, 0, 0], [0, 0, 3.0], [0, 0, 6.0]]), 0.0)
+    elements = ("Al", "Cu", "Au")
+    missing = unseen_mixtures(elements, [structure(bulk("Cu"), 0.0), row], 4.0)
+    assert missing == [("Al", ("Cu", "Au")), ("Au", ("Al", "Cu"))]
+    assert unseen_mixtures(elements, [row], 7.0) == []
+    assert unseen_mixtures(("Al", "Cu"), [], 4.0) == []
+    (warning,) = mixture_warnings(missing, 4.0)
+    assert "no Al has both Cu and Au within 4 Å" in warning
+    assert "nor 1 other such combination" in warning
 
 
 def test_a_model_remembers_what_was_doubtful(tmp_path: Path, crystals) -> None:

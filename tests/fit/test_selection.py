@@ -17,7 +17,7 @@ from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
 from acnn.fit.candidates import Candidate, candidate_cutoffs, columns_of, covering, smaller_bases
 from acnn.fit.linear import LinearProblem, chosen, fit_linear
-from acnn.fit.selection import N_FOLDS, marked, restricted, select_basis
+from acnn.fit.selection import N_FOLDS, marked, select_basis
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.settings.fit import Budget
@@ -107,7 +107,7 @@ def test_restriction_is_the_problem_of_the_columns():
     columns = np.array([1, 4, 6])
     whole.add(rows, targets)
     part.add(rows[:, columns], targets)
-    found, expected = restricted(whole.result(), columns), part.result()
+    found, expected = whole.result().restricted(columns), part.result()
     np.testing.assert_allclose(found.factor.T @ found.factor, expected.factor.T @ expected.factor, atol=AGREEMENT)
     np.testing.assert_allclose(found.factor.T @ found.target, expected.factor.T @ expected.target, atol=AGREEMENT)
     assert found.residual == pytest.approx(expected.residual)
