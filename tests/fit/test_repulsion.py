@@ -134,7 +134,7 @@ def test_a_fit_repels_atoms_that_are_closer_than_its_data():
     deviations = {}
     for weight in (0.0, 0.3):
         fit = fit_linear(specification, structures, {"H": 3.2, "O": 4.6}, BLR(), parse_prior("identity", 1.5),
-                         repulsion_weight=weight)  # fmt: skip
+                         repulsion_weight=weight, element_correlation=0.0)  # fmt: skip
         contacts = CloseContacts.of(("H", "O"), structures, seed=5)  # other atoms and directions than those of the fit
         found = list(insertions(fit.model, row_source(fit.model.basis), contacts, 1, seed=5))
         residuals = [row @ fit.model.coefficients.numpy() - target for row, target in found]
