@@ -9,7 +9,8 @@ tensors c[z_0; z_1 … z_ν] of `acnn.basis.element_tensors` have the covariance
 with J full of ones. In orders of 1 - ρ this is a part common to all elements, parts that depend on one of them, and so
 on: the closer ρ is to 1, the less do two elements matter together that could matter one by one, and the better are
 combinations predicted that no data show (benchmarks/alloys.py). The evidence of the training data has its maximum at a
-smaller ρ, since they need not be predicted; so ρ is the largest at which it is no less than with independent elements.
+smaller ρ, since they need not be predicted; so ρ is the largest at which it is not less by more than a small part than
+with independent elements (`ALLOWANCE`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from acnn.solvers.rotation import Rotation
 AUTO = "auto"
 CANDIDATES = (0.9999, 0.999, 0.99, 0.9)
 """Values of ρ that are tried, the largest first."""
+ALLOWANCE = 0.02
+"""Log evidence per equation that a larger ρ may cost: what errors larger by 2 % cost."""
 LARGEST_BLOCK = 4000
 """Columns of a group, and choices of elements in it, beyond which the elements are taken as independent."""
 
@@ -82,13 +85,13 @@ class ElementPrior:
         return self.rotation(rho).solve(solver, problem)
 
     def solve_strongest(self, solver: Solver, problem: ReducedProblem) -> tuple[Solution, float]:
-        """Return the solution at the largest ρ whose evidence is no less than that of independent elements, and ρ."""
+        """Return the solution at the largest ρ that the evidence allows, and ρ."""
         if not self.has_alike:
             return self.solve(solver, problem, 0.0), 0.0
-        independent = self.solve(BLR(), problem, 0.0)
+        least = (self.solve(BLR(), problem, 0.0).log_evidence or 0.0) - ALLOWANCE * problem.n_rows
         for rho in CANDIDATES:
             found = self.solve(BLR(), problem, rho)
-            if (found.log_evidence or 0.0) >= (independent.log_evidence or 0.0):
+            if (found.log_evidence or 0.0) >= least:
                 return (found if solver == BLR() else self.solve(solver, problem, rho)), rho
         return self.solve(solver, problem, 0.0), 0.0
 
