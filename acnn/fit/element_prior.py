@@ -9,8 +9,8 @@ tensors c[z_0; z_1 … z_ν] of `acnn.basis.element_tensors` have the covariance
 with J full of ones. In orders of 1 - ρ this is a part common to all elements, parts that depend on one of them, and so
 on: the closer ρ is to 1, the less do two elements matter together that could matter one by one, and the better are
 combinations predicted that no data show (benchmarks/alloys.py). The evidence of the training data has its maximum at a
-smaller ρ, since they need not be predicted; so ρ is the largest at which it is not less by more than a small part than
-with independent elements (`ALLOWANCE`).
+smaller ρ, since they need not be predicted; so where data lack combinations, ρ is the largest at which it is not less by
+more than a small part than with independent elements (`ALLOWANCE`). Otherwise it is that of the largest evidence.
 """
 
 from __future__ import annotations
@@ -84,16 +84,20 @@ class ElementPrior:
             return solver.solve(problem, self.gamma)
         return self.rotation(rho).solve(solver, problem)
 
-    def solve_strongest(self, solver: Solver, problem: ReducedProblem) -> tuple[Solution, float]:
-        """Return the solution at the largest ρ that the evidence allows, and ρ."""
+    def solve_by_evidence(self, solver: Solver, problem: ReducedProblem, beyond: bool) -> tuple[Solution, float]:
+        """Return the solution at the ρ of largest evidence, and ρ.
+
+        Args:
+            beyond: combinations of elements are to be predicted that the data lack: take the largest ρ that the
+                evidence allows instead.
+        """
         if not self.has_alike:
             return self.solve(solver, problem, 0.0), 0.0
-        least = (self.solve(BLR(), problem, 0.0).log_evidence or 0.0) - ALLOWANCE * problem.n_rows
-        for rho in CANDIDATES:
-            found = self.solve(BLR(), problem, rho)
-            if (found.log_evidence or 0.0) >= least:
-                return (found if solver == BLR() else self.solve(solver, problem, rho)), rho
-        return self.solve(solver, problem, 0.0), 0.0
+        found = {rho: self.solve(BLR(), problem, rho) for rho in (0.0, *CANDIDATES)}
+        evidence = {rho: solution.log_evidence or 0.0 for rho, solution in found.items()}
+        least = evidence[0.0] - ALLOWANCE * problem.n_rows if beyond else max(evidence.values())
+        best = max(rho for rho, value in evidence.items() if value >= least)
+        return (found[best] if solver == BLR() else self.solve(solver, problem, best)), best
 
 
 def _root(weights: FloatArray, root: FloatArray) -> FloatArray:

@@ -19,6 +19,7 @@ from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
+from acnn.fit.coverage import unseen_mixtures
 from acnn.fit.element_prior import ElementPrior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.summary import fit_blocks
@@ -102,10 +103,13 @@ class LinearProblem:
         """Return the prior with the columns that differ in elements only."""
         return ElementPrior(self.specification.functions(), self.specification.elements, self.gamma())
 
-    def solve(self, prior: ElementPrior, problem: ReducedProblem) -> tuple[Solution, float]:
-        """Return the solution and ρ: that of the settings, or the largest that the evidence allows."""
+    def solve(
+        self, prior: ElementPrior, problem: ReducedProblem, structures: Sequence[LabeledStructure]
+    ) -> tuple[Solution, float]:
+        """Return the solution and ρ: that of the settings, or the one that evidence and structures suggest."""
         if self.element_correlation is None:
-            return prior.solve_strongest(self.solver, problem)
+            beyond = unseen_mixtures(self.specification.elements, structures, self.specification.largest_cutoff)
+            return prior.solve_by_evidence(self.solver, problem, bool(beyond))
         return prior.solve(self.solver, problem, self.element_correlation), self.element_correlation
 
 
@@ -237,7 +241,7 @@ def fit_subsets(
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
-        return [_solved(together(factors, subset), repulsion, problem, prior, model) for subset in subsets]
+        return [_solved(together(factors, subset), repulsion, problem, prior, model, structures) for subset in subsets]
 
     solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
@@ -267,6 +271,7 @@ def _solved(
     problem: LinearProblem,
     prior: ElementPrior,
     model: LinearACE,
+    structures: Sequence[LabeledStructure],
 ) -> tuple[Solution, int, float]:
     if rows.n_rows == 0:
         raise ValueError(
@@ -275,7 +280,7 @@ def _solved(
         )
     if repulsion is not None:
         rows.add(*repulsion)
-    solution, rho = problem.solve(prior, rows.result())
+    solution, rho = problem.solve(prior, rows.result(), structures)
     return solution, rows.n_rows, rho
 
 

@@ -96,8 +96,8 @@ class SolverSettings(Section):
     element_correlation: str | float = Field(
         "auto",
         description="Prior correlation of functions that differ in elements only, so that alloys are predicted from "
-        "their binaries: from 0, independent, to below 1, elements that are alike; auto: the largest that the evidence "
-        "allows.",
+        "their binaries: from 0, independent, to below 1, elements that are alike; auto: by the "
+        "evidence; where the data lack combinations of elements, the largest that it allows.",
         json_schema_extra=shown(panel=PANEL),
     )
     repulsion: float = Field(

@@ -121,7 +121,7 @@ def test_without_correlation_nothing_changes():
 def test_a_single_element_has_nothing_to_correlate():
     prior = prior_of(specification(("Cu",)))
     _, _, problem = random_problem(len(prior.gamma))
-    assert prior.solve_strongest(BLR(), problem)[1] == 0.0
+    assert prior.solve_by_evidence(BLR(), problem, beyond=True)[1] == 0.0
 
 
 def test_some_columns_have_the_covariance_that_they_have_among_all():
@@ -195,3 +195,13 @@ def test_relevance_is_determined_after_the_rotation():
     _, _, problem = random_problem(len(prior.gamma), 400)
     found = prior.solve(ARD(), problem, 0.9)
     assert np.array_equal(found.kept, found.coefficients != 0)
+
+
+def test_where_all_combinations_are_seen_the_evidence_decides():
+    prior = prior_of(specification())
+    _, _, problem = random_problem(len(prior.gamma), 400)
+    found, rho = prior.solve_by_evidence(BLR(), problem, beyond=False)
+    assert found.log_evidence == max(
+        prior.solve(BLR(), problem, r).log_evidence for r in (0.0, 0.9, 0.99, 0.999, 0.9999)
+    )
+    assert found.log_evidence == prior.solve(BLR(), problem, rho).log_evidence
