@@ -9,8 +9,8 @@ tensors c[z_0; z_1 … z_ν] of `acnn.basis.element_tensors` have the covariance
 with J full of ones. In orders of 1 - ρ this is a part common to all elements, parts that depend on one of them, and so
 on: the closer ρ is to 1, the less do two elements matter together that could matter one by one, and the better are
 combinations predicted that no data show (benchmarks/alloys.py). The evidence of the training data has its maximum at a
-smaller ρ, since they need not be predicted; so where data lack combinations, ρ is the largest at which it is not less by
-more than a small part than with independent elements (`ALLOWANCE`). Otherwise it is that of the largest evidence.
+smaller ρ, since they need not be predicted; so where data lack combinations, ρ is the largest at which it is not less
+than with independent elements by more than a small part (`ALLOWANCE`). Otherwise it is that of the largest evidence.
 """
 
 from __future__ import annotations
