@@ -36,7 +36,7 @@ LAYOUTS = [
     *(("module", 1, "* * *"), ("module", 2, "* * *"), ("module", 3, "1 3 1"), ("module", 4, "* * *")),
 ]
 """Ranks of the program import torch, each; those of the module do not, and the library is the same."""
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "lammps.md"
 LAUNCHERS = {"lmp": cases.binary, "module": cases.module}
 
 
@@ -251,9 +251,9 @@ def test_attach(python, exported, tmp_path, ranks):
     assert max(deviations.values()) < AGREEMENT
 
 
-def test_the_lines_of_the_readme_run(python, tmp_path):
+def test_the_lines_of_the_guide_run(python, tmp_path):
     """As they are: with nothing imported before LAMMPS, and no search path of the user's."""
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (block,) = [block for block in blocks if "lammps.lammps()" in block]
     save_model(random_model(["Si"], order=2, degree=5.0, cutoff=4.0), tmp_path / "si.acnn")
     (tmp_path / "run.py").write_text(block)
