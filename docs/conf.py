@@ -10,7 +10,9 @@ from pathlib import Path
 
 import acnn
 
-sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+EXTENSIONS = Path(__file__).parent / "_extensions"
+sys.path.insert(0, str(EXTENSIONS))
+os.environ["BASH_ENV"] = str(EXTENSIONS / "plain_shell.sh")
 
 project = "acnn"
 author = "the acnn developers"
