@@ -13,6 +13,7 @@ import acnn
 EXTENSIONS = Path(__file__).parent / "_extensions"
 sys.path.insert(0, str(EXTENSIONS))
 os.environ["BASH_ENV"] = str(EXTENSIONS / "plain_shell.sh")
+os.environ["IPYTHONDIR"] = str(EXTENSIONS / "ipython")
 
 project = "acnn"
 author = "the acnn developers"

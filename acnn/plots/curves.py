@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from acnn.conventions import ERROR_UNITS, QUANTITIES
-from acnn.plots.drawing import COLORS, INK, LINE, Look, panels
+from acnn.plots.drawing import COLORS, INK, LINE, Look, logarithmic, panels
 from acnn.plots.subjects import Candidate
 
 CRITERIA = {"evidence": "log evidence", "bic": "BIC", "cv": "RMS of held-out residuals"}
@@ -20,7 +20,8 @@ def learning_figure(rows: Sequence[Mapping[str, Any]]) -> Any:
     with panels(1, len(quantities)) as (figure, axes):
         for axis, quantity in zip(axes[0], quantities, strict=True):
             errors = [row[f"{quantity}_rmse"] for row in rows]
-            axis.loglog([row["structures"] for row in rows], errors, marker="o", color=COLORS[0])
+            axis.plot([row["structures"] for row in rows], errors, marker="o", color=COLORS[0])
+            logarithmic(axis, "xy")
             axis.set_xlabel("training structures")
             axis.set_ylabel(f"{quantity} RMSE ({ERROR_UNITS[quantity]})")
     return figure
@@ -38,7 +39,8 @@ def training_figure(log: Sequence[Mapping[str, str]], columns: Mapping[str, Iter
             for color, name in zip(COLORS, names, strict=False):
                 points = np.array([[float(row["epoch"]), float(row[name])] for row in log if row[name]])
                 if (points[:, 1] > 0).any():
-                    axis.semilogy(*points.T, linewidth=1, color=color, label=name.removesuffix(" loss"))
+                    axis.plot(*points.T, linewidth=1, color=color, label=name.removesuffix(" loss"))
+            logarithmic(axis, "y")
             axis.set_xlabel("epoch")
             axis.set_ylabel(label)
         axes[0, 0].legend()
@@ -54,7 +56,7 @@ def selection_figure(candidates: Sequence[Candidate], criterion: str) -> Any:
         axes[0, 0].plot(*zip(*front, strict=True), **LINE)
         axes[0, 0].set_ylabel(CRITERIA[criterion])
         axes[0, 1].set_ylabel("RMS of training residuals (weighted)")
-        axes[0, 1].set_yscale("log")
+        logarithmic(axes[0, 1], "y")
         axes[0, 1].legend()
     return figure
 
@@ -68,5 +70,5 @@ def _candidates(axes: Any, candidates: Sequence[Candidate], value: str) -> None:
         axes.scatter(*zip(*points, strict=True), **style)
     best = next(c for c in candidates if c.is_chosen)
     axes.scatter(best.microseconds, getattr(best, value), s=120, facecolors="none", edgecolors=INK, label="chosen")
-    axes.set_xscale("log")
+    logarithmic(axes, "x")
     axes.set_xlabel("µs/atom")

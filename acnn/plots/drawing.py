@@ -77,6 +77,17 @@ class Look:
         return self.names.index(name) // len(COLORS) % len(MARKERS)
 
 
+def logarithmic(axes: Any, directions: str) -> None:
+    """Scale "x", "y" or "xy" logarithmically, with plain numbers: matplotlib's own would need mathematical text."""
+    from matplotlib.ticker import LogFormatter
+
+    for direction in directions:
+        getattr(axes, f"set_{direction}scale")("log")
+        axis = getattr(axes, f"{direction}axis")
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+
+
 def has_matplotlib() -> bool:
     """Return whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None

@@ -146,6 +146,15 @@ def test_epochs_without_a_value_are_no_points():
     assert list(error.lines[0].get_xdata()) == [2.0]
 
 
+def test_logarithmic_axes_have_plain_numbers():
+    """Text is shown as it stands, since names may hold any character; powers of ten are no mathematical text either."""
+    log = [{"epoch": str(epoch), "loss": f"{10.0**-epoch:g}", "error": f"{3 + epoch:g}"} for epoch in range(1, 5)]
+    page = svg(training_figure(log, {"loss": ["loss"], "error (meV)": ["error"]}), "log", "log")
+    assert "mathdefault" not in page
+    for number in ("0.01", "0.001", "4", "6"):
+        assert f">{number}<" in page
+
+
 def test_other_endings_are_told_before_the_work(tmp_path):
     require_pictures(None, tmp_path / "a.png", tmp_path / "a")
     with pytest.raises(ValueError, match=r"a\.docx must be a picture, with one of the extensions .*\.eps"):
