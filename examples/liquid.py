@@ -14,8 +14,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.md.nptberendsen import NPTBerendsen
 
-from acnn.data import rattled
-from acnn.data.structures import set_thermal_momenta
+from acnn.data import rattled, set_thermal_momenta
 from ase_calculator import ACNNCalculator
 
 KELVIN, BAR = 1500.0, 1e5 * units.Pascal
