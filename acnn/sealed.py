@@ -58,7 +58,8 @@ def unsealed(load: Callable[[bytes], T], content: bytes, key: str) -> tuple[dict
     try:
         header, tensors = safetensors_header(content, key), load(content)
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, TypeError, RecursionError) as error:
-        raise SealError(f"it is empty, truncated, or a file of another kind ({error})") from error
+        sentence = "it is empty, truncated, or a file of another kind: use another copy, or make it again"
+        raise SealError(sentence) from error
     if not isinstance(header, dict):
         raise SealError(f"its header is a {type(header).__name__}, not a mapping")
     if header.pop("checksum", None) != checksum(_around_checksum(memoryview(content))):

@@ -56,6 +56,10 @@ def load_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise yaml.YAMLError(f"{place}{error.problem or error}") from error
     except RecursionError as error:
         raise yaml.YAMLError("its brackets are nested too deeply") from error
     except ValueError as error:  # of a number with thousands of digits, a character that is not text
