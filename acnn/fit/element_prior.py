@@ -26,7 +26,6 @@ from acnn.basis.functions import Function
 from acnn.solvers import BLR, ReducedProblem, Solution, Solver
 from acnn.solvers.rotation import Rotation
 
-AUTO = "auto"
 CANDIDATES = (0.9999, 0.999, 0.99, 0.9)
 """Values of ρ that are tried, the largest first."""
 ALLOWANCE = 0.02
@@ -93,11 +92,21 @@ class ElementPrior:
         """
         if not self.has_alike:
             return self.solve(solver, problem, 0.0), 0.0
-        found = {rho: self.solve(BLR(), problem, rho) for rho in (0.0, *CANDIDATES)}
-        evidence = {rho: solution.log_evidence or 0.0 for rho, solution in found.items()}
-        least = evidence[0.0] - ALLOWANCE * problem.n_rows if beyond else max(evidence.values())
-        best = max(rho for rho, value in evidence.items() if value >= least)
-        return (found[best] if solver == BLR() else self.solve(solver, problem, best)), best
+
+        def at(rho: float) -> tuple[Solution, float]:
+            return self.solve(BLR(), problem, rho), rho
+
+        if beyond:
+            independent = at(0.0)
+            least = _evidence(independent) - ALLOWANCE * problem.n_rows
+            found, best = next((one for one in map(at, CANDIDATES) if _evidence(one) >= least), independent)
+        else:
+            found, best = max(map(at, (*CANDIDATES, 0.0)), key=_evidence)
+        return (found if solver == BLR() else self.solve(solver, problem, best)), best
+
+
+def _evidence(solved: tuple[Solution, float]) -> float:
+    return solved[0].log_evidence or 0.0
 
 
 def _root(weights: FloatArray, root: FloatArray) -> FloatArray:

@@ -63,7 +63,7 @@ class LinearProblem:
         zbl: add fixed screened nuclear repulsion.
         repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None takes ``ACNN_KERNEL``.
-        element_correlation: ρ of functions that differ in elements only; None: what the evidence allows..
+        element_correlation: ρ of functions that differ in elements only; None: what the evidence allows.
     """
 
     specification: BasisSpecification
@@ -103,13 +103,15 @@ class LinearProblem:
         """Return the prior with the columns that differ in elements only."""
         return ElementPrior(self.specification.functions(), self.specification.elements, self.gamma())
 
-    def solve(
-        self, prior: ElementPrior, problem: ReducedProblem, structures: Sequence[LabeledStructure]
-    ) -> tuple[Solution, float]:
-        """Return the solution and ρ: that of the settings, or the one that evidence and structures suggest."""
+    def goes_beyond(self, structures: Sequence[LabeledStructure]) -> bool:
+        """Return whether the fit is to predict mixtures of elements that the structures lack."""
+        s = self.specification
+        return self.element_correlation is None and bool(unseen_mixtures(s.elements, structures, s.largest_cutoff))
+
+    def solve(self, prior: ElementPrior, problem: ReducedProblem, beyond: bool) -> tuple[Solution, float]:
+        """Return the solution and ρ: that of the settings, or the one that the evidence finds (`ElementPrior`)."""
         if self.element_correlation is None:
-            beyond = unseen_mixtures(self.specification.elements, structures, self.specification.largest_cutoff)
-            return prior.solve_by_evidence(self.solver, problem, bool(beyond))
+            return prior.solve_by_evidence(self.solver, problem, beyond)
         return prior.solve(self.solver, problem, self.element_correlation), self.element_correlation
 
 
@@ -236,12 +238,12 @@ def fit_subsets(
     assembly_seconds = time.perf_counter() - start
 
     def solve() -> list[tuple[Solution, int, float]]:
-        prior, repulsion = problem.element_prior(), None
+        prior, beyond, repulsion = problem.element_prior(), problem.goes_beyond(structures), None
         if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
-        return [_solved(together(factors, subset), repulsion, problem, prior, model, structures) for subset in subsets]
+        return [_solved(together(factors, subset), repulsion, problem, prior, beyond, model) for subset in subsets]
 
     solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
@@ -270,8 +272,8 @@ def _solved(
     repulsion: tuple[FloatArray, FloatArray] | None,
     problem: LinearProblem,
     prior: ElementPrior,
+    beyond: bool,
     model: LinearACE,
-    structures: Sequence[LabeledStructure],
 ) -> tuple[Solution, int, float]:
     if rows.n_rows == 0:
         raise ValueError(
@@ -280,7 +282,7 @@ def _solved(
         )
     if repulsion is not None:
         rows.add(*repulsion)
-    solution, rho = problem.solve(prior, rows.result(), structures)
+    solution, rho = problem.solve(prior, rows.result(), beyond)
     return solution, rows.n_rows, rho
 
 

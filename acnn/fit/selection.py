@@ -138,7 +138,8 @@ class _Search:
         if self.contacts is not None:
             weight = self.problem.repulsion_weight
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
-        _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data, structures)
+        beyond = self.problem.goes_beyond(structures)
+        _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data, beyond)
         graph = timing_graph(structures, self.model.cutoff)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}
