@@ -95,13 +95,11 @@ class LinearProblem:
         """Return the model before the fit, with all coefficients zero."""
         return LinearACE(self.specification, self.reference_energies, zbl=self.zbl)
 
-    def gamma(self) -> FloatArray:
-        """Return the diagonal of the prior [n_functions]."""
-        return self.prior([function.nl for function in self.specification.functions()])
-
     def element_prior(self) -> ElementPrior:
         """Return the prior with the columns that differ in elements only."""
-        return ElementPrior(self.specification.functions(), self.specification.elements, self.gamma())
+        functions = self.specification.functions()
+        gamma = self.prior([function.nl for function in functions])
+        return ElementPrior(functions, self.specification.elements, gamma)
 
     def goes_beyond(self, structures: Sequence[LabeledStructure]) -> bool:
         """Return whether the fit is to predict mixtures of elements that the structures lack."""

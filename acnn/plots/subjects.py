@@ -110,7 +110,7 @@ class DimerCurve(Protocol):
 
     @property
     def energies(self) -> FloatArray:
-        """EV."""
+        """Of the two atoms, eV."""
 
     @property
     def core(self) -> tuple[float, float]:
