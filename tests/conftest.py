@@ -1,7 +1,8 @@
-"""Which tests are slow, and left out by `pytest -m "not slow"`: they start programs, train networks or build things."""
+"""Where tests run and with how many threads; which of them are slow, and left out by `pytest -m "not slow"`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,18 @@ SLOW = (
 )
 """Files and folders where most of the time goes to tests of seconds; single ones elsewhere are marked there."""
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: more threads would only get in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same examples every time, however long each takes on a busy machine.
 settings.register_profile("acnn", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("acnn")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _from_an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Leave the checkout, in which the Python of a test would find its packages instead of those that are installed."""
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
