@@ -7,6 +7,9 @@ NOTHING = "–"
 TOTAL = "total"
 """Name of the last row of a table."""
 
+HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
+"""Names of errors of fits to parts of the data."""
+
 
 def counted(n: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: "1 structure", "2 structures", "3 copies"."""

@@ -30,7 +30,7 @@ Look at
 What next
   acnn report {folder}/cual.acnn {folder}/train.xyz {folder}/test.xyz -o report.html   everything about the model
   acnn check {folder}/cual.acnn                            is it sound?
-  acnn fit YOUR.xyz -o your.acnn --split 0.1 --order 3 --degree 12 --cutoff 5.5        your own data
+  acnn fit YOUR.xyz -o your.acnn                           your own data
   acnn export {folder}/cual.acnn --to mliap                run it in LAMMPS: prints the input lines
   acnn --help                                              all commands"""
 

@@ -21,6 +21,7 @@ from acnn.evaluation.tables import (
     calibration_rows,
     error_cells,
     error_headings,
+    errors_title,
 )
 from acnn.fit.candidates import Candidate
 from acnn.progress import Stage, terminal_stages
@@ -70,7 +71,7 @@ def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
 
 def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
     """Make a table of MAE and RMSE by configuration type."""
-    table = _numbers_table(f"errors on {name}", ["config type", *error_headings(separator="\n")])
+    table = _numbers_table(errors_title(name), ["config type", *error_headings(separator="\n")])
     for config_type, row in errors_by_type.items():
         if config_type == TOTAL:
             table.add_section()

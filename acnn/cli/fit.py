@@ -48,6 +48,8 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     plots = _validation(settings, report)
     for name, table in report.errors.items():
         console.print(error_table(name, table.as_dict()))
+    if report.held_out_note:
+        console.print(report.held_out_note, highlight=False)
     metrics = report.metrics()
     for warning in [*report.fit.solution.warnings, *(d for d in report.doubts if d not in report.warnings)]:
         warn(warning)

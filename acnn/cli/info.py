@@ -21,7 +21,7 @@ from acnn.models import Model
 from acnn.settings.fit import FitSettings
 from acnn.settings.reference import changed
 from acnn.settings.train import TrainSettings
-from acnn.wording import counted
+from acnn.wording import HELD_OUT, counted
 
 
 def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]) -> None:
@@ -34,7 +34,7 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
     console.print(_provenance_table(header["provenance"]))
     if isinstance(header["provenance"].get("settings"), dict):
         console.print(_settings_table(header["provenance"]["settings"]))
-    for name in ("train", "test"):
+    for name in ("train", HELD_OUT, "test"):
         if name in header["provenance"]:
             console.print(error_table(name, header["provenance"][name]))
     for doubt in remembered_warnings(header["provenance"]):

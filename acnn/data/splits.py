@@ -34,22 +34,46 @@ def folds(structures: Sequence[LabeledStructure], k: int, seed: int = 0, cutoff:
 
 
 def holdout(
-    structures: Sequence[LabeledStructure], fraction: float, seed: int = 0, cutoff: float = ISOLATION
+    structures: Sequence[LabeledStructure],
+    fraction: float,
+    seed: int = 0,
+    cutoff: float = ISOLATION,
+    among: BoolArray | None = None,
 ) -> BoolArray:
     """Choose the structures to hold out: a fraction of each config type, at least one in all.
 
     Isolated atoms (`defines_e0`) are never held out.
+
+    Args:
+        among: those that may be held out, by default all; see `replaceable`.
     """
     order = _by_type(structures, np.random.default_rng(seed), cutoff)
+    if among is not None:
+        order = order[among[order]]
     taken = np.floor(np.arange(1, len(order) + 1) * fraction + 0.5) > np.floor(np.arange(len(order)) * fraction + 0.5)
     if not 0 < taken.sum() < len(order):
+        of_these = _besides(structures, order) if among is None else " that have others of their kind"
         raise DatasetError(
-            f"holding out {fraction} of {len(order)} structures{_besides(structures, order)} leaves one side empty: "
-            "give another share between 0 and 1"
+            f"holding out {fraction} of {len(order)} structures{of_these} leaves one side empty: give another share "
+            "between 0 and 1"
         )
     held = np.zeros(len(structures), dtype=bool)
     held[order[taken]] = True
     return held
+
+
+def replaceable(structures: Sequence[LabeledStructure], cutoff: float = ISOLATION) -> BoolArray:
+    """Mark the structures that leave others of their kind behind when they are held out.
+
+    The first structure of every config type and of every combination of elements stays, and isolated atoms do.
+    """
+    found, seen = np.zeros(len(structures), dtype=bool), set[object]()
+    for index, structure in enumerate(structures):
+        if not defines_e0(structure, cutoff):
+            kinds = {structure.config_type, frozenset(np.unique(structure.atoms.numbers).tolist())}
+            found[index] = kinds <= seen
+            seen |= kinds
+    return found
 
 
 def growing(

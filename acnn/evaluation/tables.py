@@ -8,7 +8,7 @@ from typing import Any
 from acnn.conventions import ERROR_UNITS, MEASURES, QUANTITIES
 from acnn.evaluation.calibration import Predicted
 from acnn.html.blocks import Table
-from acnn.wording import number
+from acnn.wording import HELD_OUT, number
 
 DECIMALS = {"energy": 3, "forces": 4, "virial": 3}
 CALIBRATION_HEADINGS = (
@@ -24,6 +24,11 @@ def error_headings(measures: Iterable[str] = MEASURES, separator: str = " ") -> 
 def error_cells(row: Mapping[str, Any], measures: Sequence[str] = MEASURES) -> list[str]:
     """Return the errors of a row of `ErrorTable.as_dict`."""
     return [number(row[f"{q}_{measure}"], DECIMALS[q]) for q in QUANTITIES for measure in measures]
+
+
+def errors_title(name: str) -> str:
+    """Return the title of a table of errors, by the name that JSON has for it."""
+    return "errors on held-out structures, by a fit without them" if name == HELD_OUT else f"errors on {name}"
 
 
 def error_block(errors: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:

@@ -1,4 +1,4 @@
-"""Errors on structures that a fit has not seen: cross-validation and learning curves."""
+"""Errors on structures that a fit has not seen: held out, in cross-validation, and by the number of those it has."""
 
 from __future__ import annotations
 
@@ -9,39 +9,14 @@ from typing import Any
 import numpy as np
 
 from acnn.data.dataset import LabeledStructure
-from acnn.data.isolated_atoms import ISOLATION
-from acnn.data.splits import ALWAYS, Parts, folds, growing
+from acnn.data.splits import ALWAYS
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.fit.linear import LinearFit, chosen
+from acnn.fit.plan import Plan
 from acnn.models.linear import LinearACE
 from acnn.parallel import Ranks
 from acnn.progress import Stage
 from acnn.wording import TOTAL
-
-HELD_OUT, CROSS_VALIDATION = "held out", "cross-validation"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the training data are divided, and the parts that each fit uses; the last fit uses all of them."""
-
-    parts: Parts
-    subsets: list[list[int]]
-
-
-def plan_of(
-    structures: Sequence[LabeledStructure], cv: int | None, growth: bool, seed: int, cutoff: float = ISOLATION
-) -> Plan:
-    """Divide into k folds, into sizes that double, or not at all; isolated atoms (beyond the cutoff, Å) are in all."""
-    if cv:
-        everything = list(range(cv))
-        without = [[part for part in everything if part != fold] for fold in everything]
-        return Plan(folds(structures, cv, seed, cutoff), [*without, everything])
-    if growth:
-        parts = growing(structures, seed=seed, cutoff=cutoff)
-        present = sorted(set(parts.tolist()) - {ALWAYS})
-        return Plan(parts, [present[: n + 1] for n in range(len(present))] or [[0]])
-    return Plan(np.zeros(len(structures), np.int64), [[0]])
 
 
 @dataclass(frozen=True)
@@ -75,9 +50,13 @@ def learning_curve(
     held_out: Sequence[LabeledStructure],
     errors: SharedErrors,
 ) -> list[dict[str, Any]]:
-    """Return the errors on held-out structures by the number of training structures, one row per fit."""
+    """Return the errors on held-out structures by the number of training structures, one row per fit.
+
+    Args:
+        fits: the first of the plan, without the one that has seen what is held out.
+    """
     rows = []
-    for subset, fit in zip(plan.subsets, fits, strict=True):
+    for subset, fit in zip(plan.subsets, fits, strict=False):
         n = int(np.isin(plan.parts, [ALWAYS, *subset]).sum())
         table = errors.of(fit.model, held_out, f"errors with {n} structures")
         rows.append({"structures": n, "equations": fit.n_rows, **table.as_dict()[TOTAL]})

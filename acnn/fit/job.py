@@ -11,22 +11,14 @@ import torch
 
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
-from acnn.data.splits import holdout
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.candidates import Candidate, candidate_cutoffs
-from acnn.fit.cross_validation import (
-    CROSS_VALIDATION,
-    HELD_OUT,
-    Plan,
-    SharedErrors,
-    cross_validation,
-    learning_curve,
-    plan_of,
-)
+from acnn.fit.cross_validation import SharedErrors, cross_validation, learning_curve
 from acnn.fit.doubts import coverage, label_warnings
 from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.outputs import require_outputs
+from acnn.fit.plan import Plan, plan_of
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.report import FitReport
 from acnn.fit.selection import select_basis
@@ -36,7 +28,7 @@ from acnn.parallel import ALONE, Ranks
 from acnn.progress import Stage, stages_of
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings, fit_settings
-from acnn.wording import counted
+from acnn.wording import CROSS_VALIDATION, HELD_OUT, counted
 
 
 def run_fit(
@@ -65,7 +57,7 @@ def _fitted(
 ) -> FitReport:
     require_outputs(settings)
     weights = settings.weight_table()
-    datasets = _with_holdout(_read(settings, weights), settings)
+    datasets = _read(settings, weights)
     train = datasets["train"]
     elements = settings.elements or train.elements
     require_elements(datasets, elements)
@@ -79,12 +71,12 @@ def _fitted(
     warnings += doubts + of_coverage
     on_data(datasets, warnings)
     problem = LinearProblem.of(settings, specification, energies)
+    plan = plan_of(structures, settings, specification.largest_cutoff)
     candidates: list[Candidate] = []
     if settings.select:
-        candidates = _candidates(settings, problem, structures, stage, ranks)
+        candidates = _candidates(settings, problem, chosen(structures, ~plan.held_out), stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
         unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
-    plan = plan_of(structures, settings.cv, settings.learning_curve, settings.seed, specification.largest_cutoff)
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
         replace(problem, specification=specification),
@@ -96,7 +88,7 @@ def _fitted(
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
-    report.doubts, report.unseen = doubts + of_coverage, unseen
+    report.doubts, report.unseen, report.held_out_note = doubts + of_coverage, unseen, plan.note
     if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:
@@ -119,11 +111,15 @@ def _measure(
     fit, datasets = report.fit, report.datasets
     for name, dataset in datasets.items():
         report.errors[name] = errors.of(fit.model, dataset.structures, f"errors on {name}")
+    if plan.held_out.any():
+        held_out = chosen(structures, plan.held_out)
+        report.errors[HELD_OUT] = errors.of(partial[-1].model, held_out, "errors on held-out structures")
     if report.settings.cv:
         report.errors[CROSS_VALIDATION] = cross_validation(plan, partial, structures, errors)
     if report.settings.learning_curve:
-        held_out = datasets["test" if "test" in datasets else HELD_OUT].structures
-        report.learning_curve = learning_curve(plan, [*partial, fit], held_out, errors)
+        unseen = datasets["test"].structures if "test" in datasets else chosen(structures, plan.held_out)
+        fits = partial if plan.held_out.any() else [*partial, fit]
+        report.learning_curve = learning_curve(plan, fits, unseen, errors)
 
 
 def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:
@@ -147,20 +143,6 @@ def _candidates(
         ranks=ranks,
         advance=stage("candidate bases", len(cutoffs) * len(structures)),
     )
-
-
-def _with_holdout(datasets: dict[str, Dataset], settings: FitSettings) -> dict[str, Dataset]:
-    """With `--split`, turn part of the training data into a separate data set."""
-    if settings.split is None:
-        return datasets
-    train = datasets["train"]
-    cutoff = max(settings.cutoff, settings.pair_cutoff or 0.0)
-    held = holdout(train.structures, settings.split, settings.seed, cutoff)
-    parts = {
-        name: replace(train, structures=tuple(chosen(train.structures, which)))
-        for name, which in (("train", ~held), (HELD_OUT, held))
-    }
-    return {**datasets, **parts}
 
 
 def _read(settings: FitSettings, weights: WeightTable) -> dict[str, Dataset]:

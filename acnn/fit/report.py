@@ -20,6 +20,7 @@ from acnn.io.model_file import save_model
 from acnn.pairs import Pair
 from acnn.plots import learning_figure, selection_figure, shown_axes
 from acnn.settings.fit import FitSettings
+from acnn.wording import HELD_OUT
 
 
 @dataclass(repr=False)
@@ -30,6 +31,7 @@ class FitReport:
         warnings: those reported before the fit starts.
         doubts: warnings that the model file keeps.
         unseen: pairs of elements that the training data do not cover.
+        held_out_note: why nothing was held out, if a user may expect it.
     """
 
     settings: FitSettings
@@ -42,6 +44,7 @@ class FitReport:
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     unseen: list[Pair] = field(default_factory=list)
+    held_out_note: str = ""
     candidates: list[Candidate] = field(default_factory=list)
     learning_curve: list[dict[str, Any]] = field(default_factory=list)
     peak: int = 0
@@ -55,8 +58,11 @@ class FitReport:
         return fragment(fit_blocks(self.provenance(), self.fit.model, self.errors, self.all_warnings))
 
     def plot(self, name: str | None = None) -> Any:
-        """Draw the errors on the data of this name, by default test data if there are any; return matplotlib's axes."""
-        name = name or ("test" if "test" in self.errors else "train")
+        """Draw the errors on the data of this name; return matplotlib's axes.
+
+        By default those on test data, otherwise on what was held out, otherwise on training data.
+        """
+        name = name or next(name for name in ("test", HELD_OUT, "train") if name in self.errors)
         if name not in self.errors:
             raise ValueError(f"this fit has no errors on {name!r}: choose from {', '.join(self.errors)}")
         return self.errors[name].plot()

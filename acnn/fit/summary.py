@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acnn.evaluation.metrics import ErrorTable
-from acnn.evaluation.tables import error_block, errors_in_words
+from acnn.evaluation.tables import error_block, errors_in_words, errors_title
 from acnn.html.blocks import Block, Folded, facts_table, titled_tables, warnings_of
 from acnn.io.provenance import fit_facts
 from acnn.potential import Potential
@@ -20,7 +20,7 @@ def fit_blocks(
     warnings: Sequence[str] = (),
 ) -> list[Block]:
     """Return the errors, warnings, the facts that ``acnn info`` states about the fit, and its model."""
-    tables: list[Block] = [error_block(table.as_dict(), f"errors on {name}") for name, table in (errors or {}).items()]
+    tables: list[Block] = [error_block(table.as_dict(), errors_title(name)) for name, table in (errors or {}).items()]
     first, *parts = titled_tables(model.describe())
     facts = facts_table(fit_facts(provenance), "fit")
     return [*tables, *warnings_of(warnings), facts, Folded(f"model: {model.describe()[0].title}", first), *parts]

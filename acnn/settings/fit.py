@@ -20,6 +20,7 @@ from acnn.settings.solver import PANEL as REGRESSION
 from acnn.strict import listed, shown
 
 OPTIONS, VALIDATION = "Options", "Validation and choice of the basis"
+HELD_OUT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,11 @@ class ValidationSettings(Section):
 
     split: float | None = Field(
         None,
-        gt=0,
+        ge=0,
         lt=1,
-        description="Share of every config type to hold out of the training data for a test, 0.1.",
-        json_schema_extra=shown(panel=VALIDATION),
+        description="Share of every config type that is predicted by a fit without it; the model is then fitted to all "
+        "data. The only structures of their kind are never held out. 0: none.",
+        json_schema_extra=shown("0.1 of 10 structures and more, unless test, cv or checkpoint is given", VALIDATION),
     )
     cv: int | None = Field(
         None,
@@ -97,7 +99,7 @@ class ValidationSettings(Section):
     )
     learning_curve: bool = Field(
         False,
-        description="Also fit 1/32, 1/16 … of the training data: errors on test or split by training size.",
+        description="Also fit 1/32, 1/16 … of the training data: errors on test, or on what is held out, by size.",
         json_schema_extra=shown(panel=VALIDATION),
     )
     select: Literal["evidence", "bic", "cv"] | None = Field(
@@ -132,8 +134,9 @@ class ValidationSettings(Section):
 
     @model_validator(mode="after")
     def _of_select(self) -> ValidationSettings:
-        if self.cv and self.learning_curve:
-            raise ValueError("cv and learning_curve divide the training data in different ways: give one of them")
+        if self.cv and (self.learning_curve or self.split):
+            other = "learning_curve" if self.learning_curve else "split"
+            raise ValueError(f"cv and {other} divide the training data in different ways: give one of them")
         if self.select is None and (self.budget is not None or self.select_cutoffs is not None):
             raise ValueError("budget and select_cutoffs apply only with select: choose evidence, bic or cv")
         if self.budget is not None:
@@ -167,13 +170,21 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
 
     @model_validator(mode="after")
     def _files_of_the_validation(self) -> FitSettings:
-        if self.checkpoint and (self.cv or self.learning_curve):
+        if self.checkpoint and (self.split or self.cv or self.learning_curve):
             raise ValueError(
-                "a checkpoint holds all equations in one factor, so it cannot be combined with cv or learning_curve"
+                "a checkpoint holds all equations in one factor, so it cannot be combined with split, cv or "
+                "learning_curve"
             )
-        if self.learning_curve and not (self.test or self.split):
-            raise ValueError("learning_curve needs held-out structures: give test, or split = 0.1")
+        if self.learning_curve and not (self.test or self.held_out_share):
+            raise ValueError("learning_curve needs held-out structures: give test, or another split than 0")
         return self
+
+    @property
+    def held_out_share(self) -> float:
+        """Share of the training data to hold out."""
+        if self.split is not None:
+            return self.split
+        return 0.0 if self.test or self.cv or self.checkpoint else HELD_OUT_SHARE
 
     @property
     def selection_plot(self) -> Path | None:

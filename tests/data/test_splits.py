@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acnn.data.dataset import DatasetError, LabeledStructure
-from acnn.data.splits import ALWAYS, folds, growing, holdout
+from acnn.data.splits import ALWAYS, folds, growing, holdout, replaceable
 from acnn.data.weights import Weights
 
 
@@ -64,6 +64,23 @@ def test_a_holdout_takes_its_share_of_each_type(a, b, fraction):
 def test_a_holdout_of_nothing_or_everything_is_refused(fraction):
     with pytest.raises(DatasetError, match="leaves one side empty"):
         holdout(structures(3), fraction)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 3))
+def test_one_of_every_kind_is_never_held_out(counts, seed):
+    data = structures(*counts)
+    for k, structure in enumerate(s for s in data if len(s) == 2):
+        structure.atoms.symbols[0] = ("Ag", "Au", "Cu")[(k * k) % 5 % 3]
+    among = replaceable(data)
+    if among.sum() < 2:
+        with pytest.raises(DatasetError, match="that have others of their kind leaves one side empty"):
+            holdout(data, 0.7, seed, among=among)
+        return
+    held = holdout(data, 0.7, seed, among=among)
+    rest = [s for h, s in zip(held, data, strict=True) if not h and len(s) == 2]
+    assert {s.config_type for s in rest} == {s.config_type for s in data if len(s) == 2}
+    assert {str(s.atoms.symbols) for s in rest} == {str(s.atoms.symbols) for s in data if len(s) == 2}
+    assert held.sum() == np.floor(among.sum() * 0.7 + 0.5)
 
 
 def test_growing_parts_double():

@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from acnn.cli.main import app
 from acnn.data.dataset import Dataset, read_dataset
-from acnn.data.splits import folds, growing, holdout
+from acnn.data.splits import folds, growing, holdout, replaceable
 from acnn.evaluation.metrics import ErrorTable, evaluate
-from acnn.fit.cross_validation import CROSS_VALIDATION, HELD_OUT
 from acnn.fit.job import run_fit
 from acnn.fit.linear import chosen, fit_linear
 from acnn.fit.report import FitReport
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import read_settings
 from acnn.solvers import BLR, AlgebraicPrior
+from acnn.wording import CROSS_VALIDATION, HELD_OUT
 
 SMALL = {"order": 2, "degree": 5, "cutoff": 4.5, "e0": "Cu=0", "repulsion": 0}
 ERROR = {"rel": 1e-5}
@@ -89,12 +89,42 @@ def test_cross_validation_predicts_every_structure_by_a_fit_without_it(folder, d
     assert report.fit.solution.log_evidence == pytest.approx(whole.fit.solution.log_evidence, rel=1e-8)
 
 
-def test_a_split_is_neither_trained_on_nor_lost(folder, data):
-    report = run(folder, split=0.25, seed=1)
-    held = holdout(data.structures, 0.25, 1)
+@pytest.mark.parametrize(("given", "share"), [({"split": 0.25, "seed": 1}, 0.25), ({}, 0.1)])
+def test_what_is_held_out_is_predicted_by_a_fit_without_it_and_in_the_model(folder, data, given, share):
+    report = run(folder, **given)
+    held = holdout(data.structures, share, report.settings.seed, among=replaceable(data.structures))
     expected = by_hand(report, chosen(data.structures, ~held), chosen(data.structures, held))
     same(report.errors[HELD_OUT].as_dict()["total"], expected)
-    assert len(report.datasets["train"]) + len(report.datasets[HELD_OUT]) == len(data)
+    assert report.held_out_note == ""
+    whole = run(folder, split=0)
+    assert HELD_OUT not in whole.errors
+    assert report.fit.n_rows == whole.fit.n_rows
+    assert report.fit.solution.log_evidence == pytest.approx(whole.fit.solution.log_evidence, rel=1e-8)
+
+
+def test_why_nothing_is_held_out(folder, data):
+    assert "a checkpoint keeps all equations" in run(folder, checkpoint=folder / "all.factor").held_out_note
+    few = folder / "few.xyz"
+    ase.io.write(few, ase.io.read(folder / "train.xyz", ":9"))
+    report = run(folder, train=few)
+    assert "9 structures, which are fewer than 10" in report.held_out_note
+    assert HELD_OUT not in report.errors
+    assert run(folder, train=few, split=0.2).errors[HELD_OUT].as_dict()["total"]["energy_count"] == 1
+    kinds = folder / "kinds.xyz"
+    ase.io.write(kinds, [copper(k, f"kind {min(k, 8)}") for k in range(12)])
+    assert "only ones of their config type" in run(folder, train=kinds).held_out_note
+    assert run(folder, test=folder / "test.xyz").held_out_note == ""
+
+
+def test_a_learning_curve_without_test_data_predicts_what_no_fit_of_it_has_seen(folder, data):
+    report = run(folder, learning_curve=True)
+    held = holdout(data.structures, 0.1, among=replaceable(data.structures))
+    same(report.learning_curve[-1], report.errors[HELD_OUT].as_dict()["total"])
+    assert report.learning_curve[-1]["structures"] == len(data) - held.sum()
+    half = chosen(data.structures, ~held)
+    half = chosen(half, growing(half) < 5)
+    same(report.learning_curve[-2], by_hand(report, half, chosen(data.structures, held)))
+    assert report.fit.n_rows > report.learning_curve[-1]["equations"]
 
 
 def test_a_learning_curve_ends_at_the_fit_of_all(folder, data):
@@ -130,8 +160,10 @@ def test_the_command_shows_candidates_and_curves(folder):
     ("settings", "says"),
     [
         ({"cv": 3, "learning_curve": True, "split": 0.1}, "in different ways"),
+        ({"cv": 3, "split": 0.1}, "in different ways"),
         ({"cv": 3, "checkpoint": "f"}, "a checkpoint holds all equations"),
-        ({"learning_curve": True}, "needs held-out structures"),
+        ({"split": 0.1, "checkpoint": "f"}, "a checkpoint holds all equations"),
+        ({"learning_curve": True, "split": 0}, "needs held-out structures"),
         ({"budget": "100"}, "apply only with select"),
         ({"select": "evidence", "budget": "much"}, "a budget must be"),
         ({"select": "luck"}, "select = 'luck'"),

@@ -57,7 +57,8 @@ def test_meanings_have_range_choices_and_defaults() -> None:
     fields = FitSettings.model_fields
     assert meaning(fields["cutoff"]) == "Cutoff radius in Å. From 0.5 to 25."
     assert meaning(fields["pair_cutoff"]) == "Cutoff radius of the pair part in Å. From 0.5 to 25. Default: as cutoff."
-    assert meaning(fields["split"]).endswith("Above 0, below 1.")
+    assert " From 0, below 1. Default: 0.1 of" in meaning(fields["split"])
+    assert " Above 0 " in meaning(fields["max_force"])
     assert "One of evidence, bic, cv." in meaning(fields["select"])
     training = TrainSettings.model_fields["training"].annotation.model_fields  # type: ignore[union-attr]
     assert meaning(training["learning_rate"]).endswith("Default: 0.005; 0.001 for a model that continues from another.")
