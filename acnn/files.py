@@ -114,7 +114,9 @@ def require_new(outputs: Sequence[Path | None], overwrite: bool) -> None:
     found = [str(path) for path in outputs if path and path.exists() and not is_stream(destination(path))]
     if found and not overwrite:
         verb = "exists" if len(found) == 1 else "exist"
-        raise FileExistsError(f"{', '.join(found)} already {verb}: add --overwrite or choose another name")
+        raise FileExistsError(
+            f"{', '.join(found)} already {verb}: add --overwrite (in Python overwrite=True) or choose another name"
+        )
 
 
 @contextlib.contextmanager

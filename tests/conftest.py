@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ SLOW = (
     *("train/test_transfer.py", "workflows/test_check.py"),
 )
 """Files and folders where most of the time goes to tests of seconds; single ones elsewhere are marked there."""
+
+# `python -m pytest` puts the checkout first, whose acnn has no compiled kernel.
+sys.path[:] = [place for place in sys.path if place and Path(place) != TESTS.parent]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: more threads would only get in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", "1")

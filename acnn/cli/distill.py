@@ -44,7 +44,7 @@ def distill(
     require_writable([], [teacher, data], [output], overwrite=overwrite)
     require_xyz(output)
     potential = load_model(teacher)
-    dataset, max_force = read_announced(data, labels), labels.max_force
+    dataset, max_force = read_announced(data, labels, teacher), labels.max_force
     with progress_stages() as stage:
         advance = stage(f"labels by {teacher.name}", len(dataset))
         limit = math.inf if max_force is None else max_force

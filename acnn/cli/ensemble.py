@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from acnn.cli.display import print_written
+from acnn.cli.errors import warn
 from acnn.cli.label_options import Overwrite
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header, save_model
@@ -32,6 +33,9 @@ def ensemble(
     members = [_member(path) for path in models]
     origins = [{"file": path.name, "provenance": read_header(path)["provenance"]} for path in models]
     joined = Ensemble(members)
+    kinds = sorted({member.model_type for member in members})
+    if len(kinds) > 1:
+        warn(f"the members are of different types ({', '.join(kinds)}): their spread is largely that of the types")
     save_model(joined, output, {"acnn_version": version("acnn"), "members": origins})
     print_written(output, f": {counted(len(members), 'member')}")
 

@@ -68,7 +68,7 @@ def evaluate(
     uncertainty = uncertainty or uncertainty_plot is not None
     if uncertainty:
         require_committee(potential)
-    dataset = read_announced(data, labels)
+    dataset = read_announced(data, labels, model)
     with progress_stages() as stage:
         table = evaluate_structures(potential, dataset, stage("evaluating", len(dataset)), kernel)
         predicted = predict(potential, dataset, stage("committee", len(dataset)), kernel) if uncertainty else {}

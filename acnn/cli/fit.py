@@ -51,7 +51,7 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     if report.held_out_note:
         console.print(report.held_out_note, highlight=False)
     metrics = report.metrics()
-    for warning in [*report.fit.solution.warnings, *(d for d in report.doubts if d not in report.warnings)]:
+    for warning in report.late_warnings:
         warn(warning)
     memory = f", peak memory {metrics['peak_bytes'] / 2**20:.0f} MiB" if metrics["peak_bytes"] else ""
     energies = ", ".join(f"{e} {value:.6g} eV" for e, value in report.reference_energies.items())

@@ -13,6 +13,8 @@ from acnn.cli.display import announce
 from acnn.data.dataset import Dataset
 from acnn.data.yaml_text import load_yaml
 from acnn.fit.job import left_out_notes
+from acnn.io.model_file import read_header
+from acnn.io.provenance import named_keys
 from acnn.settings.base import SettingsError, validated
 from acnn.settings.data import LabelSettings
 
@@ -34,9 +36,9 @@ def label_settings(given: Mapping[str, Any]) -> LabelSettings:
     return settings
 
 
-def read_announced(path: Path, labels: LabelSettings) -> Dataset:
-    """Read labeled structures, and print what was read."""
-    dataset = labels.read(path)
+def read_announced(path: Path, labels: LabelSettings, model: Path) -> Dataset:
+    """Read labeled structures, by default with the keys named for the data of a model, and print what was read."""
+    dataset = labels.read(path, usual_keys=named_keys(read_header(model)["provenance"]))
     announce({"data": dataset}, left_out_notes({"data": dataset}))
     return dataset
 

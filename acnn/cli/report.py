@@ -14,6 +14,7 @@ from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.chemiscope import require_chemiscope
 from acnn.io.model_file import load_model, read_header
+from acnn.io.provenance import named_keys
 from acnn.plots import require_matplotlib
 from acnn.report import N_SECTIONS, dataset_names, measure, report_page, report_structures
 from acnn.settings.data import LabelSettings
@@ -51,7 +52,7 @@ def report(
         require_chemiscope(structures)
     require_matplotlib()
     provenance, potential = read_header(model)["provenance"], load_model(model)
-    read = [labels.read(file) for file in data]
+    read = [labels.read(file, usual_keys=named_keys(provenance)) for file in data]
     datasets = dict(zip(dataset_names(read), read, strict=True))
     announce(datasets, left_out_notes(datasets))
     with progress_stages() as stage:

@@ -163,8 +163,8 @@ class Dataset:
 
     @property
     def config_types(self) -> tuple[str, ...]:
-        """Configuration types in the order of their first structure."""
-        return tuple(dict.fromkeys(structure.config_type for structure in self))
+        """Configuration types, sorted, as all tables list them."""
+        return tuple(sorted({structure.config_type for structure in self}))
 
     def provenance(self) -> dict[str, object]:
         """Return the facts about the data that a model file keeps."""
@@ -200,6 +200,7 @@ def read_dataset(
     forces_key: str | None = None,
     virial_key: str | None = None,
     stress_key: str | None = None,
+    usual_keys: Mapping[str, str] | None = None,
     weights: WeightTable = DEFAULT_WEIGHTS,
     max_force: float | None = None,
     drop_nan: bool = False,
@@ -208,7 +209,8 @@ def read_dataset(
     """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
 
     A key may be a list, "REF_energy,energy": the first one that a structure has is used. Keys that are not given are
-    found (see :func:`acnn.data.label_keys.choose_keys`). ``Dataset.keys`` records the ones used. Labels may be missing.
+    ``usual_keys`` ("energy": …), such as those of other data, where there are such labels, and otherwise found (see
+    :func:`acnn.data.label_keys.choose_keys`). ``Dataset.keys`` records the ones used. Labels may be missing.
     The virial of a structure that is not periodic in three directions is ignored and counted in
     ``Dataset.virials_ignored``. With ``max_force`` (eV/Å) a structure with a larger force, or with a NaN among its
     labels, is left out and counted in ``Dataset.left_out``; without it, NaN and forces beyond 1000 eV/Å are errors.
@@ -221,7 +223,7 @@ def read_dataset(
     file = Path(path)
     frames = read_frames(file, index)
     explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
-    keys = choose_keys([frame.atoms for frame in frames], explicit, file.name)
+    keys = choose_keys([frame.atoms for frame in frames], explicit, file.name, usual_keys)
     structures = [_labeled(frame, keys, weights, file.name) for frame in frames]
     bad = Counter(what for structure in structures for what in structure.meaningless()) if drop_nan else Counter()
     structures = [structure.with_sound_labels() for structure in structures] if bad else structures

@@ -66,12 +66,17 @@ class Choice(NamedTuple):
     notes: list[str]
 
 
-def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None], source: str) -> LabelKeys:
+def choose_keys(
+    structures: Sequence[Atoms], explicit: Mapping[str, str | None], source: str, usual: Mapping[str, str] | None = None
+) -> LabelKeys:
     """Choose the keys of each quantity: explicit ones, otherwise known ones (`acnn.data.label_names.KNOWN`).
 
     An explicit one may be a list, "REF_energy,energy": they are looked up in each structure in this order. Of the known
     ones the first that occurs is used; structures without it may use another that means the same, by its name or
     because both agree wherever a structure has both. Virial and stress carry the same information.
+
+    Args:
+        usual: keys by kind that count as explicit where nothing else is given and a structure has one of them.
 
     Raises:
         DatasetError: structures have labels under keys that may be of different levels of theory.
@@ -82,6 +87,7 @@ def choose_keys(structures: Sequence[Atoms], explicit: Mapping[str, str | None],
             "given: give only one of them"
         )
     given = {quantity: _given(quantity, explicit) for quantity in QUANTITIES}
+    given |= {quantity: _there(quantity, structures, usual or {}) for quantity, names in given.items() if not names}
     choices: dict[str, Choice] = {}
     for quantity, names in given.items():
         choose = _explicit_choice if names else _known_choice
@@ -111,6 +117,11 @@ def _given(quantity: str, explicit: Mapping[str, str | None]) -> tuple[LabelName
         for key in (explicit[kind] or "").split(",")
         if key.strip()
     )
+
+
+def _there(quantity: str, structures: Sequence[Atoms], usual: Mapping[str, str]) -> tuple[LabelName, ...]:
+    names = _given(quantity, {kind: usual.get(kind) for kind in KINDS})
+    return names if any(has(atoms, name) for atoms in structures for name in names) else ()
 
 
 def _explicit_choice(quantity: str, structures: Sequence[Atoms], names: tuple[LabelName, ...], source: str) -> Choice:

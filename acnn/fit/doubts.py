@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from acnn.conventions import QUANTITIES
 from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.evaluation.metrics import ErrorTable
 from acnn.fit.binding import binding_warnings
 from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
 from acnn.fit.virial_units import virial_warnings
 from acnn.pairs import Pair
 
 TRAINED_ON = ("train", "add")
+OVERFITTED = 3.0
+"""Ratio of errors on unknown and on known structures that is remarkable where functions outnumber equations."""
 
 
 def label_warnings(
@@ -44,6 +48,28 @@ def coverage(
     unseen = unseen_pairs(elements, structures, cutoff)
     warnings = coverage_warnings(elements, unseen, cutoff)
     return unseen, warnings or mixture_warnings(unseen_mixtures(elements, structures, cutoff), cutoff)
+
+
+def overfitting_warnings(errors: Mapping[str, ErrorTable], n_functions: int, n_equations: int) -> list[str]:
+    """Warn where functions outnumber equations and errors on other data are several times those on the training data.
+
+    Args:
+        errors: by name of the data set, with "train" among them.
+    """
+    if n_functions <= n_equations:
+        return []
+    known = {quantity: errors["train"].total(quantity).rmse for quantity in QUANTITIES}
+    ratios = {
+        name: max((table.total(q).rmse or 0.0) / rmse for q, rmse in known.items() if rmse)
+        for name, table in errors.items()
+        if name not in TRAINED_ON and any(known.values())
+    }
+    return [
+        f"{n_functions} functions for {n_equations} equations: errors on {name} are up to {ratio:.1f} times those of "
+        "training; lower --degree or --order, let --select evidence choose, or add data"
+        for name, ratio in ratios.items()
+        if ratio > OVERFITTED
+    ]
 
 
 def remembered_warnings(provenance: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from acnn.data.weights import WeightTable
 from acnn.evaluation.metrics import ErrorTable
 from acnn.files import write_atomically
 from acnn.fit.candidates import Candidate
+from acnn.fit.doubts import overfitting_warnings
 from acnn.fit.linear import LinearFit, make_prior
 from acnn.fit.memory import peak_bytes
 from acnn.fit.summary import errors_by_set, fit_blocks
@@ -80,9 +81,17 @@ class FitReport:
         return shown_axes(lambda: learning_figure(self.learning_curve))
 
     @property
+    def late_warnings(self) -> list[str]:
+        """Those that are known only after the fit."""
+        n_functions = self.fit.model.basis.n_functions
+        found = [*self.fit.solution.warnings, *self.doubts]
+        found += overfitting_warnings(self.errors, n_functions, self.fit.n_rows)
+        return [warning for warning in dict.fromkeys(found) if warning not in self.warnings]
+
+    @property
     def all_warnings(self) -> list[str]:
-        """Those from before the fit, of the solver, and those that the model file keeps, each once."""
-        return list(dict.fromkeys([*self.warnings, *self.fit.solution.warnings, *self.doubts]))
+        """Those from before and after the fit, each once."""
+        return list(dict.fromkeys([*self.warnings, *self.late_warnings]))
 
     def metrics(self) -> dict[str, Any]:
         """Return what ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""

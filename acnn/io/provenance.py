@@ -34,6 +34,21 @@ def fitted_data(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(name): data for name, data in mapping(provenance.get("data")).items() if isinstance(data, Mapping)}
 
 
+def named_keys(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return the label keys that the user named for the training data, by kind ("energy" …).
+
+    Of an ensemble, those of its members if they are the same.
+    """
+    members = provenance.get("members") or ()
+    if members:
+        first, *others = [named_keys(mapping(mapping(member).get("provenance"))) for member in members]
+        return first if all(other == first for other in others) else {}
+    settings = mapping(provenance.get("settings"))
+    settings = mapping(settings.get("data")) or settings
+    named = {kind: settings.get(f"{kind}_key") for kind in ("energy", "forces", "virial", "stress")}
+    return {kind: str(key) for kind, key in named.items() if key}
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return the value, or nothing where it is of another kind."""
     return value if isinstance(value, Mapping) else {}

@@ -58,14 +58,17 @@ class LabelSettings(Section):
             raise ValueError("give virial_key or stress_key, not both")
         return self
 
-    def read(self, path: Path, weights: WeightTable | None = None) -> Dataset:
-        """Read the structures of a file with these labels."""
+    def read(
+        self, path: Path, weights: WeightTable | None = None, usual_keys: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Read the structures of a file with these labels; ``usual_keys`` as in `read_dataset`."""
         return read_dataset(
             path,
             energy_key=self.energy_key,
             forces_key=self.forces_key,
             virial_key=self.virial_key,
             stress_key=self.stress_key,
+            usual_keys=usual_keys,
             max_force=self.max_force,
             drop_nan=self.drop_nan,
             weights=WeightTable() if weights is None else weights,

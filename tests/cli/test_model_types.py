@@ -185,3 +185,26 @@ def test_members_predict_what_they_did_alone(folder):
     for name, member in zip(("attention", "seed1", "seed2"), model.members(), strict=True):
         alone = load_model(folder / f"{name}.acnn").pair_gradients(graph)
         assert np.array_equal(member.pair_gradients(graph).forces.numpy(), alone.forces.numpy())
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_labels_are_found_under_the_keys_of_the_training_data(folder, tmp_path, command):
+    """Also by an ensemble, if its members agree."""
+    keys = {"energy_key": "energy_ref", "forces_key": "forces_ref", "stress_key": "stress_ref"}
+    attention = load_model(folder / "attention.acnn")
+    save_model(attention, tmp_path / "trained.acnn", {"settings": {"data": keys}})
+    members = [{"provenance": {"settings": {"data": keys}}}, {"provenance": {"settings": keys}}]
+    save_model(load_model(folder / "ensemble.acnn"), tmp_path / "joined.acnn", {"members": members})
+    for name in ("trained", "joined"):
+        done = run(command, tmp_path / f"{name}.acnn", folder / "test.xyz")
+        assert done.exit_code == 0, done.output
+        assert "energy ← energy_ref" in done.output
+    other = [{"provenance": {"settings": keys}}, {"provenance": {"settings": {"energy_key": "another"}}}]
+    save_model(load_model(folder / "ensemble.acnn"), tmp_path / "disagreeing.acnn", {"members": other})
+    assert "under a known key" in run(command, tmp_path / "disagreeing.acnn", folder / "test.xyz").output
+
+
+def test_an_ensemble_of_different_types_warns(folder, tmp_path):
+    done = run("ensemble", folder / "network.acnn", folder / "attention.acnn", "-o", tmp_path / "both.acnn")
+    assert done.exit_code == 0
+    assert "the members are of different types (attention, network)" in done.output

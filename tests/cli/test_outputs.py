@@ -21,7 +21,7 @@ from acnn.models.ensemble import Ensemble
 from acnn.testing import random_model, random_network
 
 EMT = "--calculator ase.calculators.emt:EMT"
-ADVICE = "add --overwrite or choose another name"
+ADVICE = "add --overwrite (in Python overwrite=True) or choose another name"
 FIT = "--order 1 --degree 3 --cutoff 4"
 TRAIN = "data: DATA.xyz\nmodel: {cutoff: 4.0}\noutput: OUTPUT\n"
 OUTPUTS = {

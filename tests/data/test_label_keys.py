@@ -215,3 +215,14 @@ def test_files_of_different_levels_are_told(tmp_path: Path) -> None:
     assert left_out_notes({"train": train, "test": same}) == []
     (note,) = left_out_notes({"train": train, "test": other})
     assert note.startswith("energy: REF_energy in train.xyz, energy in other.xyz")
+
+
+def test_usual_keys_are_used_where_there_are_such_labels(xyz: Path) -> None:
+    """Those that were named for other data, such as a model's."""
+    usual = {"energy": "total", "stress": "pull"}
+    both = [copper(total=-3.0, energy=-4.0), copper(total=-5.0, energy=-4.5)]
+    ase.io.write(xyz, both, format="extxyz")
+    assert energies(read_dataset(xyz, usual_keys=usual)) == [-3.0, -5.0]
+    assert energies(read_dataset(xyz, usual_keys=usual, energy_key="energy")) == [-4.0, -4.5]
+    ase.io.write(xyz, [copper(energy=-4.0)], format="extxyz")
+    assert energies(read_dataset(xyz, usual_keys=usual)) == [-4.0]

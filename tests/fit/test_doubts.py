@@ -17,9 +17,10 @@ from acnn.cli.main import app
 from acnn.conventions import full_from_voigt
 from acnn.data.dataset import LabeledStructure, Weights, read_dataset
 from acnn.data.virial_symmetry import symmetry_notes
+from acnn.evaluation.metrics import ErrorTable
 from acnn.fit.binding import binding_energy, binding_warnings
 from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
-from acnn.fit.doubts import remembered_warnings
+from acnn.fit.doubts import overfitting_warnings, remembered_warnings
 from acnn.fit.job import run_fit
 from acnn.fit.virial_units import virial_warnings
 from acnn.io.model_file import read_header
@@ -203,3 +204,18 @@ def test_sound_data_are_not_doubted(tmp_path: Path, crystals) -> None:
     given = {"train": tmp_path / "train.xyz", "output": tmp_path / "m.acnn", "order": 1, "degree": 3, "repulsion": 0}
     report = run_fit(read_settings(None, given))
     assert (report.doubts, report.unseen, report.warnings) == ([], [], [])
+
+
+def test_more_functions_than_equations_and_large_errors_elsewhere() -> None:
+    copper = structure(bulk("Cu"), energy=0.0)
+
+    def table(error: float) -> ErrorTable:
+        found = ErrorTable()
+        found.add(copper, error, np.zeros((1, 3)), np.zeros((3, 3)))
+        return found
+
+    errors = {"train": table(0.001), "test": table(0.02), "add": table(0.05), "held out": table(0.0029)}
+    (warning,) = overfitting_warnings(errors, n_functions=300, n_equations=200)
+    assert "300 functions for 200 equations: errors on test are up to 20.0 times" in warning
+    assert overfitting_warnings(errors, n_functions=200, n_equations=200) == []
+    assert overfitting_warnings(errors | {"train": ErrorTable()}, n_functions=300, n_equations=200) == []

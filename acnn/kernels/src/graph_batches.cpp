@@ -14,7 +14,8 @@ template <class T, class I>
 [[noreturn]] void reject_vector(const Graph<T, I> &graph, int64_t pair) {
     throw GraphError(
         "the vector from atom " + std::to_string(graph.pair_i[pair]) + " to its neighbor " +
-        std::to_string(graph.pair_j[pair]) + " is zero, infinite or not a number");
+        std::to_string(graph.pair_j[pair]) +
+        " is zero, infinite or not a number: two atoms coincide (move or remove one), or a position is not finite");
 }
 
 template <class T, class I>
