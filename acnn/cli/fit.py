@@ -11,6 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
 from acnn.cli.errors import warn
 from acnn.cli.settings import described, schema_option, settings_option, with_settings
+from acnn.fit.candidates import edge_notes
 from acnn.fit.job import run_fit
 from acnn.fit.report import FitReport
 from acnn.parallel import job_ranks
@@ -76,6 +77,8 @@ def _validation(settings: FitSettings, report: FitReport) -> list[Path]:
     plots = []
     if settings.selection_plot:
         console.print(selection_table(report.candidates, settings.select or ""))
+        for note in edge_notes(report.candidates):
+            console.print(note, highlight=False, soft_wrap=True)
         if has_matplotlib():
             save_figure(selection_figure(report.candidates, settings.select or ""), settings.selection_plot)
             plots.append(settings.selection_plot)

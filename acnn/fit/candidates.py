@@ -26,7 +26,7 @@ class Candidate:
         evidence: log evidence.
         bic: Bayesian information criterion.
         cv: RMS of the weighted residuals of held-out folds; None unless that is the criterion.
-        microseconds: per atom, energy and forces, on this machine with the threads of the fit.
+        microseconds: per atom and core, energy and forces, as the cost model of the compiled kernel predicts.
         on_front: no other candidate is both cheaper and better by the criterion.
         is_chosen: the best by the criterion.
     """
@@ -51,6 +51,19 @@ class Candidate:
         spec = self.specification
         values = {key: value for key, value in asdict(self).items() if key != "specification"}
         return {"order": spec.order, "degree": spec.degree, "cutoff": spec.cutoff, **values}
+
+
+def edge_notes(candidates: Sequence[Candidate]) -> list[str]:
+    """Say, in a sentence each, where the chosen basis is the largest that was tried."""
+    best = next(c for c in candidates if c.is_chosen)
+    cutoff, cutoffs = best.specification.cutoff, {c.specification.cutoff for c in candidates}
+    sizes = {c.n_functions for c in candidates}
+    notes = []
+    if len(cutoffs) > 1 and cutoff == max(cutoffs):
+        notes.append(f"the best cutoff, {cutoff:g} Å, is the largest tried: try more with --select-cutoffs")
+    if len(sizes) > 1 and best.n_functions == max(sizes):
+        notes.append("the best basis is the largest tried: try more with --order, --degree or a larger --budget")
+    return notes
 
 
 def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tuple[float, ...]:

@@ -10,14 +10,12 @@ therefore assembled once, and every candidate is a selection of columns of their
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from acnn.arrays import FloatArray, IntArray
 from acnn.basis.specification import BasisSpecification
@@ -27,20 +25,17 @@ from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
 from acnn.fit.candidates import Candidate, at_cutoff, columns_of, covering, smaller_bases
 from acnn.fit.contacts import CloseContacts
+from acnn.fit.costs import microseconds, programs_of
 from acnn.fit.linear import LinearProblem, chosen, together
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
-from acnn.graph import AtomicGraph
-from acnn.models.linear import LinearACE
-from acnn.neighbors import atomic_graph
+from acnn.kernels.calibration import cost_model
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.fit import Budget
 from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 
 CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
-TIMED_ATOMS = 500
-"""Minimum number of atoms for measuring the cost of a candidate."""
 
 
 def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
@@ -64,7 +59,7 @@ def select_basis(
     Args:
         problem: its basis is the largest to consider; the cutoffs are replaced. λ of each candidate maximizes the
             evidence, whatever the solver. Rows of the repulsion are not data and count only in the evidence.
-        cutoffs: those of the candidates, Å; cutoffs beyond the time budget are left out.
+        cutoffs: those of the candidates, Å; cutoffs beyond the budget of seconds are left out.
         criterion: one of `CRITERIA`.
         advance: called after each structure, for each cutoff.
     """
@@ -77,17 +72,46 @@ def select_basis(
         raise ValueError(
             f"the budget of {budget.functions:g} functions is too small: the smallest basis has {bases[0].n_functions}"
         )
-    assembled = replace(problem, specification=covering(affordable))
-    require_memory(assembled.specification, structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
-    contacts = CloseContacts.of(assembled.specification.elements, structures) if problem.repulsion_weight > 0 else None
+    require_memory(covering(affordable), structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
+    contacts = CloseContacts.of(bases[0].elements, structures) if problem.repulsion_weight > 0 else None
     found: list[Candidate] = []
-    for cutoff in cutoffs:
+    for cutoff, priced in ranks.by_first(lambda: _priced(affordable, cutoffs, structures, budget)).items():
+        assembled = replace(problem, specification=covering([spec for spec, _ in priced]))
         search = _Search(assembled, cutoff, criterion, contacts)
         factors = search.factors(structures, seed, ranks, advance)
-        found += ranks.by_first(lambda s=search, f=factors: s.candidates(f, affordable, structures))  # type: ignore[misc]
+        found += ranks.by_first(lambda s=search, f=factors, p=priced: s.candidates(f, p, structures))  # type: ignore[misc]
         if ranks.by_first(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
             break
     return marked(found, criterion)
+
+
+Priced = tuple[BasisSpecification, float]
+"""A basis and its µs per atom."""
+
+
+def _priced(
+    specifications: Sequence[BasisSpecification],
+    cutoffs: Sequence[float],
+    structures: Sequence[LabeledStructure],
+    budget: Budget,
+) -> dict[float, list[Priced]]:
+    """Return the bases that the budget allows at each cutoff."""
+    if budget.microseconds < math.inf and not cost_model().measured:
+        raise ValueError(
+            "a budget in µs needs the compiled kernel, without which this acnn was installed: install a C++ compiler "
+            "and reinstall acnn, or give the budget as a number of functions"
+        )
+    programs, found, least = programs_of(specifications), {}, math.inf
+    for cutoff in cutoffs:
+        times = microseconds(programs, at_cutoff(specifications[0], cutoff), structures)
+        least = min(least, *times)
+        if within := [(s, t) for s, t in zip(specifications, times, strict=True) if t <= budget.microseconds]:
+            found[cutoff] = within
+    if not found:
+        raise ValueError(
+            f"the budget of {budget.microseconds:g} µs per atom is too small: the cheapest basis takes {least:.2g} µs"
+        )
+    return found
 
 
 def marked(candidates: Iterable[Candidate], criterion: str) -> list[Candidate]:
@@ -129,10 +153,10 @@ class _Search:
     def candidates(
         self,
         factors: Mapping[int, StreamingQR],
-        specifications: Sequence[BasisSpecification],
+        priced: Sequence[Priced],
         structures: Sequence[LabeledStructure],
     ) -> list[Candidate]:
-        """Evaluate all specifications."""
+        """Evaluate all bases."""
         parts = [part for part in factors if part >= 0]
         data = together(factors, parts).result()
         if self.contacts is not None:
@@ -140,19 +164,18 @@ class _Search:
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
         beyond = self.problem.goes_beyond(structures)
         _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data, beyond)
-        graph = timing_graph(structures, self.model.cutoff)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}
         held_out = {part: factors[part].result() for part in training}
-        return [self._candidate(at_cutoff(s, self.cutoff), data, training, held_out, graph) for s in specifications]
+        return [self._candidate(at_cutoff(s, self.cutoff), cost, data, training, held_out) for s, cost in priced]
 
     def _candidate(
         self,
         spec: BasisSpecification,
+        cost: float,
         data: ReducedProblem,
         training: Mapping[int, ReducedProblem],
         held_out: Mapping[int, ReducedProblem],
-        graph: AtomicGraph,
     ) -> Candidate:
         columns = columns_of(spec, self.problem.specification)
         problem = data.restricted(columns)
@@ -173,7 +196,7 @@ class _Search:
             evidence=float(solution.log_evidence or 0.0),
             bic=n * math.log(max(square, np.finfo(float).tiny) / n) + p * math.log(n),
             cv=cv,
-            microseconds=1e6 * seconds_per_atom(self._model(spec, solution), graph, self.problem.kernel),
+            microseconds=cost,
         )
 
     def _solution(self, problem: ReducedProblem, columns: IntArray) -> Solution:
@@ -185,30 +208,3 @@ class _Search:
             rows.add(self.repulsion[0][:, columns], self.repulsion[1])
             problem = replace(rows.result(), n_rows=problem.n_rows + len(self.repulsion[1]))
         return self.prior.restricted(columns).solve(BLR(), problem, self.rho)
-
-    def _model(self, spec: BasisSpecification, solution: Solution) -> LinearACE:
-        coefficients = torch.as_tensor(solution.coefficients)
-        return LinearACE(spec, self.model.e0.energies, coefficients, self.model.zbl is not None)
-
-
-def timing_graph(structures: Sequence[LabeledStructure], cutoff: float) -> AtomicGraph:
-    """Return the graph of the largest structure, repeated to some hundreds of atoms if it is periodic."""
-    atoms = max(structures, key=len).atoms.copy()
-    for axis in itertools.islice(itertools.cycle(np.flatnonzero(atoms.pbc)), 12):
-        if len(atoms) >= TIMED_ATOMS:
-            break
-        repeats = [1, 1, 1]
-        repeats[axis] = 2
-        atoms *= repeats
-    return atomic_graph(atoms, cutoff)
-
-
-def seconds_per_atom(model: LinearACE, graph: AtomicGraph, kernel: str | None, repeats: int = 3) -> float:
-    """Measure the time of energy and pair gradients, the best of a few runs."""
-    times = []
-    model.pair_gradients(graph, kernel)
-    for _ in range(repeats):
-        start = time.perf_counter()
-        model.pair_gradients(graph, kernel)
-        times.append(time.perf_counter() - start)
-    return min(times) / graph.n_centers

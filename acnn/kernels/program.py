@@ -86,7 +86,21 @@ def compile_energy(
         products = {o: _nonzero(block, folded, o) for o in folded if o >= 2}
         own |= _quadratic(basis, {o: p for o, p in products.items() if len(p[0])})
         arrays |= {f"{z}.{name}": values for name, values in own.items()}
-    return Program("energy", basis.elements, float(arrays["cutoffs"].max()), arrays)
+    return Program("energy", basis.elements, float(arrays["cutoffs"].max()), _used(arrays, len(basis.elements)))
+
+
+def _used(arrays: Arrays, n_elements: int) -> Arrays:
+    """Leave out harmonics and radial functions beyond the last that has a coefficient other than zero."""
+    n, _, zbl, _, _ = arrays["sizes"].tolist()
+    l_max = max((int(arrays[f"{z}.blocks"][:, 1].max(initial=0)) for z in range(n_elements)), default=0)
+    sizes = [n, l_max, zbl]
+    found: Arrays = {}
+    for name in ("scalar_coefficients", "pair_coefficients"):
+        every = np.stack([arrays[f"{z}.{name}"] for z in range(n_elements)])
+        last = int(np.flatnonzero(every.any(axis=(0, 1))).max(initial=-1)) + 1
+        found |= {f"{z}.{name}": np.ascontiguousarray(every[z][:, :last]) for z in range(n_elements)}
+        sizes.append(last)
+    return arrays | found | {"sizes": np.array(sizes, dtype=np.int32)}
 
 
 def fold(block: ElementBasis, coefficients: FloatArray) -> dict[int, FloatArray]:

@@ -25,22 +25,35 @@ HELD_OUT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits of a search: functions of a candidate, and seconds of the whole search."""
+    """Limits of a search: functions of a candidate and its µs per atom and core, and seconds of the whole search."""
 
     functions: float = math.inf
+    microseconds: float = math.inf
     seconds: float = math.inf
 
     @classmethod
     def parse(cls, text: str | float) -> Budget:
-        """Parse "500" functions, or "120s"."""
-        given = str(text).strip()
-        try:
-            number = float(given.removesuffix("s"))
-        except ValueError:
-            number = math.nan
-        if not number > 0:
-            raise ValueError(f"a budget must be a number of functions, 500, or of seconds, 120s, not {text!r}")
-        return cls(seconds=number) if given.endswith("s") else cls(functions=number)
+        """Parse "500" functions, "5us" per atom, "120s", or several of them, "5us,120s"."""
+        parts = [part.strip().replace("µs", "us").replace("μs", "us") for part in str(text).split(",")]
+        limits: dict[str, float] = {}
+        for part in parts:
+            kind = "microseconds" if part.endswith("us") else "seconds" if part.endswith("s") else "functions"
+            value = _positive(part.removesuffix("s").removesuffix("u") if kind != "functions" else part)
+            if value is None or kind in limits:
+                raise ValueError(
+                    "a budget is a number of functions, 500, a time per atom, 5us, a time of the search, 120s, or "
+                    f"several of them, '5us,120s', not {brief(text)}"
+                )
+            limits[kind] = value
+        return cls(**limits)
+
+
+def _positive(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if number > 0 else None
 
 
 class FileSettings(Section):
@@ -116,7 +129,8 @@ class ValidationSettings(Section):
     )
     budget: str | float | None = Field(
         None,
-        description="Limit for select: functions, 500, or seconds, 120s.",
+        description="Limits for select: functions, 500, µs per atom and core on this machine, 5us, and seconds of the "
+        "search, 120s, or several, '5us,120s'.",
         json_schema_extra=shown(panel=VALIDATION),
     )
     seed: int = Field(

@@ -15,9 +15,18 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.data.weights import Weights
 from acnn.fit.assembly import Assembler
-from acnn.fit.candidates import Candidate, candidate_cutoffs, columns_of, covering, smaller_bases
+from acnn.fit.candidates import (
+    Candidate,
+    at_cutoff,
+    candidate_cutoffs,
+    columns_of,
+    covering,
+    edge_notes,
+    smaller_bases,
+)
 from acnn.fit.linear import LinearProblem, chosen, fit_linear
 from acnn.fit.selection import N_FOLDS, marked, select_basis
+from acnn.kernels.loading import instruction_sets
 from acnn.models.linear import LinearACE
 from acnn.neighbors import atomic_graph
 from acnn.settings.fit import Budget
@@ -117,8 +126,10 @@ def test_restriction_is_the_problem_of_the_columns():
 def test_budgets():
     assert Budget.parse("300") == Budget(functions=300)
     assert Budget.parse("90s") == Budget(seconds=90)
-    for text in ("soon", "-3", "0s", ""):
-        with pytest.raises(ValueError, match="a budget must be"):
+    assert Budget.parse("2.5us") == Budget(microseconds=2.5) == Budget.parse("2.5µs")
+    assert Budget.parse("5us, 120s,300") == Budget(functions=300, microseconds=5, seconds=120)
+    for text in ("soon", "-3", "0s", "", "us", "5us,6us", "5ms", "nan"):
+        with pytest.raises(ValueError, match="a budget is a number of functions"):
             Budget.parse(text)
 
 
@@ -127,6 +138,41 @@ def test_a_budget_of_functions_bounds_every_candidate(data):
     assert max(c.n_functions for c in found) <= 60
     with pytest.raises(ValueError, match="the budget of 2 functions is too small"):
         select_basis(problem(AlgebraicPrior()), [4.5], data[:6], "evidence", budget=Budget(functions=2))
+
+
+def test_a_budget_of_time_per_atom_bounds_every_candidate(data):
+    if not instruction_sets():
+        pytest.skip("acnn was installed without the compiled kernel")
+    everything = select_basis(problem(AlgebraicPrior()), [3.5, 4.5], data[:6], "evidence")
+    most = sorted(c.microseconds for c in everything)[len(everything) // 3]
+    found = select_basis(problem(AlgebraicPrior()), [3.5, 4.5], data[:6], "evidence", budget=Budget(microseconds=most))
+    assert [(c.specification, c.evidence) for c in found] == [
+        (c.specification, pytest.approx(c.evidence, rel=1e-8)) for c in everything if c.microseconds <= most
+    ]
+    with pytest.raises(ValueError, match=r"the budget of 0\.001 µs per atom is too small: the cheapest basis takes"):
+        select_basis(problem(AlgebraicPrior()), [4.5], data[:6], "evidence", budget=Budget(microseconds=1e-3))
+
+
+def test_larger_bases_and_cutoffs_cost_more(data):
+    found = {
+        (c.specification.cutoff, c.specification.order, c.specification.degrees("Al")[0]): c.microseconds
+        for c in select_basis(problem(AlgebraicPrior()), [3.5, 4.5], data[:6], "evidence")
+    }
+    for (cutoff, order, degree), cost in found.items():
+        for larger in ((4.5, order, degree), (cutoff, order + 1, degree), (cutoff, order, degree + 2)):
+            assert larger not in found or found[larger] >= cost
+
+
+def test_a_choice_at_the_edge_of_what_was_tried_is_reported():
+    def candidate(cutoff: float, n: int, chosen: bool) -> Candidate:
+        return Candidate(at_cutoff(LARGEST, cutoff), n, 0.0, 0.0, 0.0, None, 1.0, is_chosen=chosen)
+
+    inside = [candidate(4.0, 10, True), candidate(5.0, 20, False)]
+    assert edge_notes(inside) == []
+    cutoff, basis = edge_notes([candidate(4.0, 10, False), candidate(5.0, 20, True)])
+    assert cutoff == "the best cutoff, 5 Å, is the largest tried: try more with --select-cutoffs"
+    assert "the best basis is the largest tried" in basis
+    assert edge_notes([candidate(4.0, 10, True)]) == []
 
 
 @pytest.mark.parametrize("most", [20, 70, 150])

@@ -53,10 +53,11 @@ class Oracle:
         return y, scale * y + shift, ratio, y_cut
 
     def radial(self, s: int) -> np.ndarray:
-        """R_n of neighbors of element s, zero elsewhere [n_max, n]."""
+        """R_n of neighbors of element s, zero elsewhere [n_max, n], of densities and of the sum over distances."""
         y, x, _, y_cut = self.transformed("transforms", s)
         inside = (self.neighbors == s) & (self.r < self.arrays["cutoffs"][0])
-        return np.where(inside, (y - y_cut) ** 3, 0.0) * self.polynomials("recurrence", x, self.n_max)
+        n_max = max(self.n_max, int(self.own("n_radial")[s]))
+        return np.where(inside, (y - y_cut) ** 3, 0.0) * self.polynomials("recurrence", x, n_max)
 
     def pair_radial(self, s: int) -> np.ndarray:
         _, x, ratio, _ = self.transformed("pair_transforms", s)
@@ -66,7 +67,7 @@ class Oracle:
 
     def densities(self, f: np.ndarray) -> None:
         for s, l, n_count, offset in self.own("blocks"):
-            assert n_count <= self.own("n_radial")[s] <= self.n_max
+            assert n_count <= self.own("n_radial")[s]
             radial = self.radial(s)
             for n in range(n_count):
                 first = offset + n * (2 * l + 1)
@@ -106,7 +107,7 @@ class Oracle:
     def pair_energy(self) -> float:
         """Σ_j v(r_ij) without ZBL."""
         q, c = self.own("scalar_coefficients"), self.own("pair_coefficients")
-        many = sum((q[s] @ self.radial(s)).sum() for s in range(self.n_elements))
+        many = sum((q[s] @ self.radial(s)[: self.n_max]).sum() for s in range(self.n_elements))
         return float(many + sum((c[s] @ self.pair_radial(s)).sum() for s in range(self.n_elements)))
 
     def energy(self) -> float:
