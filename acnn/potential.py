@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from acnn.combinations import Combinations
 from acnn.graph import AtomicGraph, subgraph
 from acnn.threads import survive_forks
 
@@ -92,6 +93,8 @@ class Potential(nn.Module):
     """Whether graphs may contain pairs beyond the cutoff: they do not contribute, and keeping them is faster."""
     noise: Any = None
     """The noise that a fit assumed in its labels, an `acnn.models.noise.Noise`; None if unknown."""
+    combinations: Combinations | None = None
+    """The combinations of elements that its training data have shown; None if unknown."""
     how_to_get_a_committee: str = "train it with several seeds, and use acnn ensemble"
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500

@@ -18,7 +18,9 @@ from typing import Any
 import ase
 import torch
 from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError, all_changes
+from ase.data import chemical_symbols
 
+from acnn.combinations import named
 from acnn.evaluation.properties import Evaluation, volume_of
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
@@ -80,6 +82,7 @@ class ACNNCalculator(BaseCalculator):
         self._model = _on_device(self.potential, self.device)
         self._neighbors = VerletList(self.potential.cutoff, skin, self.device, self.potential.takes_longer_pairs)
         self._evaluation: Evaluation | None = None
+        self._warned_of: set[frozenset[int]] = set()
 
     @property
     def skin(self) -> float:
@@ -157,10 +160,31 @@ class ACNNCalculator(BaseCalculator):
     def _evaluate(self, atoms: ase.Atoms) -> Evaluation:
         if self.check_state(atoms):  # get_property() has already made this copy
             self.atoms = atoms.copy()
+        searches = self.neighbor_searches
         graph = self._neighbors.graph(atoms)
         _reject_overlap(graph)
         found = self._model.pair_gradients(graph.to(dtype=dtype_of(self.dtype)), self.kernel)
+        if self.neighbor_searches > searches:
+            self._warn_of_unseen(graph)
         return Evaluation(self._model, found, volume_of(atoms), self.kernel)
+
+    def _warn_of_unseen(self, graph: AtomicGraph) -> None:
+        """Warn, once for structures of the same elements, of neighborhoods that the training data never showed."""
+        combinations = self.potential.combinations
+        if combinations is None or combinations.seen.all():
+            return
+        numbers = frozenset(torch.unique(graph.species).tolist())
+        if numbers in self._warned_of or combinations.has_all(chemical_symbols[z] for z in numbers):
+            return
+        unseen = combinations.unseen_in(graph)
+        if unseen:
+            self._warned_of.add(numbers)
+            warnings.warn(
+                f"this structure has {named(unseen)} within {combinations.cutoff:g} Å, which the training data lack: "
+                "what the model predicts for them comes from other combinations of elements; test it on some",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
         """List which of positions, numbers, cell and pbc changed since the last calculation by more than ``tol``.

@@ -15,7 +15,7 @@ Each rank uses one thread, or ``ACNN_NUM_THREADS``; ``ACNN_KERNEL`` chooses the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from ase.data import atomic_numbers
 from torch import Tensor
 
 from acnn.arrays import BoolArray, FloatArray
+from acnn.combinations import named
 from acnn.evaluation.properties import Evaluation
 from acnn.failures import print_traceback
 from acnn.graph import AtomicGraph, dtype_of
@@ -70,6 +71,17 @@ class UnifiedPotential:
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
 
+    def notice(self, elements: Iterable[str]) -> str:
+        """Return a line for the log where the training data lack combinations of these elements, otherwise nothing."""
+        combinations = self.potential.combinations
+        unseen = [] if combinations is None else combinations.unseen(elements)
+        if combinations is None or not unseen:
+            return ""
+        return (
+            f"acnn: the training data lack {named(unseen)} within {combinations.cutoff:g} Å: the model predicts such "
+            "neighborhoods from other combinations of elements, test it on some"
+        )
+
     def compute_descriptors(self, data: Any) -> None:
         """Do nothing: the model needs none of LAMMPS' descriptors."""
 
@@ -84,6 +96,7 @@ class UnifiedPotential:
             if self._host.interface is not self.interface:
                 self._host = Host(self.interface)
                 self._host.require_bonded_neighbors(data)
+                self._print_notice(data)
             unit, counted = self._host.energy_unit(data), self._host.counted(data)
             rooms = self._host.rooms(data)
             if rooms or not self._evaluate_directly(data, unit, counted):
@@ -93,6 +106,17 @@ class UnifiedPotential:
             if (self.n_ranks or count_ranks()) == 1:
                 raise
             stop_all_ranks(error)
+
+    def _print_notice(self, data: Any) -> None:
+        """Print the notice for the atoms around rank 0; acnn's plugin, which knows all types, writes it to the log."""
+        world = _world()
+        is_first = world is None or world.Get_rank() == 0
+        if data.nlistatoms == 0 or hasattr(data, "centroid_virials") or not is_first:
+            return
+        kinds = torch.unique(torch.as_tensor(data.elems)).tolist()
+        line = self.notice([self.element_types[kind] for kind in kinds if kind >= 0])
+        if line:
+            print(line, file=sys.stderr, flush=True)
 
     def _warn_of_halves(self, data: Any) -> None:
         """Warn once if atomic virials are requested from a coupling that splits those of pairs into halves."""

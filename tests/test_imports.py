@@ -38,6 +38,7 @@ LAYERS = {
     "acnn.tree_search": 0,
     "acnn.version": 0,
     "acnn.wording": 0,
+    "acnn.combinations": 1,
     "acnn.graph": 1,
     "acnn.html": 1,
     "acnn.parallel": 1,

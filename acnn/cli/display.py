@@ -69,10 +69,18 @@ def announce(datasets: dict[str, Dataset], warnings: list[str]) -> None:
         warn(warning)
 
 
-def error_table(name: str, errors_by_type: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Make a table of MAE and RMSE by configuration type."""
+def error_table(
+    name: str,
+    errors_by_type: Mapping[str, Mapping[str, Any]],
+    errors_by_components: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Table:
+    """Make a table of MAE and RMSE by configuration type and, if they are given, by number of elements."""
     table = _numbers_table(errors_title(name), ["config type", *error_headings(separator="\n")])
     for config_type, row in errors_by_type.items():
+        if config_type == TOTAL and errors_by_components:
+            table.add_section()
+            for number_of_elements, of_number in errors_by_components.items():
+                table.add_row(number_of_elements, *error_cells(of_number))
         if config_type == TOTAL:
             table.add_section()
         table.add_row(escape(config_type), *error_cells(row))

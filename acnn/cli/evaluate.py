@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from acnn.cli.display import calibration_table, console, error_table, print_written, progress_stages
+from acnn.cli.errors import warn
 from acnn.cli.label_options import Kernel, Overwrite, label_settings, read_announced
 from acnn.cli.settings import with_settings
 from acnn.data.frames import extended_xyz, require_xyz
@@ -18,6 +19,7 @@ from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.metrics import evaluate as evaluate_structures
 from acnn.files import require_writable, write_atomically
+from acnn.fit.coverage import novelties
 from acnn.io.model_file import load_model
 from acnn.plots import SOURCES, Look, calibration_figure, parity_figure, require_pictures, save_figure
 from acnn.settings.data import LabelSettings
@@ -54,7 +56,7 @@ def evaluate(
     overwrite: Overwrite = False,
     **given: Any,
 ) -> None:
-    """Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.
+    """Report the errors of a model: MAE and RMSE of energies, forces and virials by config type and number of elements.
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
@@ -76,6 +78,8 @@ def evaluate(
         if output:
             frames = predicted_structures(potential, dataset, names, stage("predictions", len(dataset)), kernel)
     _print_tables(data.name, table, predicted)
+    for novelty in novelties(potential, dataset):
+        warn(novelty)
     if json:
         write_atomically(json, _as_json(table, predicted))
         print_written(json)
@@ -109,13 +113,15 @@ def _draw(
 
 
 def _print_tables(name: str, table: ErrorTable, predicted: Mapping[str, Predicted]) -> None:
-    console.print(error_table(name, table.as_dict()))
+    console.print(error_table(name, table.as_dict(), table.by_components()))
     if predicted:
         console.print(calibration_table(name, predicted))
 
 
 def _as_json(table: ErrorTable, predicted: Mapping[str, Predicted]) -> bytes:
     found: dict[str, Any] = table.as_dict()
+    if by_components := table.by_components():
+        found["components"] = by_components
     if predicted:
         found["uncertainty"] = {
             quantity: {term: asdict(calibration) for term, calibration in of_quantity.calibrations().items()}

@@ -31,7 +31,7 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
     for table in _model_tables(model.name, potential):
         console.print(table)
     console.print(_kernel_table(potential))
-    console.print(_provenance_table(header["provenance"]))
+    console.print(_provenance_table(header["provenance"], potential))
     if isinstance(header["provenance"].get("settings"), dict):
         console.print(_settings_table(header["provenance"]["settings"]))
     for name in ("train", HELD_OUT, "test"):
@@ -62,7 +62,7 @@ def _kernel_table(model: Model) -> Table:
     return table
 
 
-def _provenance_table(provenance: dict) -> Table:
+def _provenance_table(provenance: dict, model: Model) -> Table:
     table = _two_columns("fit")
     for name, data in provenance.get("data", {}).items():
         table.add_row(
@@ -70,7 +70,7 @@ def _provenance_table(provenance: dict) -> Table:
             escape(f"{data['file']}: {counted(data['structures'], 'structure')}, {counted(data['atoms'], 'atom')}"),
         )
         table.add_row("  sha256", data["sha256"])
-    for name, text in fit_facts(provenance):
+    for name, text in fit_facts(provenance, model):
         table.add_row(name, escape(text))
     for name, w in provenance.get("weights", {}).items():
         table.add_row(escape(f"weights of {name}"), f"E {w['E']:g}, F {w['F']:g}, V {w['V']:g}")

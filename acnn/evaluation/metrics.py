@@ -1,4 +1,4 @@
-"""Errors of a potential on labeled structures, by configuration type.
+"""Errors of a potential on labeled structures, by configuration type and by number of elements.
 
 Energies per atom and virials per atom in meV/atom (virials: the six Voigt components), force components in eV/Å.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from acnn.plots import Look, parity_figure, shown_axes
 from acnn.potential import Potential
 from acnn.progress import Advance, advance_of
 from acnn.wording import TOTAL, counted
+
+K = TypeVar("K")
 
 
 @dataclass
@@ -73,12 +75,14 @@ class ErrorTable:
     Attributes:
         parity: labels and predictions by config type and quantity.
         binding_energies: `binding_energy` of the structures with an energy, by config type, in the order of ``parity``.
+        components: labels and predictions by number of elements in the structure and quantity.
     """
 
     def __init__(self, reference_energies: Mapping[str, float] | None = None) -> None:
         self.reference_energies = dict(reference_energies or {})
         self.parity: dict[str, dict[str, Parity]] = {}
         self.binding_energies: dict[str, list[float]] = {}
+        self.components: dict[int, dict[str, Parity]] = {}
 
     def __repr__(self) -> str:
         return f"<ErrorTable of {counted(len(self.parity), 'config type')}: {errors_in_words(self.as_dict()[TOTAL])}>"
@@ -96,27 +100,20 @@ class ErrorTable:
 
     def add(self, structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray) -> None:
         """Add the predictions for one structure: energy (eV), forces (eV/Å), virial (eV, 3x3)."""
-        of_type = self.parity.setdefault(structure.config_type, {q: Parity() for q in QUANTITIES})
-        per_atom = MEV_PER_EV / len(structure.atoms)
         if structure.energy is not None:
-            of_type["energy"].add(np.array([structure.energy * per_atom]), np.array([energy * per_atom]))
             binding = binding_energy(structure, self.reference_energies)
             self.binding_energies.setdefault(structure.config_type, []).append(binding)
-        if structure.forces is not None:
-            of_type["forces"].add(structure.forces.reshape(-1), forces.reshape(-1))
-        if structure.virial is not None:
-            of_type["virial"].add(voigt_from_full(structure.virial) * per_atom, voigt_from_full(virial) * per_atom)
+        n_elements = len(set(structure.atoms.symbols))
+        for found in (_of(self.parity, structure.config_type), _of(self.components, n_elements)):
+            _add(found, structure, energy, forces, virial)
 
     @classmethod
     def merged(cls, tables: Iterable[ErrorTable]) -> ErrorTable:
         """Merge tables into one of all predictions."""
         whole = cls()
         for table in tables:
-            for name, of_type in table.parity.items():
-                mine = whole.parity.setdefault(name, {q: Parity() for q in QUANTITIES})
-                for quantity, parity in of_type.items():
-                    mine[quantity].labels += parity.labels
-                    mine[quantity].predictions += parity.predictions
+            _merge(whole.parity, table.parity)
+            _merge(whole.components, table.components)
             for name, energies in table.binding_energies.items():
                 whole.binding_energies.setdefault(name, []).extend(energies)
         return whole
@@ -142,6 +139,38 @@ class ErrorTable:
         }
         rows[TOTAL] = {q: self.total(q) for q in QUANTITIES}
         return {name: _summary(row) for name, row in rows.items()}
+
+    def by_components(self) -> dict[str, dict[str, float | int | None]]:
+        """Return the same by number of elements in the structure, {"1 element": …, "2 elements": …}, ascending.
+
+        Empty if no structure has more than one element.
+        """
+        numbers = sorted(self.components) if max(self.components, default=1) > 1 else []
+        return {counted(n, "element"): _summary(self.components[n]) for n in numbers}
+
+
+def _of(groups: dict[K, dict[str, Parity]], key: K) -> dict[str, Parity]:
+    return groups.setdefault(key, {quantity: Parity() for quantity in QUANTITIES})
+
+
+def _add(
+    found: dict[str, Parity], structure: LabeledStructure, energy: float, forces: FloatArray, virial: FloatArray
+) -> None:
+    per_atom = MEV_PER_EV / len(structure.atoms)
+    if structure.energy is not None:
+        found["energy"].add(np.array([structure.energy * per_atom]), np.array([energy * per_atom]))
+    if structure.forces is not None:
+        found["forces"].add(structure.forces.reshape(-1), forces.reshape(-1))
+    if structure.virial is not None:
+        found["virial"].add(voigt_from_full(structure.virial) * per_atom, voigt_from_full(virial) * per_atom)
+
+
+def _merge(groups: dict[K, dict[str, Parity]], others: Mapping[K, dict[str, Parity]]) -> None:
+    for key, of_key in others.items():
+        for quantity, parity in of_key.items():
+            mine = _of(groups, key)[quantity]
+            mine.labels += parity.labels
+            mine.predictions += parity.predictions
 
 
 def _summary(row: dict[str, Parity]) -> dict[str, float | int | None]:

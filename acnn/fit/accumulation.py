@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -95,3 +95,12 @@ def _receive(ranks: Ranks, n_columns: int, source: int) -> StreamingQR:
     (n_rows,) = ranks.receive((1,), source)
     triangle = ranks.receive(((n_columns + 1) * (n_columns + 2) // 2,), source)
     return StreamingQR.from_triangle(triangle, n_columns, int(n_rows))
+
+
+def together(factors: Mapping[int, StreamingQR], subset: Sequence[int]) -> StreamingQR:
+    """Combine the rows of the parts of a subset and of part -1; the factors are not changed."""
+    members = [factors[part] for part in (-1, *subset) if part in factors]
+    total = StreamingQR(members[0].n_columns)
+    for member in members:
+        total.combine(member)
+    return total

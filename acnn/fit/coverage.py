@@ -1,83 +1,47 @@
-"""Pairs of elements, and mixtures of three, that the training data do not cover."""
+"""Combinations of elements that the training data do not cover."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-import numpy as np
-from ase.data import chemical_symbols
-
-from acnn.data.dataset import LabeledStructure
+from acnn.combinations import MOST_NAMED, Combination, Combinations, named
+from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.neighbors import atomic_graph
 from acnn.pairs import Pair, element_pairs
+from acnn.potential import Potential
 from acnn.wording import counted
 
-MOST_NAMED = 12
-Mixture = tuple[str, Pair]
-"""A center, and two elements around it."""
+MOST_PAIRS_NAMED = 12
 
 
-def unseen_pairs(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Pair]:
-    """Find the pairs of elements that are never within the cutoff (Å) of each other in a labeled structure."""
-    missing = element_pairs(elements)
+def combinations_of(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> Combinations:
+    """Find the combinations of elements within the cutoff (Å) in labeled structures."""
+    found = Combinations.none(elements, cutoff)
     for structure in structures:
-        symbols = set(structure.atoms.symbols)
-        if structure.is_labeled and any(symbols.issuperset(pair) for pair in missing):
-            there = _pairs_within(structure, cutoff)
-            missing = [pair for pair in missing if frozenset(pair) not in there]
-        if not missing:
-            break
-    return missing
+        if structure.is_labeled and not found.has_all(set(structure.atoms.symbols)):
+            found = found.and_graph(atomic_graph(structure.atoms, cutoff))
+    return found
 
 
-def _pairs_within(structure: LabeledStructure, cutoff: float) -> set[frozenset[str]]:
-    graph = atomic_graph(structure.atoms, cutoff)
-    numbers = graph.species.numpy()
-    pairs = np.unique(numbers[np.stack([graph.pair_i.numpy(), graph.pair_j.numpy()], axis=1)], axis=0)
-    return {frozenset(chemical_symbols[z] for z in pair) for pair in pairs}
-
-
-def unseen_mixtures(elements: Sequence[str], structures: Iterable[LabeledStructure], cutoff: float) -> list[Mixture]:
-    """Find the choices of a center and two different other elements that are never both within the cutoff (Å) of it.
-
-    Binaries have none of them; functions of three elements are then known from those of two only.
-    """
-    missing = {(z, pair) for z in elements for pair in itertools.combinations(elements, 2) if z not in pair}
-    for structure in structures:
-        if not missing:
-            break
-        if structure.is_labeled and len(set(structure.atoms.symbols)) > 2:
-            missing -= _mixtures_within(structure, cutoff)
-    return sorted(missing, key=lambda mixture: [elements.index(e) for e in (mixture[0], *mixture[1])])
-
-
-def _mixtures_within(structure: LabeledStructure, cutoff: float) -> set[Mixture]:
-    graph = atomic_graph(structure.atoms, cutoff)
-    numbers = graph.species.numpy()
-    of_center: dict[int, set[int]] = {}
-    for i, z in np.unique(np.stack([graph.pair_i.numpy(), numbers[graph.pair_j.numpy()]], axis=1), axis=0).tolist():
-        of_center.setdefault(i, set()).add(z)
-    around = {(int(numbers[i]), frozenset(found - {int(numbers[i])})) for i, found in of_center.items()}
-    symbol = chemical_symbols.__getitem__
-    return {
-        (symbol(z), (symbol(a), symbol(b))) for z, found in around for a, b in itertools.combinations(sorted(found), 2)
-    }
-
-
-def mixture_warnings(mixtures: Sequence[Mixture], cutoff: float) -> list[str]:
-    """Warn about combinations of three elements that are unseen."""
-    if not mixtures:
+def novelties(model: Potential, dataset: Dataset) -> list[str]:
+    """Name the combinations of elements in other data that those of a model never showed, in a sentence."""
+    known = model.combinations
+    if known is None:
         return []
-    (center, (a, b)), more = mixtures[0], len(mixtures) - 1
-    others = f", nor {counted(more, 'other such combination')}" if more else ""
-    return [
-        f"no {center} has both {a} and {b} within {cutoff:g} Å in the training data{others}: alloys of three elements "
-        "are predicted from those of two, with errors that these data do not show; test the model on some"
-    ]
+    unseen = known.unseen_of(combinations_of(known.elements, dataset, known.cutoff))
+    what = f"{named(unseen)} within {known.cutoff:g} Å"
+    return [f"{Path(dataset.source).name} has {what}, which the training data of the model lack"] if unseen else []
 
 
-def coverage_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: float) -> list[str]:
+def coverage_warnings(combinations: Combinations) -> list[str]:
+    """Warn about pairs of elements that were not seen, or otherwise about two elements around a third."""
+    unseen, cutoff = combinations.unseen(), combinations.cutoff
+    pairs = [(z, a) for z, (a, b) in unseen if a == b]
+    return pair_warnings(combinations.elements, pairs, cutoff) or _mixture_warnings(unseen, cutoff)
+
+
+def pair_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: float) -> list[str]:
     """Warn about elements without any neighbors, and about other pairs that are unseen."""
     missing = set(unseen)
     alone = [e for e in elements if all(pair in missing for pair in element_pairs(elements) if e in pair)]
@@ -89,9 +53,23 @@ def coverage_warnings(elements: Sequence[str], unseen: Sequence[Pair], cutoff: f
             "interactions for it are arbitrary; add such structures"
         )
     if apart:
-        more = f" and {len(apart) - MOST_NAMED} more" if len(apart) > MOST_NAMED else ""
+        more = f" and {len(apart) - MOST_PAIRS_NAMED} more" if len(apart) > MOST_PAIRS_NAMED else ""
         warnings.append(
-            f"no atoms {', '.join(apart[:MOST_NAMED])}{more} are within {cutoff:g} Å of each other in the training "
-            "data: the model's interactions between them are arbitrary; add such structures"
+            f"no atoms {', '.join(apart[:MOST_PAIRS_NAMED])}{more} are within {cutoff:g} Å of each other in the "
+            "training data: the model's interactions between them are arbitrary; add such structures"
         )
     return warnings
+
+
+def _mixture_warnings(unseen: Sequence[Combination], cutoff: float) -> list[str]:
+    if not unseen:
+        return []
+    (center, (a, b)), *rest = unseen
+    few = [f"no {z} both {x} and {y}" for z, (x, y) in rest[: MOST_NAMED - 1]]
+    more = len(rest) - len(few)
+    few += [f"nor {counted(more, 'other such combination')}"] if more else []
+    return [
+        f"no {center} has both {a} and {b} within {cutoff:g} Å in the training data{''.join(f', {one}' for one in few)}"
+        ": such neighborhoods are predicted from those of fewer elements, with errors that these data do not show; "
+        "test the model on some"
+    ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from acnn.conventions import QUANTITIES
-from acnn.data.dataset import Dataset, LabeledStructure
+from acnn.data.dataset import Dataset
 from acnn.evaluation.metrics import ErrorTable
 from acnn.fit.binding import binding_warnings
-from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
 from acnn.fit.virial_units import virial_warnings
-from acnn.pairs import Pair
 
 TRAINED_ON = ("train", "add")
 OVERFITTED = 3.0
@@ -39,15 +37,6 @@ def label_warnings(
             known = None if of_binding else reference_energies
             warnings += virial_warnings(dataset.structures, kinds, known, cutoff, file)
     return list(dict.fromkeys(warnings))
-
-
-def coverage(
-    elements: Sequence[str], structures: Sequence[LabeledStructure], cutoff: float
-) -> tuple[list[Pair], list[str]]:
-    """Return the pairs of elements that the data do not cover, and warnings about them and about mixtures of three."""
-    unseen = unseen_pairs(elements, structures, cutoff)
-    warnings = coverage_warnings(elements, unseen, cutoff)
-    return unseen, warnings or mixture_warnings(unseen_mixtures(elements, structures, cutoff), cutoff)
 
 
 def overfitting_warnings(errors: Mapping[str, ErrorTable], n_functions: int, n_equations: int) -> list[str]:

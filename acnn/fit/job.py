@@ -13,8 +13,9 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.candidates import Candidate, candidate_cutoffs
+from acnn.fit.coverage import combinations_of, coverage_warnings
 from acnn.fit.cross_validation import SharedErrors, cross_validation, learning_curve
-from acnn.fit.doubts import coverage, label_warnings
+from acnn.fit.doubts import label_warnings
 from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.outputs import require_outputs
@@ -67,7 +68,7 @@ def _fitted(
     warnings += left_out_notes(datasets)
     structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_first else []
-    unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
+    of_coverage = coverage_warnings(combinations_of(elements, structures, specification.largest_cutoff))
     warnings += doubts + of_coverage
     on_data(datasets, warnings)
     problem = LinearProblem.of(settings, specification, energies)
@@ -76,7 +77,7 @@ def _fitted(
     if settings.select:
         candidates = _candidates(settings, problem, chosen(structures, ~plan.held_out), stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
-        unseen, of_coverage = coverage(elements, structures, specification.largest_cutoff)
+        of_coverage = coverage_warnings(combinations_of(elements, structures, specification.largest_cutoff))
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
         replace(problem, specification=specification),
@@ -88,7 +89,7 @@ def _fitted(
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
-    report.doubts, report.unseen, report.held_out_note = doubts + of_coverage, unseen, plan.note
+    report.doubts, report.held_out_note = doubts + of_coverage, plan.note
     if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:

@@ -14,12 +14,13 @@ import torch
 
 from acnn.arrays import BoolArray, FloatArray, IntArray
 from acnn.basis.specification import BasisSpecification
+from acnn.combinations import Combinations
 from acnn.data.dataset import LabeledStructure
-from acnn.fit.accumulation import accumulate
+from acnn.fit.accumulation import accumulate, together
 from acnn.fit.assembly import Assembler
 from acnn.fit.checkpoint import Checkpoint
 from acnn.fit.contacts import CloseContacts
-from acnn.fit.coverage import unseen_mixtures
+from acnn.fit.coverage import combinations_of
 from acnn.fit.element_prior import ElementPrior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.summary import fit_blocks
@@ -101,13 +102,16 @@ class LinearProblem:
         gamma = self.prior([function.nl for function in functions])
         return ElementPrior(functions, self.specification.elements, gamma)
 
-    def goes_beyond(self, structures: Sequence[LabeledStructure]) -> bool:
-        """Return whether the fit is to predict mixtures of elements that the structures lack."""
-        s = self.specification
-        return self.element_correlation is None and bool(unseen_mixtures(s.elements, structures, s.largest_cutoff))
+    def goes_beyond(self, combinations: Combinations) -> bool:
+        """Return whether the fit is to predict mixtures of elements that the data lack."""
+        return self.element_correlation is None and combinations.lack_mixtures
 
     def solve(self, prior: ElementPrior, problem: ReducedProblem, beyond: bool) -> tuple[Solution, float]:
-        """Return the solution and ρ: that of the settings, or the one that the evidence finds (`ElementPrior`)."""
+        """Return the solution and ρ: that of the settings, or the one that the evidence finds (`ElementPrior`).
+
+        Args:
+            beyond: mixtures of elements are to be predicted that the structures lack.
+        """
         if self.element_correlation is None:
             return prior.solve_by_evidence(self.solver, problem, beyond)
         return prior.solve(self.solver, problem, self.element_correlation), self.element_correlation
@@ -234,9 +238,10 @@ def fit_subsets(
         }
 
     assembly_seconds = time.perf_counter() - start
+    combinations = combinations_of(model.elements, structures, problem.specification.largest_cutoff)
 
     def solve() -> list[tuple[Solution, int, float]]:
-        prior, beyond, repulsion = problem.element_prior(), problem.goes_beyond(structures), None
+        prior, beyond, repulsion = problem.element_prior(), problem.goes_beyond(combinations), None
         if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
@@ -246,7 +251,7 @@ def fit_subsets(
     solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
     return [
-        LinearFit(_with(model, solution), solution, n_rows, seconds, assembly_seconds, rho)
+        LinearFit(_with(model, solution, combinations), solution, n_rows, seconds, assembly_seconds, rho)
         for solution, n_rows, rho in solved
     ]
 
@@ -254,15 +259,6 @@ def fit_subsets(
 def chosen(structures: Sequence[LabeledStructure], which: BoolArray) -> list[LabeledStructure]:
     """Return the structures that are marked."""
     return [structure for structure, take in zip(structures, which.tolist(), strict=True) if take]
-
-
-def together(factors: Mapping[int, StreamingQR], subset: Sequence[int]) -> StreamingQR:
-    """Combine the rows of the parts of a subset and of part -1; the factors are not changed."""
-    members = [factors[part] for part in (-1, *subset) if part in factors]
-    total = StreamingQR(members[0].n_columns)
-    for member in members:
-        total.combine(member)
-    return total
 
 
 def _solved(
@@ -284,9 +280,11 @@ def _solved(
     return solution, rows.n_rows, rho
 
 
-def _with(model: LinearACE, solution: Solution) -> LinearACE:
+def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> LinearACE:
     coefficients = torch.as_tensor(solution.coefficients)
-    return LinearACE(model.basis, model.e0.energies, coefficients, model.zbl is not None)
+    fitted = LinearACE(model.basis, model.e0.energies, coefficients, model.zbl is not None)
+    fitted.combinations = combinations
+    return fitted
 
 
 def _checkpoint(path: Path | None, model: LinearACE) -> Checkpoint | None:

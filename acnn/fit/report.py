@@ -18,7 +18,6 @@ from acnn.fit.memory import peak_bytes
 from acnn.fit.summary import errors_by_set, fit_blocks
 from acnn.html.rendering import fragment
 from acnn.io.model_file import save_model
-from acnn.pairs import Pair
 from acnn.plots import learning_figure, selection_figure, shown_axes
 from acnn.settings.fit import FitSettings
 from acnn.wording import HELD_OUT
@@ -31,7 +30,6 @@ class FitReport:
     Attributes:
         warnings: those reported before the fit starts.
         doubts: warnings that the model file keeps.
-        unseen: pairs of elements that the training data do not cover.
         held_out_note: why nothing was held out, if a user may expect it.
     """
 
@@ -44,7 +42,6 @@ class FitReport:
     errors: dict[str, ErrorTable] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    unseen: list[Pair] = field(default_factory=list)
     held_out_note: str = ""
     candidates: list[Candidate] = field(default_factory=list)
     learning_curve: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +113,6 @@ class FitReport:
             "settings": settings.model_dump(mode="json", by_alias=True, exclude={"output", "overwrite"}),
             "weights": {name: {"E": w.energy, "F": w.forces, "V": w.virial} for name, w in self.weights.items()},
             "warnings": self.doubts,
-            "unseen_pairs": self.unseen,
             **self.metrics(),
         }
 

@@ -21,12 +21,13 @@ from acnn.arrays import FloatArray, IntArray
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
-from acnn.fit.accumulation import accumulate
+from acnn.fit.accumulation import accumulate, together
 from acnn.fit.assembly import Assembler
 from acnn.fit.candidates import Candidate, at_cutoff, columns_of, covering, smaller_bases
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.costs import microseconds, programs_of
-from acnn.fit.linear import LinearProblem, chosen, together
+from acnn.fit.coverage import combinations_of
+from acnn.fit.linear import LinearProblem, chosen
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
 from acnn.kernels.calibration import cost_model
@@ -162,7 +163,8 @@ class _Search:
         if self.contacts is not None:
             weight = self.problem.repulsion_weight
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
-        beyond = self.problem.goes_beyond(structures)
+        cutoff = self.problem.specification.largest_cutoff
+        beyond = self.problem.goes_beyond(combinations_of(self.model.elements, structures, cutoff))
         _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data, beyond)
         left_out = parts if len(parts) > 1 else []
         training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}

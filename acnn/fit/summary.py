@@ -22,7 +22,7 @@ def fit_blocks(
     """Return the errors, warnings, the facts that ``acnn info`` states about the fit, and its model."""
     tables: list[Block] = [error_block(table.as_dict(), errors_title(name)) for name, table in (errors or {}).items()]
     first, *parts = titled_tables(model.describe())
-    facts = facts_table(fit_facts(provenance), "fit")
+    facts = facts_table(fit_facts(provenance, model), "fit")
     return [*tables, *warnings_of(warnings), facts, Folded(f"model: {model.describe()[0].title}", first), *parts]
 
 

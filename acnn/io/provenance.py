@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from acnn.potential import Potential
+
 FIT_FACTS = {
     "acnn_version": "acnn that fitted it",
     "e0_source": "E0 comes from",
@@ -24,9 +26,13 @@ FIT_FACTS = {
 """Keys of the provenance and what they are called."""
 
 
-def fit_facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return names and values of the `FIT_FACTS` that the provenance states."""
-    return [(name, as_text(provenance[key])) for key, name in FIT_FACTS.items() if provenance.get(key) is not None]
+def fit_facts(provenance: Mapping[str, Any], model: Potential) -> list[tuple[str, str]]:
+    """Return names and values of the `FIT_FACTS` that the provenance states, and what elements the data combined."""
+    facts = [(name, as_text(provenance[key])) for key, name in FIT_FACTS.items() if provenance.get(key) is not None]
+    known = model.combinations
+    if known is not None and len(known.elements) > 1:
+        facts.append(("combinations of elements", known.in_words()))
+    return facts
 
 
 def fitted_data(provenance: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -45,6 +45,9 @@ class Ensemble(Model):
         self._members = nn.ModuleList(members)
         self.elements = members[0].elements
         self.cutoff = max(member.cutoff for member in members)
+        known = [member.combinations for member in members if member.combinations is not None]
+        if len(known) == len(members):  # what some member has not seen is no better known on average
+            self.combinations = known[0].common_with(*known[1:])
 
     def members(self) -> list[Model]:
         """Return the models."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from acnn.combinations import Combinations
 from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import CompiledPotential
 from acnn.models.features import SiteFeatures
@@ -122,6 +123,8 @@ def register(*names: str) -> Callable[[type[M]], type[M]]:
 def stored_parts(model: Model) -> tuple[Header, Tensors]:
     """Return `Model.to_parts` with tensors on the CPU and numbers in float64."""
     header, tensors = model.to_parts()
+    if model.combinations is not None:
+        header["combinations"] = model.combinations.as_dict()
     return {"model_type": model.model_type, **header}, {name: _stored(value) for name, value in tensors.items()}
 
 
@@ -135,6 +138,8 @@ def model_of(header: Mapping[str, Any], tensors: Tensors) -> Model:
     model = MODEL_TYPES[name].from_parts(header, tensors)
     if model.model_type != name:
         raise ValueError(f"its header says {name!r}, but describes a model of type {model.model_type!r}")
+    if "combinations" in header:
+        model.combinations = Combinations.from_dict(model.elements, header["combinations"])
     return model
 
 

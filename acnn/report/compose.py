@@ -7,6 +7,8 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from acnn.fit.coverage import novelties
+from acnn.fit.doubts import remembered_warnings
 from acnn.fit.job import left_out_notes
 from acnn.html.blocks import Section
 from acnn.html.rendering import page
@@ -68,7 +70,8 @@ def _sections(
     types = Look(sorted({record.config_type for m in measurements for record in m.records}))
     sets = Look([measurement.name for measurement in measurements])
     curves, shortest = dimer_curves(potential), shortest_distances(measurements)
-    yield overview_section(measurements, provenance, _warnings(measurements, provenance) + attractive_dimers(curves))
+    findings = [*_warnings(potential, measurements, provenance), *attractive_dimers(curves)]
+    yield overview_section(measurements, provenance, findings)
     yield error_section(measurements, types)
     yield residual_section(measurements)
     yield worst_section(measurements)
@@ -81,8 +84,9 @@ def _sections(
     yield model_section(potential, provenance)
 
 
-def _warnings(measurements: list[Measurement], provenance: Mapping[str, Any]) -> list[str]:
-    sentences = left_out_notes({m.name: m.dataset for m in measurements})
+def _warnings(potential: Potential, measurements: list[Measurement], provenance: Mapping[str, Any]) -> list[str]:
+    sentences = left_out_notes({m.name: m.dataset for m in measurements}) + remembered_warnings(provenance)
+    sentences += [sentence for m in measurements for sentence in novelties(potential, m.dataset)]
     hashes = [m.dataset.sha256 for m in measurements]
     for m in measurements[1:]:
         first = measurements[hashes.index(m.dataset.sha256)]

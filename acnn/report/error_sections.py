@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ def error_section(measurements: list[Measurement], types: Look) -> Section:
         Legend(types),
     ]
     for index, measurement in enumerate(measurements):
-        blocks += [Subheading(measurement.name), error_table(measurement)]
+        blocks += [Subheading(measurement.name), error_table(measurement), *_component_tables(measurement)]
         if measurement.table.quantities:
             drawn = svg(
                 parity_figure(measurement.table, types), f"parity{index}", f"Model against labels of {measurement.name}"
@@ -79,6 +80,16 @@ def error_table(measurement: Measurement) -> Table:
         for (config_type, row), n in zip(measurement.table.as_dict().items(), numbers, strict=True)
     ]
     return Table(["config type", "structures", *error_headings()], rows, total=True)
+
+
+def _component_tables(measurement: Measurement) -> list[Block]:
+    by_components = measurement.table.by_components()
+    counts = Counter(len(set(structure.atoms.symbols)) for structure in measurement.dataset)
+    rows = [
+        [number_of_elements, str(counts[n]), *error_cells(row)]
+        for n, (number_of_elements, row) in zip(sorted(counts), by_components.items(), strict=bool(by_components))
+    ]
+    return [Table(["in the structure", "structures", *error_headings()], rows)] if rows else []
 
 
 def residual_section(measurements: list[Measurement]) -> Section:

@@ -16,7 +16,7 @@ SHORT_HASH = 12
 def model_section(potential: Potential, provenance: Mapping[str, Any]) -> Section:
     """Return the section on basis and fit; a sentence replaces the latter if the model does not state it."""
     blocks: list[Block] = [facts_table(_model_rows(potential))]
-    facts, data = fit_facts(provenance), fitted_data(provenance)
+    facts, data = fit_facts(provenance, potential), fitted_data(provenance)
     if not facts and not data:
         blocks.append(Paragraph("The model file does not record how the model was fitted."))
     if facts:

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from acnn.combinations import Combinations
 from acnn.data.dataset import Dataset
-from acnn.fit.coverage import coverage_warnings
-from acnn.fit.doubts import coverage, label_warnings
-from acnn.io.model_file import read_header
+from acnn.fit.coverage import combinations_of, coverage_warnings
+from acnn.fit.doubts import label_warnings
+from acnn.io.model_file import load_model
 from acnn.models.network import NetworkACE
-from acnn.pairs import Pair
 from acnn.settings.train import TrainSettings
 from acnn.train.initialization import E0_OPTION
 
 
 def doubts_of(
     settings: TrainSettings, datasets: Mapping[str, Dataset], model: NetworkACE
-) -> tuple[list[str], list[Pair]]:
-    """Return the warnings that the model file keeps, and the pairs of elements that no training data cover."""
+) -> tuple[list[str], Combinations]:
+    """Return the warnings that the model file keeps, and the combinations of elements that training data have shown.
+
+    Those that the data of the model showed from which training continues are among them.
+    """
     warnings = label_warnings(datasets, model.e0.energies, model.cutoff, E0_OPTION)
-    unseen, of_coverage = coverage(model.elements, datasets["train"].structures, model.cutoff)
+    combinations = combinations_of(model.elements, datasets["train"].structures, model.cutoff)
     if settings.start is not None:
-        header = read_header(settings.start)
-        unseen = [pair for pair in unseen if not _was_seen(pair, header)]
-        of_coverage = coverage_warnings(model.elements, unseen, model.cutoff)
-    return warnings + of_coverage, unseen
-
-
-def _was_seen(pair: Pair, header: Mapping) -> bool:
-    """Return whether the data of the model that training continues from covered a pair."""
-    known = set(pair) <= set(header["specification"]["elements"])
-    return known and list(pair) not in header["provenance"].get("unseen_pairs", [])
+        before = load_model(settings.start).combinations
+        combinations = combinations.together_with(*[] if before is None else [before])
+    return warnings + coverage_warnings(combinations), combinations

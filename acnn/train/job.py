@@ -107,15 +107,13 @@ def _trained(settings: TrainSettings, watcher: Watcher, found: TrainingCheckpoin
     watcher.on_data(datasets, left_out_notes(datasets))
     with using_threads(settings.training.threads):
         start = _start(settings, datasets, found, watcher.stage)
-        doubts, unseen = doubts_of(settings, datasets, start.model)
+        doubts, start.model.combinations = doubts_of(settings, datasets, start.model)
         start.warnings += [doubt for doubt in doubts if doubt not in start.warnings]
         trainer = _trainer(settings, start, datasets, watcher.stage, ranks)
         content = model_to_bytes(start.model) if found is None else found.model
         if found is not None:
             restore(trainer, found)
-        report = TrainReport(
-            settings, datasets, start.model, trainer.course, start.notes, _known(settings), doubts, unseen
-        )
+        report = TrainReport(settings, datasets, start.model, trainer.course, start.notes, _known(settings), doubts)
         watcher.on_start(start, trainer)
         _train(trainer, report, watcher, lambda: checkpoint_of(trainer, content, marks, start))
         if ranks.is_first:

@@ -11,7 +11,6 @@ from acnn.evaluation.metrics import ErrorTable
 from acnn.fit.summary import errors_by_set, fit_blocks
 from acnn.html.rendering import fragment
 from acnn.models.network import NetworkACE
-from acnn.pairs import Pair
 from acnn.plots import shown_axes, training_figure
 from acnn.settings.train import TrainSettings
 from acnn.train.log import curves, rows
@@ -26,7 +25,6 @@ class TrainReport:
     Attributes:
         known: elements of the model that training continued from.
         doubts: warnings that the model file keeps.
-        unseen: pairs of elements that the training data do not cover.
     """
 
     settings: TrainSettings
@@ -36,7 +34,6 @@ class TrainReport:
     notes: list[str]
     known: tuple[str, ...] = ()
     doubts: list[str] = field(default_factory=list)
-    unseen: list[Pair] = field(default_factory=list)
     errors: dict[str, ErrorTable] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -83,6 +80,5 @@ class TrainReport:
             "settings": self.settings.model_dump(mode="json", by_alias=True, exclude={"output"}),
             "notes": self.notes,
             "warnings": self.doubts,
-            "unseen_pairs": self.unseen,
             **self.metrics(),
         }

@@ -63,6 +63,17 @@ void Model::read_elements()
     elements_.push_back(to_string(PySequence_Fast_GET_ITEM(sequence.get(), k)));
 }
 
+std::string Model::notice(const std::vector<std::string> &in_use) const
+{
+  if (!PyObject_HasAttrString(model.get(), "notice")) return {};
+  Object names = checked(PyList_New(0));
+  for (const auto &name : in_use) {
+    const Object text = checked(PyUnicode_FromString(name.c_str()));
+    if (PyList_Append(names.get(), text.get()) != 0) throw_python_error();
+  }
+  return to_string(checked(PyObject_CallMethod(model.get(), "notice", "O", names.get())).get());
+}
+
 void Model::show(PairData &data)
 {
   if (shown == &data) return;

@@ -19,6 +19,9 @@ class Model {
   // Energies and forces of one step.
   void compute(PairData &data);
 
+  // A line for the log of a run with these elements; empty if the model has nothing to say.
+  std::string notice(const std::vector<std::string> &in_use) const;
+
   double cutoff() const { return cutoff_; }
   const std::vector<std::string> &elements() const { return elements_; }
   int ndescriptors() const { return ndescriptors_; }

@@ -159,6 +159,7 @@ void PairMLIAPUnified::coeff(int narg, char **arg)
                           " atom types, not " + std::to_string(narg - 2));
   if (!allocated) allocate();
   map_types(arg + 2);
+  log_notice();
 }
 
 void PairMLIAPUnified::map_types(char **names)
@@ -173,6 +174,19 @@ void PairMLIAPUnified::map_types(char **names)
   }
   for (int i = 1; i <= atom->ntypes; i++)
     for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = map[i] >= 0 && map[j] >= 0;
+}
+
+void PairMLIAPUnified::log_notice()
+{
+  std::vector<std::string> in_use;
+  for (int type = 1; type <= atom->ntypes; type++)
+    if (map[type] >= 0) in_use.push_back(model->elements()[map[type]]);
+  std::string line;
+  on_all_ranks([&] {
+    const Lock lock;
+    line = model->notice(in_use);
+  });
+  if (comm->me == 0 && !line.empty()) utils::logmesg(lmp, line + "\n");
 }
 
 void PairMLIAPUnified::init_style()

@@ -35,6 +35,7 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void allocate();
   void clear_types();
   void map_types(char **names);
+  void log_notice();
 
   void require_bonded_neighbors();
   void gather(int eflag, int vflag);

@@ -56,6 +56,7 @@ def test_fit_reports_errors_that_evaluate_confirms(demo: Path, tmp_path: Path) -
     again = run("evaluate", tmp_path / "m.acnn", demo / "test.xyz", "--json", tmp_path / "e.json")
     assert again.exit_code == 0, again.output
     evaluated = json.loads((tmp_path / "e.json").read_text())
+    assert max(evaluated.pop("components")) == "2 elements"
     assert evaluated.keys() == metrics["test"].keys()
     for config_type, row in evaluated.items():
         known = {key: value for key, value in metrics["test"][config_type].items() if value is not None}

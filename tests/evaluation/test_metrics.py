@@ -145,3 +145,15 @@ def test_a_config_type_called_total_is_not_lost():
         table.add(structure(config_type=config_type, energy=0.0), energy, np.zeros((2, 3)), np.zeros((3, 3)))
     counts = sorted(row["energy_count"] for row in table.as_dict().values())
     assert counts == [1, 1, 2]
+
+
+def test_errors_by_number_of_elements():
+    """Off by 1 meV/atom where there is one element, by 3 where there are two, in a table merged of parts."""
+    tables = ErrorTable(), ErrorTable()
+    for table, symbols, error in ((tables[0], "SiC", -0.006), (tables[1], "Si2", 0.002), (tables[1], "C2", -0.002)):
+        table.add(structure(symbols, energy=-10.0), -10.0 + error, np.zeros((2, 3)), np.zeros((3, 3)))
+    assert tables[1].by_components() == {}
+    found = ErrorTable.merged(tables).by_components()
+    assert list(found) == ["1 element", "2 elements"]
+    assert [row["energy_mae"] for row in found.values()] == pytest.approx([1.0, 3.0])
+    assert [row["energy_count"] for row in found.values()] == [2, 1]

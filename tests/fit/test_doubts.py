@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from acnn.data.dataset import LabeledStructure, Weights, read_dataset
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.evaluation.metrics import ErrorTable
 from acnn.fit.binding import binding_energy, binding_warnings
-from acnn.fit.coverage import coverage_warnings, mixture_warnings, unseen_mixtures, unseen_pairs
+from acnn.fit.coverage import combinations_of, coverage_warnings, pair_warnings
 from acnn.fit.doubts import overfitting_warnings, remembered_warnings
 from acnn.fit.job import run_fit
 from acnn.fit.virial_units import virial_warnings
-from acnn.io.model_file import read_header
+from acnn.io.model_file import load_model, read_header
 from acnn.settings.fit import read_settings
 
 E0 = {"Cu": 3.51}
@@ -141,29 +143,36 @@ def test_unseen_pairs():
     data = [structure(bulk("Cu"), 0.0), structure(far, 0.0), structure(gold, 0.0), unlabeled]
     elements = ("Al", "Cu", "Au")
     known_apart = [("Al", "Al"), ("Al", "Cu"), ("Al", "Au"), ("Cu", "Au"), ("Au", "Au")]
-    assert unseen_pairs(elements, data, 4.9) == known_apart
-    assert unseen_pairs(elements, data, 5.1) == [pair for pair in known_apart if pair != ("Al", "Cu")]
-    (alone,) = coverage_warnings(elements, known_apart, 4.9)
+    near, far = (combinations_of(elements, data, cutoff) for cutoff in (4.9, 5.1))
+    assert near.unseen_pairs == known_apart
+    assert far.unseen_pairs == [pair for pair in known_apart if pair != ("Al", "Cu")]
+    (alone,) = coverage_warnings(near)
     assert "no atom of Al or Au has a neighbor within 4.9 Å" in alone
-    alone, apart = coverage_warnings(elements, unseen_pairs(elements, data, 5.1), 5.1)
+    alone, apart = coverage_warnings(far)
     assert "no atom of Au has" in alone
     assert "no atoms Al–Al are within 5.1 Å" in apart
-    assert coverage_warnings(("Cu",), [], 5.1) == []
+    assert coverage_warnings(combinations_of(("Cu",), data, 4.9)) == []
     many = [(f"E{a}", f"E{b}") for a in range(6) for b in range(a, 6) if b != a + 1]
-    assert " and 4 more" in coverage_warnings([f"E{a}" for a in range(6)], many, 5.0)[0]
+    assert " and 4 more" in pair_warnings([f"E{a}" for a in range(6)], many, 5.0)[0]
 
 
 def test_unseen_mixtures():
-    """Of Al, Cu and Au a structure has Cu beside both others, within 4 Å; Al and Au are 6 Å apart."""
+    """A crystal of each binary shows all pairs; with three in a row, Cu is beside both others, within 4 Å."""
     row = structure(ase.Atoms("AlCuAu", [[0, 0, 0], [0, 0, 3.0], [0, 0, 6.0]]), 0.0)
     elements = ("Al", "Cu", "Au")
-    missing = unseen_mixtures(elements, [structure(bulk("Cu"), 0.0), row], 4.0)
-    assert missing == [("Al", ("Cu", "Au")), ("Au", ("Al", "Cu"))]
-    assert unseen_mixtures(elements, [row], 7.0) == []
-    assert unseen_mixtures(("Al", "Cu"), [], 4.0) == []
-    (warning,) = mixture_warnings(missing, 4.0)
-    assert "no Al has both Cu and Au within 4 Å" in warning
-    assert "nor 1 other such combination" in warning
+    crystals = [structure(bulk(a + b, "cesiumchloride", a=3.0), 0.0) for a, b in itertools.combinations(elements, 2)]
+    found = combinations_of(elements, [*crystals, row], 4.0)
+    assert found.unseen() == [("Al", ("Cu", "Au")), ("Au", ("Al", "Cu"))]
+    assert found.lack_mixtures
+    (warning,) = coverage_warnings(found)
+    assert "no Al has both Cu and Au within 4 Å in the training data, no Au both Al and Cu: such" in warning
+    assert coverage_warnings(combinations_of(elements, [*crystals, row], 7.0)) == []
+    (warning,) = coverage_warnings(combinations_of((*elements, "Ag"), [*crystals, *with_silver(elements)], 4.0))
+    assert "no Al both Cu and Ag, no Al both Au and Ag, nor 9 other such combinations: such" in warning
+
+
+def with_silver(elements: Sequence[str]) -> list[LabeledStructure]:
+    return [structure(bulk(e + "Ag", "cesiumchloride", a=3.0), 0.0) for e in elements]
 
 
 def test_a_model_remembers_what_was_doubtful(tmp_path: Path, crystals) -> None:
@@ -184,11 +193,14 @@ def test_a_model_remembers_what_was_doubtful(tmp_path: Path, crystals) -> None:
     assert set(doubts) <= set(told)
     assert "in kbar, of opposite sign" in doubts[0]
     assert "no atom of Al has a neighbor within 4 Å" in doubts[1]
-    assert provenance["unseen_pairs"] == [["Al", "Al"], ["Al", "Cu"]]
+    assert load_model(model).combinations.unseen_pairs == [("Al", "Al"), ("Al", "Cu")]
     assert remembered_warnings({"members": [{"provenance": provenance}] * 2}) == doubts
     for command in (["info", str(model)], ["check", str(model), str(path)]):
         output = " ".join(CliRunner().invoke(app, command).output.split())
         assert all(doubt in output for doubt in doubts), command
+        if command[0] == "info":
+            unfolded = " ".join(output.replace("│", " ").split())
+            assert "1 of 6 in the data (an atom and two elements within 4 Å); never Al–Al, Al–Cu" in unfolded
 
 
 def test_sound_data_are_not_doubted(tmp_path: Path, crystals) -> None:
@@ -203,7 +215,7 @@ def test_sound_data_are_not_doubted(tmp_path: Path, crystals) -> None:
     assert data.notes == ()
     given = {"train": tmp_path / "train.xyz", "output": tmp_path / "m.acnn", "order": 1, "degree": 3, "repulsion": 0}
     report = run_fit(read_settings(None, given))
-    assert (report.doubts, report.unseen, report.warnings) == ([], [], [])
+    assert (report.doubts, report.fit.model.combinations.unseen(), report.warnings) == ([], [], [])
 
 
 def test_more_functions_than_equations_and_large_errors_elsewhere() -> None:

@@ -16,6 +16,7 @@ from ase import Atoms
 from typer.testing import CliRunner
 
 from acnn.cli.main import app
+from acnn.combinations import Combinations
 from acnn.io import model_file
 from acnn.io.model_file import ModelFileError, model_to_bytes, save_model
 from acnn.kernels.energy import EnergyKernel
@@ -467,3 +468,27 @@ def test_the_command_refuses(model, tmp_path, monkeypatch, arguments, message):
     assert refused.exit_code == 2
     assert message in refused.output
     assert [path.name for path in tmp_path.iterdir()] == ["m.acnn"]
+
+
+def test_what_the_data_lack_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """By LAMMPS' own coupling, of the elements that there are; acnn's plugin, whose data have more, does it itself."""
+    model = random_model(["Si", "C", "Al"])
+    seen = np.ones((3, 3, 3), dtype=bool)
+    seen[1, 0, 2] = seen[1, 2, 0] = seen[2, 2, 2] = False
+    model.combinations = Combinations(model.elements, 4.0, seen)
+    atoms = Atoms("SiAlC", [[0, 0, 0], [0, 0, 2.0], [0, 0, 4.0]])
+    for symbols, expected in (("SiAlC", "lack Si–Si, Al with C and Si within 4 Å"), ("C3", "")):
+        atoms.symbols = symbols
+        for coupling in COUPLINGS:
+            unified = UnifiedPotential(model)
+            for _ in range(2):
+                unified.interface = unified.interface or object()
+                computed(unified, coupling(atoms, model.cutoff, unified.element_types))
+            said = capsys.readouterr().err
+            assert expected in said
+            assert said.count("acnn: ") == bool(expected)
+    plugin_data = PlainData(atoms, model.cutoff, unified.element_types)
+    plugin_data.centroid_virials = None
+    unified.interface = object()
+    computed(unified, plugin_data)
+    assert capsys.readouterr().err == ""

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from acnn.combinations import Combinations
 from acnn.io import model_file
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
@@ -202,6 +203,19 @@ def test_an_error_on_one_rank_stops_all(launcher, exported, tmp_path, ranks):
     assert "is zero, infinite or not a number" in output
     if ranks > 1:
         assert "acnn stops LAMMPS: ValueError on rank " in output
+
+
+def test_combinations_that_were_never_seen_are_named_once(tmp_path):
+    """Where the types in use have some, in a line of the log; of two runs the second has only seen ones."""
+    model, launcher = cases.model(), usable(cases.quickest())
+    seen = np.ones((3, 3, 3), dtype=bool)
+    seen[1, 0, 2] = seen[1, 2, 0] = False
+    model.combinations = Combinations(model.elements, 4.0, seen)
+    save_unified(model, tmp_path / "m.pkl")
+    decks = [prepared(case, tmp_path / "m.pkl", tmp_path) + "run 0\nrun 0\n" for case in (CASES[2], CASES[1])]
+    output = succeeded(launcher, "clear\n".join(decks), tmp_path, ranks=2)
+    assert output.count("acnn: the training data lack Si with O and Ti within 4 Å") == 1
+    assert output.count("the training data lack") == 1
 
 
 def test_newton_off_is_refused(launcher, exported, tmp_path):

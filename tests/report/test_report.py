@@ -15,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from acnn.cli.main import app
+from acnn.combinations import Combinations
 from acnn.conventions import QUANTITIES, full_from_voigt
 from acnn.data.dataset import read_dataset
 from acnn.data.distances import Distances
@@ -194,11 +195,21 @@ def test_errors_are_those_of_evaluate(page, carbide, folder):
     digits = {"energy": 3, "forces": 4, "virial": 3}
     expected = []
     for name in ("train.xyz", "test.xyz"):
-        for config_type, row in evaluate(carbide, read_dataset(folder / name)).as_dict().items():
+        table = evaluate(carbide, read_dataset(folder / name))
+        for config_type, row in (table.as_dict() | table.by_components()).items():
             values = [(row[f"{q}_{m}"], digits[q]) for q in QUANTITIES for m in ("mae", "rmse")]
             expected.append([config_type, *("–" if v is None else f"{v:.{d}f}" for v, d in values)])
     found = Parsed(page).rows("energy MAE\nmeV/atom")
     assert [[row[0], *row[2:]] for row in found] == expected
+
+
+def test_combinations_that_the_fit_lacked_are_named(carbide, folder, monkeypatch):
+    measurements = measure(carbide, {"train.xyz": read_dataset(folder / "train.xyz")})
+    monkeypatch.setattr(carbide, "combinations", Combinations.none(carbide.elements, 2.5), raising=False)
+    text = Parsed(report_page(carbide, measurements, "m", {"warnings": ["the data are doubtful"]})).text
+    assert "train.xyz has C–C, C–Si, Si–Si within 2.5 Å, which the training data of the model lack" in text
+    assert "0 of 6 in the data (an atom and two elements within 2.5 Å); never C–C, C–Si, Si–Si" in text
+    assert "the data are doubtful" in text
 
 
 def test_units_stand_beside_the_numbers(page):

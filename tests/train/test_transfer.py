@@ -14,7 +14,7 @@ from ase.neighborlist import neighbor_list
 from acnn.basis.radial import bond_length
 from acnn.data.dataset import read_dataset
 from acnn.evaluation.metrics import evaluate
-from acnn.io.model_file import load_model, read_header, save_model
+from acnn.io.model_file import load_model, save_model
 from acnn.models.ensemble import Ensemble
 from acnn.models.network import NetworkACE, NetworkPart
 from acnn.models.network_specification import NetworkSpecification
@@ -332,19 +332,21 @@ def test_pairs_that_either_data_hold_are_known(
     make_settings: MakeSettings, trained: Path, tmp_path: Path, alloys: Path
 ) -> None:
     """The model of copper goes on with gold, which is first there as an atom alone, and then in crystals."""
-    assert read_header(trained)["provenance"]["unseen_pairs"] == []
+    assert load_model(trained).combinations.unseen() == []
     alone = tmp_path / "alone.xyz"
     ase.io.write(alone, [frame for frame in ase.io.read(alloys, ":") if len(frame) == 1])
     settings = further(make_settings, trained, data={"train": alone, "validation": None})
-    told, unseen = doubts_of(settings, {"train": read_dataset(alone)}, two_elements(make_settings, trained))
-    assert unseen == [("Cu", "Au"), ("Au", "Au")]
+    second = two_elements(make_settings, trained)
+    told, second.combinations = doubts_of(settings, {"train": read_dataset(alone)}, second)
+    unseen = [("Cu", ("Au", "Au")), ("Au", ("Au", "Au"))]
+    assert second.combinations.unseen() == unseen
     assert "no atom of Au has a neighbor within" in told[-1]
-    content = (two_elements(make_settings, trained), tmp_path / "second.acnn", {"unseen_pairs": unseen})
-    save_model(*content)
+    save_model(second, tmp_path / "second.acnn")
     settings = further(make_settings, tmp_path / "second.acnn", data={"train": alloys, "validation": None})
-    assert doubts_of(settings, {"train": read_dataset(alloys)}, content[0]) == ([], [])
+    told, combinations = doubts_of(settings, {"train": read_dataset(alloys)}, second)
+    assert (told, combinations.unseen()) == ([], [])
     settings = further(make_settings, tmp_path / "second.acnn", data={"train": alone, "validation": None})
-    assert doubts_of(settings, {"train": read_dataset(alone)}, content[0])[1] == unseen
+    assert doubts_of(settings, {"train": read_dataset(alone)}, second)[1].unseen() == unseen
 
 
 def two_elements(make_settings: MakeSettings, trained: Path) -> NetworkACE:
