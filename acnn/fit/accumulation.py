@@ -33,7 +33,7 @@ def accumulate(
     mine = [left[index] for index in ranks.share([len(structure) for structure in left])]
     saver = Saver(checkpoint, ranks.rank) if checkpoint else None
     progress = _Progress(len(structures), len(left), len(mine), advance)
-    accumulator = StreamingQR(assemble.model.basis.n_functions)
+    accumulator = StreamingQR(assemble.n_columns)
     rows = assemble.each(mine)
     for structure in mine:
         try:

@@ -2,7 +2,9 @@
 
 E  = E_fixed + Σ_i B_i · c
 F_i = F_fixed + Σ_j (dB_i/dr_ij - dB_j/dr_ji) · c
-W  = W_fixed - Σ_ij r_ij ⊗ dB_i/dr_ij · c
+W  = W_fixed - Σ_ij r_ij ⊗ dB_i/dr_ij · c + 1 Σ_z N_z w_z
+
+with constants w of elements that only labels of virials may contain (`acnn.fit.virial_offset`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
 from acnn.data.dataset import LabeledStructure
+from acnn.fit.virial_offset import counts_of
 from acnn.graph import AtomicGraph, subgraph
 from acnn.kernels.basis import BasisKernel, Rows
 from acnn.kernels.invariants import compile_basis
@@ -107,6 +110,7 @@ class Assembler:
     def __init__(self, model: LinearACE, kernel: str | None = None, *, keep_zero_rows: bool = False) -> None:
         self.model, self.keep_zero_rows = model, keep_zero_rows
         self.rows = row_source(model.basis, kernel)
+        self.n_columns = model.basis.n_functions + len(model.elements)
         # torch runs its own threads.
         self._n_threads = n_threads() if uses_compiled_kernel(kernel) else 1
 
@@ -129,8 +133,9 @@ class Assembler:
                     waiting.cancel()
 
     def __call__(self, structure: LabeledStructure) -> tuple[FloatArray, FloatArray]:
-        """Return rows [n, p] and targets [n]: weight · (label - fixed part), energies and virials also over √n_atoms.
+        """Return rows [n, p + n_elements] and targets [n]: weight · (label - fixed part).
 
+        Those of energies and virials are also over √n_atoms. The last columns are those of the constants of virials.
         Rows of zeros, those of an isolated atom, are left out: no coefficient changes them, and a label that differs
         from E0 would make the evidence overestimate the noise.
         """
@@ -142,6 +147,7 @@ class Assembler:
         rows = self.rows(graph, gradients)
         fixed = self._fixed_part(graph)
         parts: list[tuple[FloatArray, FloatArray]] = []
+        constants = np.zeros((6, len(self.model.elements)))
         if structure.energy is not None and weights.energy > 0:
             weight = weights.energy * per_atom
             parts.append((weight * rows.energy[None], weight * np.array([structure.energy - fixed[0]])))
@@ -151,12 +157,17 @@ class Assembler:
         if structure.virial is not None and rows.virial is not None and weights.virial > 0:
             weight = weights.virial * per_atom
             parts.append((weight * rows.virial, weight * voigt_from_full(structure.virial - fixed[2])))
+            constants[:3] = weight * counts_of(structure.atoms, self.model.elements)
         if not parts:
-            return np.zeros((0, len(rows.energy))), np.zeros(0)
-        equations, targets = np.concatenate([a for a, _ in parts]), np.concatenate([y for _, y in parts])
+            return np.zeros((0, self.n_columns)), np.zeros(0)
+        targets, p = np.concatenate([y for _, y in parts]), len(rows.energy)
+        equations = np.zeros((len(targets), self.n_columns))
+        np.concatenate([a for a, _ in parts], out=equations[:, :p])
+        if constants.any():
+            equations[-6:, p:] = constants
         if self.keep_zero_rows:
             return equations, targets
-        kept = equations.any(axis=1)
+        kept = equations[:, :p].any(axis=1)
         return equations[kept], targets[kept]
 
     def _fixed_part(self, graph: AtomicGraph) -> tuple[float, FloatArray, FloatArray]:

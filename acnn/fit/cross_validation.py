@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from acnn.data.splits import ALWAYS
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.fit.linear import LinearFit, chosen
 from acnn.fit.plan import Plan
+from acnn.fit.virial_offset import without_offset
 from acnn.models.linear import LinearACE
 from acnn.parallel import Ranks
 from acnn.progress import Stage
@@ -21,15 +22,20 @@ from acnn.wording import TOTAL
 
 @dataclass(frozen=True)
 class SharedErrors:
-    """Errors of a model, complete on rank 0; every rank evaluates its share of the structures."""
+    """Errors of a model, complete on rank 0; every rank evaluates its share of the structures.
+
+    Virials are compared without their constants, eV by element (`acnn.fit.virial_offset`).
+    """
 
     ranks: Ranks
     kernel: str | None
     stage: Stage
+    virial_offset: Mapping[str, float]
 
     def of(self, model: LinearACE, structures: Sequence[LabeledStructure], title: str) -> ErrorTable:
         """Return the errors of a model on structures; ``title`` is for the progress display."""
-        mine = [structures[index] for index in self.ranks.share([len(structure) for structure in structures])]
+        share = self.ranks.share([len(structure) for structure in structures])
+        mine = [without_offset(structures[index], self.virial_offset) for index in share]
         return ErrorTable.merged(self.ranks.gather(evaluate(model, mine, self.stage(title, len(mine)), self.kernel)))
 
 

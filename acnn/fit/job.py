@@ -23,6 +23,7 @@ from acnn.fit.plan import Plan, plan_of
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.report import FitReport
 from acnn.fit.selection import select_basis
+from acnn.fit.virial_offset import offset_warnings
 from acnn.io.model_file import save_model
 from acnn.models.noise import Noise
 from acnn.parallel import ALONE, Ranks
@@ -70,8 +71,9 @@ def _fitted(
     doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_first else []
     of_coverage = coverage_warnings(combinations_of(elements, structures, specification.largest_cutoff))
     warnings += doubts + of_coverage
+    require_virials(settings.virial_offset, structures)
     on_data(datasets, warnings)
-    problem = LinearProblem.of(settings, specification, energies)
+    problem = replace(LinearProblem.of(settings, specification, energies), virial_offset=settings.virial_offset)
     plan = plan_of(structures, settings, specification.largest_cutoff)
     candidates: list[Candidate] = []
     if settings.select:
@@ -89,12 +91,13 @@ def _fitted(
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
-    report.doubts, report.held_out_note = doubts + of_coverage, plan.note
+    report.doubts = doubts + of_coverage + offset_warnings(fit.virial_offset, structures)
+    report.held_out_note = plan.note
     if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
         if settings.committee:
             add_committee(fit, settings.committee, settings.seed, weights)
-    _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage))
+    _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage, fit.virial_offset))
     report.peak = max(ranks.gather(peak_bytes()), default=0)
     if ranks.is_first:
         report.write()
@@ -171,6 +174,12 @@ def require_config_types(weights: WeightTable, train: Dataset) -> None:
             f"weights are given for {', '.join(unused)}, which the training data do not contain; their config types "
             f"are {', '.join(train.config_types)}"
         )
+
+
+def require_virials(virial_offset: str, structures: Sequence[LabeledStructure]) -> None:
+    """Require virials of some weight where their constants are to be fitted."""
+    if virial_offset == "fit" and not any(s.virial is not None and s.weights.virial > 0 for s in structures):
+        raise SettingsError("virial_offset is fit, but no structure has a virial of positive weight")
 
 
 def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:

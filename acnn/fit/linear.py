@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from acnn.fit.coverage import combinations_of
 from acnn.fit.element_prior import ElementPrior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.summary import fit_blocks
+from acnn.fit.virial_offset import Solve, corrected, solve_with_offset
 from acnn.html.rendering import fragment
 from acnn.models.linear import LinearACE
 from acnn.parallel import ALONE, Ranks
@@ -34,6 +35,9 @@ from acnn.solvers import SOLVERS, Prior, ReducedProblem, Solution, Solver, Strea
 from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior
 from acnn.wording import counted
+
+Solved = tuple[Solution, int, float, dict[str, float]]
+"""Solution, number of equations, ρ, and constants of virials by element."""
 
 
 def make_solver(settings: SolverSettings) -> Solver:
@@ -65,6 +69,7 @@ class LinearProblem:
         repulsion_weight: weight of the restraint to nuclear repulsion (`acnn.fit.repulsion`); 0 leaves it out.
         kernel: what computes the equations, "cpu", "torch" or "auto"; None takes ``ACNN_KERNEL``.
         element_correlation: ρ of functions that differ in elements only; None: what the evidence allows.
+        virial_offset: "none", or "fit" a constant of virials per element; "auto": where the evidence demands it.
     """
 
     specification: BasisSpecification
@@ -75,6 +80,7 @@ class LinearProblem:
     repulsion_weight: float = 0.0
     kernel: str | None = None
     element_correlation: float | None = None
+    virial_offset: str = "none"
 
     @classmethod
     def of(
@@ -128,6 +134,7 @@ class LinearFit:
         seconds: wall time of assembly, factorization and solution.
         assembly_seconds: wall time of assembly and factorization.
         element_correlation: ρ of the prior.
+        virial_offset: constants by which virials differ from those of the model, eV/atom by element, if there are any.
     """
 
     model: LinearACE
@@ -136,6 +143,7 @@ class LinearFit:
     seconds: float
     assembly_seconds: float
     element_correlation: float = 0.0
+    virial_offset: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         facts = [counted(self.n_rows, "equation"), self.solution.solver, f"{self.seconds:.1f} s", repr(self.model)]
@@ -157,6 +165,7 @@ class LinearFit:
             "solver": solution.solver,
             "regularization": solution.regularization,
             "element_correlation": self.element_correlation,
+            "virial_offset": dict(self.virial_offset) or None,
             "effective_parameters": solution.effective_parameters,
             "log_evidence": solution.log_evidence,
         }
@@ -230,7 +239,7 @@ def fit_subsets(
     start = time.perf_counter()
     model = problem.model()
     assemble = Assembler(model, problem.kernel)
-    kept = _checkpoint(checkpoint, model)
+    kept = _checkpoint(checkpoint, model, assemble.n_columns)
     with kept.held(ranks) if kept else nullcontext():
         factors = {
             part: accumulate(assemble, chosen(structures, parts == part), ranks, kept, advance)
@@ -240,19 +249,20 @@ def fit_subsets(
     assembly_seconds = time.perf_counter() - start
     combinations = combinations_of(model.elements, structures, problem.specification.largest_cutoff)
 
-    def solve() -> list[tuple[Solution, int, float]]:
+    def solve() -> list[Solved]:
         prior, beyond, repulsion = problem.element_prior(), problem.goes_beyond(combinations), None
         if problem.repulsion_weight > 0:
             contacts = CloseContacts.of(model.elements, structures)
             n_equations = sum(factor.n_rows for factor in factors.values())
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
-        return [_solved(together(factors, subset), repulsion, problem, prior, beyond, model) for subset in subsets]
+        found = [_reduced(together(factors, subset), repulsion, model) for subset in subsets]
+        return _solved(found, lambda reduced: problem.solve(prior, reduced, beyond), problem)
 
     solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
     return [
-        LinearFit(_with(model, solution, combinations), solution, n_rows, seconds, assembly_seconds, rho)
-        for solution, n_rows, rho in solved
+        LinearFit(_with(model, solution, combinations), solution, n_rows, seconds, assembly_seconds, rho, offset)
+        for solution, n_rows, rho, offset in solved
     ]
 
 
@@ -261,23 +271,27 @@ def chosen(structures: Sequence[LabeledStructure], which: BoolArray) -> list[Lab
     return [structure for structure, take in zip(structures, which.tolist(), strict=True) if take]
 
 
-def _solved(
-    rows: StreamingQR,
-    repulsion: tuple[FloatArray, FloatArray] | None,
-    problem: LinearProblem,
-    prior: ElementPrior,
-    beyond: bool,
-    model: LinearACE,
-) -> tuple[Solution, int, float]:
+def _reduced(rows: StreamingQR, repulsion: tuple[FloatArray, FloatArray] | None, model: LinearACE) -> ReducedProblem:
+    """Return the problem of data and restraint, in the columns of the assembler."""
     if rows.n_rows == 0:
         raise ValueError(
             "no structure has a label with a positive weight and a neighbor inside the cutoff of "
             f"{model.cutoff} Å: there is nothing to fit"
         )
     if repulsion is not None:
-        rows.add(*repulsion)
-    solution, rho = problem.solve(prior, rows.result(), beyond)
-    return solution, rows.n_rows, rho
+        rows.add(np.pad(repulsion[0], ((0, 0), (0, len(model.elements)))), repulsion[1])
+    return rows.result()
+
+
+def _solved(problems: Sequence[ReducedProblem], solve: Solve, problem: LinearProblem) -> list[Solved]:
+    """Solve the problems of all subsets; the constants of virials are those of the last, which holds all data."""
+    *partial, everything = problems
+    n = len(everything.target) - len(problem.specification.elements)
+    last, rho, constants = solve_with_offset(solve, everything, n, problem.virial_offset)
+    by_element = zip(problem.specification.elements, constants.tolist(), strict=True)
+    offset = dict(by_element) if constants.any() else {}
+    found = [(*solve(corrected(one, n, constants)), one.n_rows) for one in partial] + [(last, rho, everything.n_rows)]
+    return [(solution, n_rows, rho, offset) for solution, rho, n_rows in found]
 
 
 def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> LinearACE:
@@ -287,7 +301,7 @@ def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> L
     return fitted
 
 
-def _checkpoint(path: Path | None, model: LinearACE) -> Checkpoint | None:
+def _checkpoint(path: Path | None, model: LinearACE, n_columns: int) -> Checkpoint | None:
     if path is None:
         return None
     fixed = {
@@ -295,4 +309,4 @@ def _checkpoint(path: Path | None, model: LinearACE) -> Checkpoint | None:
         "E0": model.e0.energies,
         "zbl": model.zbl is not None,
     }
-    return Checkpoint(path, fixed, model.basis.n_functions)
+    return Checkpoint(path, fixed, n_columns)

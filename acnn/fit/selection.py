@@ -30,6 +30,7 @@ from acnn.fit.coverage import combinations_of
 from acnn.fit.linear import LinearProblem, chosen
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
+from acnn.fit.virial_offset import corrected, solve_with_offset
 from acnn.kernels.calibration import cost_model
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.fit import Budget
@@ -160,15 +161,25 @@ class _Search:
         """Evaluate all bases."""
         parts = [part for part in factors if part >= 0]
         data = together(factors, parts).result()
+        n_functions = self.model.basis.n_functions
         if self.contacts is not None:
             weight = self.problem.repulsion_weight
             self.repulsion = repulsion_rows(self.model, self.assemble.rows, self.contacts, weight, data.n_rows)
         cutoff = self.problem.specification.largest_cutoff
         beyond = self.problem.goes_beyond(combinations_of(self.model.elements, structures, cutoff))
-        _, self.rho = replace(self.problem, solver=BLR()).solve(self.prior, data, beyond)
+        by_evidence = replace(self.problem, solver=BLR())
+
+        def solve(reduced: ReducedProblem) -> tuple[Solution, float]:
+            return by_evidence.solve(self.prior, reduced, beyond)
+
+        _, self.rho, constants = solve_with_offset(solve, data, n_functions, self.problem.virial_offset)
+        data = corrected(data, n_functions, constants)
         left_out = parts if len(parts) > 1 else []
-        training = {part: together(factors, [p for p in parts if p != part]).result() for part in left_out}
-        held_out = {part: factors[part].result() for part in training}
+        training = {
+            part: corrected(together(factors, [p for p in parts if p != part]).result(), n_functions, constants)
+            for part in left_out
+        }
+        held_out = {part: corrected(factors[part].result(), n_functions, constants) for part in training}
         return [self._candidate(at_cutoff(s, self.cutoff), cost, data, training, held_out) for s, cost in priced]
 
     def _candidate(
@@ -204,9 +215,5 @@ class _Search:
     def _solution(self, problem: ReducedProblem, columns: IntArray) -> Solution:
         """Solve for the data and the restraint."""
         if self.repulsion is not None:
-            rows = StreamingQR(len(columns))
-            rows.add(problem.factor, problem.target)
-            rows.add(np.zeros((1, len(columns))), np.array([problem.residual]))
-            rows.add(self.repulsion[0][:, columns], self.repulsion[1])
-            problem = replace(rows.result(), n_rows=problem.n_rows + len(self.repulsion[1]))
+            problem = problem.with_rows(self.repulsion[0][:, columns], self.repulsion[1])
         return self.prior.restricted(columns).solve(BLR(), problem, self.rho)

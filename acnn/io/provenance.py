@@ -15,6 +15,7 @@ FIT_FACTS = {
     "repulsion": "weight of the short-range restraint",
     "regularization": "regularization λ",
     "element_correlation": "correlation of elements ρ",
+    "virial_offset": "constants of virials (eV/atom)",
     "effective_parameters": "effective parameters",
     "log_evidence": "log evidence",
     "n_equations": "equations",
@@ -61,5 +62,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return six digits of a number, and all of anything else."""
+    """Return six digits of a number or of each by name, and all of anything else."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {as_text(one)}" for name, one in value.items())
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -167,6 +167,13 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         description="Chemical symbols, 'Ti,Al'.",
         json_schema_extra=shown("those of the data", BASIS),
     )
+    virial_offset: Literal["auto", "fit", "none"] = Field(
+        "auto",
+        description="Virials that differ from what the energies say by a constant per atom of each element, as Pulay "
+        "stress makes them: fit: determine the constants, which the model does not contain; none: take virials as they "
+        "are; auto: fit where the evidence demands it.",
+        json_schema_extra=shown(panel=REGRESSION),
+    )
     committee: int = Field(
         0,
         ge=0,

@@ -9,7 +9,7 @@ factors of separate shares of the rows combine in the same way (TSQR, Demmel et 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -32,6 +32,19 @@ class ReducedProblem:
     target: FloatArray
     residual: float
     n_rows: int
+
+    def leading(self, n: int) -> ReducedProblem:
+        """Return the problem of the first n columns; the coefficients of the others are zero."""
+        residual = math.hypot(self.residual, float(np.linalg.norm(self.target[n:])))
+        return ReducedProblem(self.factor[:n, :n], self.target[:n], residual, self.n_rows)
+
+    def with_rows(self, rows: FloatArray, targets: FloatArray) -> ReducedProblem:
+        """Return the problem with more rows [n, p]."""
+        accumulator = StreamingQR(len(self.target))
+        accumulator.add(self.factor, self.target)
+        accumulator.add(np.zeros((1, len(self.target))), np.array([self.residual]))
+        accumulator.add(rows, targets)
+        return replace(accumulator.result(), n_rows=self.n_rows + len(targets))
 
     def restricted(self, columns: IntArray) -> ReducedProblem:
         """Return the problem of some of the columns; the coefficients of the others are zero."""

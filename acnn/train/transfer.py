@@ -184,7 +184,7 @@ def fit_new_functions(
     structures = [without_network(model, s) for s in train if set(s.atoms.symbols) - set(known)]
     assemble = Assembler(linear, fit.kernel)
     advance = stage("linear part of new elements", len(structures))
-    reduced = accumulate(assemble, structures, ALONE, None, advance).result()
+    reduced = accumulate(assemble, structures, ALONE, None, advance).result().leading(linear.basis.n_functions)
     functions = linear.basis.specification.functions()
     is_new = np.array([bool(set(function.elements) - set(known)) for function in functions])
     coefficients = linear.coefficients.detach().numpy()

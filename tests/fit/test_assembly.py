@@ -107,6 +107,7 @@ def test_the_coefficients_that_made_the_labels_solve_the_equations(basis, name, 
     """E0 and ZBL are subtracted from energy, forces and virial alike."""
     true = model_with(basis, seed=3, zbl=zbl)
     rows, targets = Assembler(model_with(basis, None, zbl))(labeled(STRUCTURES[name], true))
+    rows = rows[:, : basis.n_functions]
     n_rows = 1 + 3 * len(STRUCTURES[name]) + 6
     if len(STRUCTURES[name]) == 1:  # forces and shear vanish by symmetry
         n_rows = 1 + 3
@@ -130,11 +131,15 @@ def test_weights_multiply_rows_and_energies_and_virials_are_shared_by_the_atoms(
     atoms, true = alloy(), model_with(basis, seed=4)
     weights = Weights(energy=30.0, forces=2.0, virial=0.5)
     rows, targets = Assembler(model_with(basis, None))(labeled(atoms, true, weights=weights))
+    rows, constants = rows[:, :-2], rows[:, -2:]
     plain = row_source(basis)(atomic_graph(atoms, 4.5), True)
     n = len(atoms)
     np.testing.assert_allclose(rows[0], 30.0 / np.sqrt(n) * plain.energy, rtol=1e-14)
     np.testing.assert_allclose(rows[1 : 1 + 3 * n], 2.0 * plain.forces, rtol=1e-14)
     np.testing.assert_allclose(rows[1 + 3 * n :], 0.5 / np.sqrt(n) * plain.virial, rtol=1e-14)
+    counts = [np.sum(atoms.symbols == element) for element in basis.elements]
+    assert not constants[: 1 + 3 * n].any()
+    np.testing.assert_allclose(constants[1 + 3 * n :], 0.5 / np.sqrt(n) * np.outer([1, 1, 1, 0, 0, 0], counts))
     result = true.pair_gradients(atomic_graph(atoms, 4.5))
     energy = float(result.energies[0]) - sum(E0[s] for s in atoms.symbols)
     assert targets[0] == pytest.approx(30.0 / np.sqrt(n) * energy)
@@ -147,7 +152,7 @@ def test_weights_multiply_rows_and_energies_and_virials_are_shared_by_the_atoms(
 )
 def test_missing_labels_give_no_rows(basis, labels, n_rows):
     rows, targets = Assembler(model_with(basis, None))(labeled(alloy(), model_with(basis, 5), labels))
-    assert rows.shape == (n_rows, basis.n_functions)
+    assert rows.shape == (n_rows, basis.n_functions + 2)
     assert targets.shape == (n_rows,)
 
 
@@ -157,5 +162,5 @@ def test_missing_labels_give_no_rows(basis, labels, n_rows):
 )
 def test_labels_of_weight_zero_give_no_rows(basis, weights, n_rows):
     rows, targets = Assembler(model_with(basis, None))(labeled(alloy(), model_with(basis, 5), weights=weights))
-    assert rows.shape == (n_rows, basis.n_functions)
+    assert rows.shape == (n_rows, basis.n_functions + 2)
     assert targets.shape == (n_rows,)

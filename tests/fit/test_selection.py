@@ -89,7 +89,7 @@ def test_a_candidate_is_the_fit_it_stands_for(data, criterion):
 def weighted_square(model: LinearACE, data: list[LabeledStructure]) -> tuple[float, int]:
     assemble = Assembler(LinearACE(model.basis, E0))
     c = model.coefficients.numpy()
-    residuals = np.concatenate([y - a @ c for a, y in map(assemble, data)])
+    residuals = np.concatenate([y - a[:, : len(c)] @ c for a, y in map(assemble, data)])
     return float((residuals**2).sum()), len(residuals)
 
 
