@@ -25,7 +25,7 @@ from acnn.evaluation.tables import (
 )
 from acnn.fit.candidates import Candidate
 from acnn.progress import Stage, terminal_stages
-from acnn.wording import TOTAL
+from acnn.wording import TOTAL, number
 
 console = Console()
 
@@ -101,15 +101,28 @@ def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
     """Make a table of all candidate bases: size, criteria and cost; the Pareto front and the choice are marked."""
     caption = "RMS, CV: weighted residuals of training data and of held-out folds; front: none is cheaper and better"
     table = Table(title=f"candidate bases, chosen by {criterion}", title_justify="left", caption=caption)
-    for name in ("r_cut\nÅ", "ν", "degree", "func-\ntions", "RMS", "log\nevidence", "BIC", "CV", "µs/\natom", ""):
+    for name in (
+        "r_cut\nÅ",
+        "ν",
+        "degree",
+        "w_L",
+        "func-\ntions",
+        "RMS",
+        "log\nevidence",
+        "BIC",
+        "CV",
+        "µs/\natom",
+        "",
+    ):
         table.add_column(name, justify="right", no_wrap=name != "degree")
     for c in candidates:
         degree = c.specification.degree
         degrees = ", ".join(f"{d:g}" for d in degree) if isinstance(degree, tuple) else f"{degree:g}"
         mark = "chosen" if c.is_chosen else "front" if c.on_front else ""
-        cells = [f"{c.specification.cutoff:g}", str(c.specification.order), degrees, str(c.n_functions)]
+        cells = [f"{c.specification.cutoff:g}", str(c.specification.order), degrees, f"{c.specification.wl:g}"]
+        cells += [str(c.n_functions)]
         cells += [f"{c.residual:.4f}", f"{c.evidence:.0f}", f"{c.bic:.0f}", "–" if c.cv is None else f"{c.cv:.4f}"]
-        table.add_row(*cells, f"{c.microseconds:.2f}", mark, style="bold" if c.is_chosen else None)
+        table.add_row(*cells, number(c.microseconds, 2), mark, style="bold" if c.is_chosen else None)
     return table
 
 

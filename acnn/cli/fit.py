@@ -11,7 +11,7 @@ from rich.markup import escape
 from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
 from acnn.cli.errors import warn
 from acnn.cli.settings import described, schema_option, settings_option, with_settings
-from acnn.fit.candidates import edge_notes
+from acnn.fit.candidates import choice_note, edge_notes
 from acnn.fit.job import run_fit
 from acnn.fit.report import FitReport
 from acnn.parallel import job_ranks
@@ -31,7 +31,9 @@ def fit(
 ) -> None:
     """Fit a linear ACE potential to labeled structures.
 
-    Example: acnn fit train.xyz -o si.acnn --test test.xyz --elements Si --order 3 --degree 14
+    Example: acnn fit train.xyz -o si.acnn --test test.xyz
+
+    Without order, degree and wl the data decide on the basis, by the evidence.
 
     On several processors: mpiexec -n 8 acnn fit …
     """
@@ -75,6 +77,8 @@ def _correlation(rho: float) -> str:
 def _validation(settings: FitSettings, report: FitReport) -> list[Path]:
     """Print tables, save plots beside the model if matplotlib is installed, and return the paths of the plots."""
     plots = []
+    if report.candidates and not settings.select:
+        console.print(choice_note(report.candidates, settings.criterion or ""), highlight=False, soft_wrap=True)
     if settings.selection_plot:
         console.print(selection_table(report.candidates, settings.select or ""))
         for note in edge_notes(report.candidates):

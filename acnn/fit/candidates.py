@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from acnn.basis.specification import BasisSpecification, ElementOverride
 
 DEGREE_STEP, LOWEST_DEGREE = 2.0, 4.0
 CUTOFF_FACTORS = (0.85, 1.0, 1.15)
+FALLING = (1.0, 1.0, 0.7, 0.5, 0.4)
+"""Degree of every order, in parts of that of the first."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Candidate:
         evidence: log evidence.
         bic: Bayesian information criterion.
         cv: RMS of the weighted residuals of held-out folds; None unless that is the criterion.
-        microseconds: per atom and core, energy and forces, as the cost model of the compiled kernel predicts.
+        microseconds: per atom and core, energy and forces, as the cost model of the compiled kernel predicts; None if
+            it was not asked for.
         on_front: no other candidate is both cheaper and better by the criterion.
         is_chosen: the best by the criterion.
     """
@@ -37,7 +41,7 @@ class Candidate:
     evidence: float
     bic: float
     cv: float | None
-    microseconds: float
+    microseconds: float | None
     on_front: bool = False
     is_chosen: bool = False
 
@@ -47,10 +51,22 @@ class Candidate:
         return -value if criterion == "evidence" else float(value)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return order, degree, cutoff and figures, as JSON keeps them."""
+        """Return order, degree, w_L, cutoff and figures, as JSON keeps them."""
         spec = self.specification
         values = {key: value for key, value in asdict(self).items() if key != "specification"}
-        return {"order": spec.order, "degree": spec.degree, "cutoff": spec.cutoff, **values}
+        return {"order": spec.order, "degree": spec.degree, "wl": spec.wl, "cutoff": spec.cutoff, **values}
+
+
+def choice_note(candidates: Sequence[Candidate], criterion: str) -> str:
+    """Say in a sentence which basis was chosen."""
+    best = next(c for c in candidates if c.is_chosen)
+    spec, n = best.specification, best.n_functions
+    degrees = ",".join(f"{d:g}" for d in _of_orders(spec.degree, spec.order))
+    largest = "; the largest tried, a larger one may be better" if n == max(c.n_functions for c in candidates) else ""
+    return (
+        f"basis: order {spec.order}, degree {degrees}, w_L {spec.wl:g}, cutoff {spec.cutoff:g} Å, {n} functions; "
+        f"chosen by {criterion} from {len(candidates)} candidates{largest}"
+    )
 
 
 def edge_notes(candidates: Sequence[Candidate]) -> list[str]:
@@ -73,13 +89,19 @@ def candidate_cutoffs(cutoff: float, given: Sequence[float] | None = None) -> tu
 
 
 def smaller_bases(largest: BasisSpecification) -> list[BasisSpecification]:
-    """List bases of lower order and degree, in steps of two, and the largest itself, by number of functions."""
+    """List bases of lower order and degree, in steps of two, and the largest itself, by number of functions.
+
+    Where one degree serves all orders, that of orders 3 and more also falls as `FALLING`.
+    """
     found: dict[tuple[float, ...], BasisSpecification] = {}
     degrees = _of_orders(largest.degree, largest.order)
     for order in range(1, largest.order + 1):
         for steps in itertools.count():
             lowered = _lowered(degrees[:order], steps)
             found.setdefault(lowered, _smaller(largest, order, lowered, steps))
+            if order > 2 and len(set(lowered)) == 1:
+                fallen = _fallen(lowered)
+                found.setdefault(fallen, _smaller(largest, order, fallen, steps))
             if lowered == _lowered(degrees[:order], steps + 1):
                 break
     return sorted(found.values(), key=lambda spec: spec.n_functions)
@@ -92,6 +114,12 @@ def _of_orders(degree: float | tuple[float, ...], order: int) -> tuple[float, ..
 def _lowered(degrees: tuple[float, ...], steps: int) -> tuple[float, ...]:
     """Lower the degrees by a number of steps, but not below the lowest degree (or their own, if that is smaller)."""
     return tuple(max(min(LOWEST_DEGREE, d), d - DEGREE_STEP * steps) for d in degrees)
+
+
+def _fallen(degrees: tuple[float, ...]) -> tuple[float, ...]:
+    """Return whole degrees that fall with the order, and leave it a function."""
+    parts = zip(FALLING, degrees, strict=False)
+    return tuple(min(d, max(float(order), math.floor(part * d))) for order, (part, d) in enumerate(parts, 1))
 
 
 def _smaller(spec: BasisSpecification, order: int, degrees: tuple[float, ...], steps: int) -> BasisSpecification:

@@ -22,6 +22,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from acnn.arrays import FloatArray
+from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.locks import locked
@@ -105,6 +106,14 @@ class Factor:
             header, tensors = unsealed(load, path.read_bytes(), "acnn_factor")
             require_version(header, FORMAT_VERSION)
             return cls(triangle=tensors["triangle"], **header)
+
+
+def basis_of(path: Path | None, elements: Sequence[str]) -> BasisSpecification | None:
+    """Return the basis of the equations in a checkpoint, if there is one for these elements."""
+    if path is None or not path.is_file():
+        return None
+    found = BasisSpecification.model_validate(Factor.read(path).model["basis"])
+    return found if set(found.elements) == set(elements) else None
 
 
 @dataclass

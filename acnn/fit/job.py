@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.candidates import Candidate, candidate_cutoffs
+from acnn.fit.checkpoint import basis_of
 from acnn.fit.coverage import combinations_of, coverage_warnings
 from acnn.fit.cross_validation import SharedErrors, cross_validation, learning_curve
+from acnn.fit.default_basis import ANGULAR_WEIGHTS, default_basis, default_cutoffs
 from acnn.fit.doubts import label_warnings
 from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
@@ -64,10 +67,11 @@ def _fitted(
     elements = settings.elements or train.elements
     require_elements(datasets, elements)
     require_config_types(weights, train)
-    specification = settings.specification(elements)
+    structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
+    cutoffs = _cutoffs(settings, elements, structures)
+    specification = settings.specification(elements, cutoff=max(cutoffs))
     energies, source, warnings = reference_energies(settings.e0, train, specification)
     warnings += left_out_notes(datasets)
-    structures = [structure for name in ("train", "add") if name in datasets for structure in datasets[name]]
     doubts = label_warnings(datasets, energies, specification.cutoff) if ranks.is_first else []
     of_coverage = coverage_warnings(combinations_of(elements, structures, specification.largest_cutoff))
     warnings += doubts + of_coverage
@@ -76,13 +80,15 @@ def _fitted(
     problem = replace(LinearProblem.of(settings, specification, energies), virial_offset=settings.virial_offset)
     plan = plan_of(structures, settings, specification.largest_cutoff)
     candidates: list[Candidate] = []
-    if settings.select:
-        candidates = _candidates(settings, problem, chosen(structures, ~plan.held_out), stage, ranks)
+    if kept := basis_of(settings.checkpoint, elements) if settings.basis_is_open else None:
+        specification = kept
+    elif settings.criterion:
+        candidates = _candidates(settings, problem, cutoffs, chosen(structures, ~plan.held_out), stage, ranks)
         specification = next(c.specification for c in candidates if c.is_chosen)
         of_coverage = coverage_warnings(combinations_of(elements, structures, specification.largest_cutoff))
     needed = require_memory(specification, structures, n_factors=len(plan.subsets))
     *partial, fit = fit_subsets(
-        replace(problem, specification=specification),
+        problem.with_basis(specification),
         structures,
         plan.parts,
         plan.subsets,
@@ -133,19 +139,50 @@ def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) ->
     fit.model.noise = None if precision is None else Noise(precision, weights)
 
 
+def _cutoffs(settings: FitSettings, elements: tuple[str, ...], structures: list[LabeledStructure]) -> tuple[float, ...]:
+    """Return the cutoffs to try, Å, that of the settings first."""
+    if settings.basis_is_open:
+        given = settings.select_cutoffs or (() if settings.cutoff is None else (settings.cutoff,))
+        return tuple(given) or default_cutoffs(elements, structures)
+    cutoff = float(settings.with_defaults("cutoff"))
+    return candidate_cutoffs(cutoff, settings.select_cutoffs) if settings.select else (cutoff,)
+
+
 def _candidates(
-    settings: FitSettings, problem: LinearProblem, structures: list[LabeledStructure], stage: Stage, ranks: Ranks
+    settings: FitSettings,
+    problem: LinearProblem,
+    cutoffs: tuple[float, ...],
+    structures: list[LabeledStructure],
+    stage: Stage,
+    ranks: Ranks,
 ) -> list[Candidate]:
-    cutoffs = candidate_cutoffs(settings.cutoff, settings.select_cutoffs)
+    budget = Budget() if settings.budget is None else Budget.parse(settings.budget)
+    criterion, seed = settings.criterion or "evidence", settings.seed
+    if settings.basis_is_open:
+        return default_basis(
+            partial(settings.specification, problem.specification.elements),
+            problem,
+            cutoffs,
+            structures,
+            criterion,
+            budget=budget,
+            seed=seed,
+            costs=settings.select is not None,
+            ranks=ranks,
+            stage=stage,
+        )
+    weights = (problem.specification.wl,) if settings.wl is not None else ANGULAR_WEIGHTS
+    n = len(set(weights) | {problem.specification.wl}) * len(cutoffs) * len(structures)
     return select_basis(
-        problem,
+        replace(problem, specification=settings.specification(problem.specification.elements)),
         cutoffs,
         structures,
-        settings.select or "evidence",
-        budget=Budget() if settings.budget is None else Budget.parse(settings.budget),
-        seed=settings.seed,
+        criterion,
+        angular_weights=weights,
+        budget=budget,
+        seed=seed,
         ranks=ranks,
-        advance=stage("candidate bases", len(cutoffs) * len(structures)),
+        advance=stage("candidate bases", n),
     )
 
 

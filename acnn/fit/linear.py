@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from acnn.settings.linear import LinearSettings
 from acnn.settings.solver import SOLVER_OPTIONS, SolverSettings, parse_correlation
 from acnn.solvers import SOLVERS, Prior, ReducedProblem, Solution, Solver, StreamingQR
 from acnn.solvers.ard import parse_threshold
-from acnn.solvers.priors import parse_prior
+from acnn.solvers.priors import parse_prior, weighing_angles
 from acnn.wording import counted
 
 Solved = tuple[Solution, int, float, dict[str, float]]
@@ -54,7 +54,7 @@ def make_solver(settings: SolverSettings) -> Solver:
 
 def make_prior(settings: LinearSettings) -> Prior:
     """Make the prior, which weighs angles as the basis does."""
-    return parse_prior(settings.prior, settings.wl)
+    return parse_prior(settings.prior, settings.with_defaults("wl"))
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,10 @@ class LinearProblem:
             settings.kernel,
             parse_correlation(settings.element_correlation),
         )
+
+    def with_basis(self, specification: BasisSpecification) -> LinearProblem:
+        """Return the problem with another basis, whose w_L the prior shares."""
+        return replace(self, specification=specification, prior=weighing_angles(self.prior, specification.wl))
 
     def model(self) -> LinearACE:
         """Return the model before the fit, with all coefficients zero."""

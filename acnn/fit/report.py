@@ -20,7 +20,7 @@ from acnn.html.rendering import fragment
 from acnn.io.model_file import save_model
 from acnn.plots import learning_figure, selection_figure, shown_axes
 from acnn.settings.fit import FitSettings
-from acnn.wording import HELD_OUT
+from acnn.wording import HELD_OUT, counted
 
 
 @dataclass(repr=False)
@@ -67,9 +67,9 @@ class FitReport:
 
     def plot_selection(self) -> Any:
         """Draw criterion and residual of every candidate basis against its cost; return matplotlib's axes [2]."""
-        if not self.candidates:
-            raise ValueError("this fit chose no basis: give it the setting select, such as evidence")
-        return shown_axes(lambda: selection_figure(self.candidates, self.settings.select or ""))
+        if not self.candidates or not self.settings.select:
+            raise ValueError("this fit compared no costs of bases: give it the setting select, such as evidence")
+        return shown_axes(lambda: selection_figure(self.candidates, self.settings.criterion or ""))
 
     def plot_learning_curve(self) -> Any:
         """Draw the errors against the number of training structures; return matplotlib's axes [n_quantities]."""
@@ -90,6 +90,13 @@ class FitReport:
         """Those from before and after the fit, each once."""
         return list(dict.fromkeys([*self.warnings, *self.late_warnings]))
 
+    @property
+    def basis_choice(self) -> str | None:
+        """How the basis was chosen; None if the user gave it."""
+        if not self.candidates:
+            return None
+        return f"{self.settings.criterion} of {counted(len(self.candidates), 'candidate')}"
+
     def metrics(self) -> dict[str, Any]:
         """Return what ``--json`` writes: meV/atom, eV/Å, seconds, bytes."""
         return {
@@ -97,6 +104,7 @@ class FitReport:
             "peak_bytes": self.peak or peak_bytes() or None,
             "reference_energies": self.reference_energies,
             "e0_source": self.e0_source,
+            "basis_choice": self.basis_choice,
             **({"selection": [c.as_dict() for c in self.candidates]} if self.candidates else {}),
             **({"learning_curve": self.learning_curve} if self.learning_curve else {}),
             **{name: table.as_dict() for name, table in self.errors.items()},

@@ -51,6 +51,7 @@ def select_basis(
     structures: Sequence[LabeledStructure],
     criterion: str,
     *,
+    angular_weights: Sequence[float] = (),
     budget: Budget | None = None,
     seed: int = 0,
     ranks: Ranks = ALONE,
@@ -63,32 +64,67 @@ def select_basis(
             evidence, whatever the solver. Rows of the repulsion are not data and count only in the evidence.
         cutoffs: those of the candidates, Å; cutoffs beyond the budget of seconds are left out.
         criterion: one of `CRITERIA`.
+        angular_weights: further w_L to try; their bases have no more functions than the largest.
         advance: called after each structure, for each cutoff.
+    """
+    found, start, budget = [], time.perf_counter(), budget or Budget()
+    for wl in dict.fromkeys((problem.specification.wl, *angular_weights)):
+        largest, most = problem.specification, problem.specification.n_functions
+        bases = smaller_bases(largest.model_copy(update={"wl": wl}))
+        within = [one.model_copy(update={"wl": wl}) for one in bases if one.n_functions <= most]
+        found += compared(
+            problem, within, structures, criterion, cutoffs, budget=budget, seed=seed, ranks=ranks, advance=advance
+        )
+        if ranks.by_first(lambda: time.perf_counter() - start) > budget.seconds / 2:
+            break
+    return marked(found, criterion)
+
+
+def compared(
+    problem: LinearProblem,
+    bases: Sequence[BasisSpecification],
+    structures: Sequence[LabeledStructure],
+    criterion: str,
+    cutoffs: Sequence[float] = (),
+    *,
+    budget: Budget,
+    seed: int = 0,
+    costs: bool = True,
+    ranks: Ranks = ALONE,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Candidate]:
+    """Evaluate bases of one w_L, each at all cutoffs (by default its own), on one assembly for every cutoff.
+
+    Without costs, which take a second, candidates have no µs per atom.
     """
     if criterion not in CRITERIA:
         raise ValueError(f"the criterion must be one of {', '.join(CRITERIA)}, not {criterion!r}")
-    budget, start = budget or Budget(), time.perf_counter()
-    bases = smaller_bases(problem.specification)
+    start = time.perf_counter()
     affordable = [spec for spec in bases if spec.n_functions <= budget.functions]
     if not affordable:
         raise ValueError(
-            f"the budget of {budget.functions:g} functions is too small: the smallest basis has {bases[0].n_functions}"
+            f"the budget of {budget.functions:g} functions is too small: the smallest basis has "
+            f"{min(spec.n_functions for spec in bases)}"
         )
     require_memory(covering(affordable), structures, n_factors=1 + N_FOLDS * (criterion == "cv"))
     contacts = CloseContacts.of(bases[0].elements, structures) if problem.repulsion_weight > 0 else None
     found: list[Candidate] = []
-    for cutoff, priced in ranks.by_first(lambda: _priced(affordable, cutoffs, structures, budget)).items():
-        assembled = replace(problem, specification=covering([spec for spec, _ in priced]))
+    tried = cutoffs or (bases[0].cutoff,)
+    unpriced: Mapping[float, Sequence[Priced]] = {cutoff: [(spec, None) for spec in affordable] for cutoff in tried}
+    for cutoff, priced in (
+        ranks.by_first(lambda: _priced(affordable, tried, structures, budget)) if costs else unpriced
+    ).items():
+        assembled = problem.with_basis(covering([spec for spec, _ in priced]))
         search = _Search(assembled, cutoff, criterion, contacts)
         factors = search.factors(structures, seed, ranks, advance)
         found += ranks.by_first(lambda s=search, f=factors, p=priced: s.candidates(f, p, structures))  # type: ignore[misc]
         if ranks.by_first(lambda: time.perf_counter() - start) > budget.seconds / 2:  # another one may take as long
             break
-    return marked(found, criterion)
+    return found
 
 
-Priced = tuple[BasisSpecification, float]
-"""A basis and its µs per atom."""
+Priced = tuple[BasisSpecification, float | None]
+"""A basis and its µs per atom, if it is wanted."""
 
 
 def _priced(
@@ -96,7 +132,7 @@ def _priced(
     cutoffs: Sequence[float],
     structures: Sequence[LabeledStructure],
     budget: Budget,
-) -> dict[float, list[Priced]]:
+) -> Mapping[float, Sequence[Priced]]:
     """Return the bases that the budget allows at each cutoff."""
     if budget.microseconds < math.inf and not cost_model().measured:
         raise ValueError(
@@ -118,7 +154,7 @@ def _priced(
 
 def marked(candidates: Iterable[Candidate], criterion: str) -> list[Candidate]:
     """Mark the best candidate and the Pareto front of cost and criterion."""
-    by_cost = sorted(candidates, key=lambda c: (c.microseconds, c.score(criterion)))
+    by_cost = sorted(candidates, key=lambda c: (c.microseconds or c.n_functions, c.score(criterion)))
     best = min(by_cost, key=lambda c: (c.score(criterion), c.n_functions))
     result, lowest = [], math.inf
     for candidate in by_cost:
@@ -185,7 +221,7 @@ class _Search:
     def _candidate(
         self,
         spec: BasisSpecification,
-        cost: float,
+        cost: float | None,
         data: ReducedProblem,
         training: Mapping[int, ReducedProblem],
         held_out: Mapping[int, ReducedProblem],

@@ -10,6 +10,7 @@ from acnn.potential import Potential
 FIT_FACTS = {
     "acnn_version": "acnn that fitted it",
     "e0_source": "E0 comes from",
+    "basis_choice": "basis chosen by",
     "solver": "solver",
     "prior": "prior",
     "repulsion": "weight of the short-range restraint",

@@ -49,6 +49,7 @@ def training_figure(log: Sequence[Mapping[str, str]], columns: Mapping[str, Iter
 
 def selection_figure(candidates: Sequence[Candidate], criterion: str) -> Any:
     """Draw the criterion and residual of every candidate basis against its cost; a color for each cutoff."""
+    candidates = [candidate for candidate in candidates if candidate.microseconds is not None]
     with panels(1, 2, (3.4, 3.6)) as (figure, axes):
         for axis, value in zip(axes[0], (criterion, "residual"), strict=True):
             _candidates(axis, candidates, value)

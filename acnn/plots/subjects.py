@@ -85,8 +85,8 @@ class Candidate(Protocol):
         """The basis."""
 
     @property
-    def microseconds(self) -> float:
-        """Per atom."""
+    def microseconds(self) -> float | None:
+        """Per atom; without it a candidate is not drawn."""
 
     @property
     def on_front(self) -> bool:

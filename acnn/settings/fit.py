@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from acnn.basis.specification import PANEL as BASIS
-from acnn.basis.specification import Cutoff
+from acnn.basis.specification import AngularWeight, Cutoff, Degrees, Order
 from acnn.settings.base import Section, SettingsError, read_mapping, validated
 from acnn.settings.data import FittedLabelSettings
 from acnn.settings.linear import LinearSettings
@@ -117,15 +117,16 @@ class ValidationSettings(Section):
     )
     select: Literal["evidence", "bic", "cv"] | None = Field(
         None,
-        description="Choose order and degree, up to those given, and cutoff: evidence (no test set needed), bic (small "
-        "models), or cv (held-out folds). Table and plot show errors and µs/atom of the candidates.",
+        description="Choose cutoff, order, degrees of the orders, up to those given, and w_L: evidence (no test set "
+        "needed), bic (small models), or cv (held-out folds). Table and plot show errors and µs/atom of the "
+        "candidates.",
         json_schema_extra=shown(panel=VALIDATION),
     )
     select_cutoffs: tuple[Cutoff, ...] | None = Field(
         None,
         min_length=1,
         description="Cutoffs for select in Å, '4.5,5.5'.",
-        json_schema_extra=shown("0.85, 1 and 1.15 × cutoff", VALIDATION),
+        json_schema_extra=shown("0.85, 1 and 1.15 × cutoff, or as without select if no basis is given", VALIDATION),
     )
     budget: str | float | None = Field(
         None,
@@ -158,8 +159,28 @@ class ValidationSettings(Section):
         return self
 
 
+OPEN = "by the evidence, if none of order, degree and wl is given; otherwise"
+
+
 class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileSettings):
     """All settings of ``acnn fit``, in Å and eV; ``acnn fit --settings`` prints them."""
+
+    order: Order | None = Field(  # type: ignore[assignment]
+        None, description="Correlation order (body order − 1).", json_schema_extra=shown(f"{OPEN} 3", BASIS)
+    )
+    degree: Degrees | None = Field(  # type: ignore[assignment]
+        None,
+        description="Total degree Σ(n + w_L l): one number, or one per order '14,12,10'.",
+        json_schema_extra=shown(f"{OPEN} 12", BASIS),
+    )
+    wl: AngularWeight | None = Field(  # type: ignore[assignment]
+        None,
+        description="Weight w_L of the angular degree; larger: fewer angles.",
+        json_schema_extra=shown(f"{OPEN} 1.5", BASIS),
+    )
+    cutoff: Cutoff | None = Field(  # type: ignore[assignment]
+        None, description="Cutoff radius in Å.", json_schema_extra=shown(f"{OPEN} 5.5", BASIS)
+    )
 
     elements: tuple[str, ...] | None = Field(
         None,
@@ -199,6 +220,18 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         if self.learning_curve and not (self.test or self.held_out_share):
             raise ValueError("learning_curve needs held-out structures: give test, or another split than 0")
         return self
+
+    @property
+    def basis_is_open(self) -> bool:
+        """Whether the data decide on order, degrees and w_L."""
+        return (
+            all(value is None for value in (self.order, self.degree, self.wl, self.pair_cutoff)) and not self.overrides
+        )
+
+    @property
+    def criterion(self) -> str | None:
+        """By which a basis is chosen; None if it is given."""
+        return self.select or ("evidence" if self.basis_is_open else None)
 
     @property
     def held_out_share(self) -> float:

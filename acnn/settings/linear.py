@@ -27,6 +27,11 @@ class LinearSettings(SolverSettings, BasisFields):
         json_schema_extra=shown("ACNN_KERNEL, otherwise auto", "Options"),
     )
 
+    def with_defaults(self, name: str) -> Any:
+        """Return a setting of the basis, or its default where it is left open."""
+        value = getattr(self, name)
+        return BasisFields.model_fields[name].get_default(call_default_factory=True) if value is None else value
+
     def specification(self, elements: tuple[str, ...], **changes: Any) -> BasisSpecification:
         """Return the specification of the basis for these elements.
 
@@ -36,7 +41,9 @@ class LinearSettings(SolverSettings, BasisFields):
         Raises:
             SettingsError: there is no such basis.
         """
-        values = {name: getattr(self, name) for name in BasisFields.model_fields} | {"elements": elements} | changes
+        values = (
+            {name: self.with_defaults(name) for name in BasisFields.model_fields} | {"elements": elements} | changes
+        )
         values["bond_lengths"] = transform_lengths(elements, values["cutoff"]) | self.bond_lengths
         basis: BasisSpecification = validated(BasisSpecification, values)
         return basis

@@ -7,7 +7,7 @@ factor, which λ absorbs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -126,6 +126,13 @@ class CustomPrior:
     def describe(self) -> str:
         """Return the name."""
         return self.name
+
+
+def weighing_angles(prior: Prior, wl: float) -> Prior:
+    """Return the prior with another w_L, if it has one."""
+    if isinstance(prior, (AlgebraicPrior, ExponentialPrior, GaussianPrior)):
+        return replace(prior, wl=wl)
+    return prior
 
 
 LARGEST_PARAMETER = 20.0

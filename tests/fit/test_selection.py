@@ -86,6 +86,23 @@ def test_a_candidate_is_the_fit_it_stands_for(data, criterion):
         assert candidate.cv is None
 
 
+def test_other_angular_weights_are_tried_within_the_same_size(data):
+    found = select_basis(problem(AlgebraicPrior(3.0)), [4.5], data[:8], "evidence", angular_weights=(1.0,))
+    finer = [c for c in found if c.specification.wl == 1.0]
+    assert 0 < len(finer) < len(found)
+    assert max(c.n_functions for c in finer) <= LARGEST.n_functions
+    candidate = finer[-1]
+    fit = fit_linear(candidate.specification, data[:8], E0, BLR(), AlgebraicPrior(3.0, wl=1.0))
+    assert candidate.evidence == pytest.approx(fit.solution.log_evidence, rel=1e-8)
+
+
+def test_degrees_may_fall_with_the_order():
+    found = smaller_bases(LARGEST.model_copy(update={"order": 4, "degree": 10.0}))
+    assert (10.0, 10.0, 7.0, 5.0) in {spec.degrees("Al") for spec in found}
+    given = smaller_bases(LARGEST.model_copy(update={"degree": (10.0, 9.0, 8.0)}))
+    assert {spec.degrees("Al") for spec in given if spec.order == 3} >= {(10.0, 9.0, 8.0), (8.0, 7.0, 6.0)}
+
+
 def weighted_square(model: LinearACE, data: list[LabeledStructure]) -> tuple[float, int]:
     assemble = Assembler(LinearACE(model.basis, E0))
     c = model.coefficients.numpy()

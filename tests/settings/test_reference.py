@@ -55,7 +55,8 @@ def test_the_file_among_the_examples_is_what_the_command_prints(command: str) ->
 
 def test_meanings_have_range_choices_and_defaults() -> None:
     fields = FitSettings.model_fields
-    assert meaning(fields["cutoff"]) == "Cutoff radius in Å. From 0.5 to 25."
+    assert meaning(fields["cutoff"]).startswith("Cutoff radius in Å. From 0.5 to 25. Default: by the evidence")
+    assert meaning(fields["repulsion"]).endswith("0: none. From 0 to 1000.")
     assert meaning(fields["pair_cutoff"]) == "Cutoff radius of the pair part in Å. From 0.5 to 25. Default: as cutoff."
     assert " From 0, below 1. Default: 0.1 of" in meaning(fields["split"])
     assert " Above 0 " in meaning(fields["max_force"])
@@ -67,7 +68,7 @@ def test_meanings_have_range_choices_and_defaults() -> None:
 def test_help_has_the_default_of_every_flag() -> None:
     told = " ".join(CliRunner().invoke(app, ["fit", "--help"], env={"COLUMNS": "400", "TERM": "dumb"}).output.split())
     for text in (
-        "[default: 12.0]",
+        "[default: 0.3]",
         "[default: as cutoff]",
         "[default: algebraic:4]",
         "[default: 1e-8]",
