@@ -75,8 +75,7 @@ def train(
 def _run(settings: TrainSettings, resume: bool, overwrite: bool, ranks: Ranks) -> TrainReport:
     if not ranks.is_first:
         return run_training(settings, Watcher(), resume, overwrite, ranks)
-    training = settings.training
-    with training_display(training.epochs, training.selection.measure) as (stage, on_epoch):
+    with training_display(settings.training.selection.measure) as (stage, on_epoch):
         return run_training(settings, Watcher(stage, announce, print_start, on_epoch), resume, overwrite, ranks)
 
 

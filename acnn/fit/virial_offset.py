@@ -114,8 +114,16 @@ def without_offset(structure: LabeledStructure, offset: Mapping[str, float]) -> 
     return replace(structure, virial=structure.virial - constant * np.eye(3))
 
 
-def offset_warnings(offset: Mapping[str, float], structures: Sequence[LabeledStructure]) -> list[str]:
-    """Describe constants in a sentence: eV/atom, and the pressure at the mean volume of the structures with virials."""
+def offset_warnings(
+    offset: Mapping[str, float],
+    structures: Sequence[LabeledStructure],
+    otherwise: str = "give --virial-offset none",
+) -> list[str]:
+    """Describe constants in a sentence: eV/atom, and the pressure at the mean volume of the structures with virials.
+
+    Args:
+        otherwise: what to do for a fit without them.
+    """
     labeled = [structure for structure in structures if structure.virial is not None]
     if not offset or not labeled:
         return []
@@ -127,5 +135,5 @@ def offset_warnings(offset: Mapping[str, float], structures: Sequence[LabeledStr
         f"the virials are {abs(energy):.3f} eV/atom{of_elements}, a pressure of {abs(pressure):.2f} GPa, "
         f"{'above' if energy > 0 else 'below'} what the energies say, as Pulay stress makes them: they were fitted "
         "with a constant for each element, which is not in the model, and errors of virials are without it; for none, "
-        "give --virial-offset none"
+        f"{otherwise}"
     ]

@@ -20,11 +20,17 @@ class NetworkSpecification(Strict):
     """A complete description of a network or attention model; its weights are not part of it."""
 
     elements: Elements = Field(description="Chemical symbols.", json_schema_extra=shown("those of the data"))
-    cutoff: Cutoff = Field(5.0, description="Cutoff radius in Å.")
-    channels: int = Field(12, ge=1, le=64, description="Learnable radial functions per degree, C.")
-    l_max: int = Field(3, ge=0, le=6, description="Largest degree of the spherical harmonics, L.")
+    cutoff: Cutoff = Field(6.0, description="Cutoff radius in Å.", json_schema_extra=shown("6; molecules 7"))
+    channels: int = Field(
+        16,
+        ge=1,
+        le=64,
+        description="Learnable radial functions per degree, C.",
+        json_schema_extra=shown("16; molecules 24"),
+    )
+    l_max: int = Field(4, ge=0, le=6, description="Largest degree of the spherical harmonics, L.")
     radial_functions: int = Field(
-        10, ge=1, le=32, description="Polynomials that the learnable radial functions are made of, N."
+        8, ge=1, le=32, description="Polynomials that the learnable radial functions are made of, N."
     )
     smoothness: float = Field(
         1.0,
@@ -36,15 +42,31 @@ class NetworkSpecification(Strict):
     order: int = Field(
         3, ge=2, le=3, description="Order of the invariants, 2 or 3 (products of a channel with itself)."
     )
-    layers: int = Field(1, ge=0, le=4, description="Attention layers; the plain network (type: network) has none.")
-    heads: int = Field(16, ge=1, le=64, description="Attention weights per neighbor and attention layer, H.")
+    layers: int = Field(
+        1,
+        ge=0,
+        le=4,
+        description="Attention layers; the plain network (type: network) has none.",
+        json_schema_extra=shown("1; molecules 2"),
+    )
+    heads: int = Field(
+        24,
+        ge=1,
+        le=64,
+        description="Attention weights per neighbor and attention layer, H.",
+        json_schema_extra=shown("24; molecules 32"),
+    )
     products: bool = Field(
         True,
         description="Whether attention sees products of two densities in the direction of a neighbor, in addition to "
         "the density.",
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (64, 64), min_length=1, max_length=8, description="Widths of the hidden layers of the readout."
+        (64, 64),
+        min_length=1,
+        max_length=8,
+        description="Widths of the hidden layers of the readout.",
+        json_schema_extra=shown("[64, 64]; molecules [16]"),
     )
     element_channels: int | None = Field(
         None,
@@ -63,7 +85,7 @@ class NetworkSpecification(Strict):
     bond_lengths: dict[str, BondLength] = Field(
         {},
         description="r0 in Å of the transform of distances, by element, {H: 1.2}.",
-        json_schema_extra=shown("bond lengths, at least 0.35 × cutoff"),
+        json_schema_extra=shown("bond lengths, at least 0.35 × cutoff; molecules 1.75"),
     )
 
     @model_validator(mode="after")

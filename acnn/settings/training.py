@@ -73,10 +73,18 @@ class TrainingSettings(Section):
     """How to train."""
 
     epochs: int = Field(
-        200, ge=1, le=MOST_EPOCHS, description="Passes over the data.", json_schema_extra=shown(panel=PANEL)
+        200,
+        ge=1,
+        le=MOST_EPOCHS,
+        description="Passes over the data.",
+        json_schema_extra=shown("as many as take 5000 steps (molecules 10 000), but 40 to 200", PANEL),
     )
     batch_atoms: int = Field(
-        256, ge=1, le=1_000_000, description="Number of atoms in a batch.", json_schema_extra=shown(panel=PANEL)
+        256,
+        ge=1,
+        le=1_000_000,
+        description="Number of atoms in a batch.",
+        json_schema_extra=shown("256; those of 5 molecules, but at least 40", PANEL),
     )
     learning_rate: float | None = Field(
         None,
@@ -84,7 +92,8 @@ class TrainingSettings(Section):
         le=1,
         description="Largest learning rate.",
         json_schema_extra=shown(
-            f"{LEARNING_RATE}; {FINE_TUNING_RATE} for a model that continues from another", panel=PANEL
+            f"{LEARNING_RATE}, for molecules 0.002; {FINE_TUNING_RATE} for a model that continues from another",
+            PANEL,
         ),
     )
     final_learning_rate: float | None = Field(
@@ -119,6 +128,14 @@ class TrainingSettings(Section):
     )
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="muon, for tables and matrices, with AdamW for the rest; or adamw for all."
+    )
+    element_correlation: float = Field(
+        0.9,
+        ge=0,
+        le=0.9999,
+        description="Correlation of the weights of different elements, as in fits: the larger it is, the more slowly "
+        "their differences are learned, and the better are combinations of elements predicted that the data lack; 0: "
+        "every element is its own.",
     )
     weight_decay: float = Field(1e-3, ge=0, le=10, description="Weight decay of the matrices of the readout.")
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="β1 and β2 of AdamW.")

@@ -40,6 +40,7 @@ class TrainingCheckpoint:
         course: epochs done and their scores.
         steps: number of steps of the optimizer.
         notes, warnings: those from the start of the training, one sentence each.
+        virial_offset: see `Start`.
         tensors: see `tensors_of`.
     """
 
@@ -49,6 +50,7 @@ class TrainingCheckpoint:
     steps: int
     notes: list[str]
     warnings: list[str]
+    virial_offset: dict[str, float]
     tensors: dict[str, Tensor]
 
     def write(self, path: Path) -> None:
@@ -60,6 +62,7 @@ class TrainingCheckpoint:
             "steps": self.steps,
             "notes": self.notes,
             "warnings": self.warnings,
+            "virial_offset": self.virial_offset,
         }
         tensors = {**self.tensors, "model": torch.frombuffer(bytearray(self.model), dtype=torch.uint8)}
         write_atomically(path, *sealed(save, tensors, "acnn_training", header))
@@ -75,8 +78,8 @@ class TrainingCheckpoint:
             header, tensors = unsealed(load, path.read_bytes(), "acnn_training")
             require_version(header, FORMAT_VERSION)
             model = tensors.pop("model").numpy().tobytes()
-            course, texts = Course(**header["course"]), (header["notes"], header["warnings"])
-            return cls(model, header["fingerprint"], course, header["steps"], *texts, tensors)
+            of_start = {key: header[key] for key in ("fingerprint", "steps", "notes", "warnings", "virial_offset")}
+            return cls(model=model, course=Course(**header["course"]), tensors=tensors, **of_start)
 
     def require(self, fingerprint: Mapping[str, Any], path: Path) -> None:
         """Require that the checkpoint belongs to a training with these settings and data."""
@@ -99,8 +102,8 @@ def _flat(mapping: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, An
 
 def checkpoint_of(trainer: Trainer, model: bytes, fingerprint: Mapping[str, Any], start: Start) -> TrainingCheckpoint:
     """Capture the state of a trainer between two epochs."""
-    texts, tensors = (start.notes, start.warnings), tensors_of(trainer)
-    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, *texts, tensors)
+    of_start, tensors = (start.notes, start.warnings, dict(start.virial_offset)), tensors_of(trainer)
+    return TrainingCheckpoint(model, dict(fingerprint), trainer.course, trainer.steps, *of_start, tensors)
 
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from acnn.files import sha256_of
 from acnn.fit.checkpoint import fingerprint
 from acnn.fit.job import require_config_types
 from acnn.fit.linear import chosen
+from acnn.fit.virial_offset import without_offset
 from acnn.settings.base import SettingsError
 from acnn.settings.linear import LinearPartSettings
 from acnn.settings.train import TrainSettings
@@ -32,6 +33,12 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
         parts = {"train": ~held, "validation": held}
         datasets |= {n: replace(train, structures=tuple(chosen(train.structures, w))) for n, w in parts.items()}
     return {name: datasets[name] for name in paths if name in datasets}
+
+
+def without_offsets(datasets: Mapping[str, Dataset], offset: Mapping[str, float]) -> dict[str, Dataset]:
+    """Return data whose virials lack constants, eV/atom by element (`acnn.fit.virial_offset`)."""
+    corrected = {name: tuple(without_offset(s, offset) for s in data.structures) for name, data in datasets.items()}
+    return {name: replace(data, structures=corrected[name]) for name, data in datasets.items()}
 
 
 def fingerprints(settings: TrainSettings, datasets: Mapping[str, Dataset]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ PLAIN_LINES = 100
 OnEpoch = Callable[[EpochRecord, Course], None]
 
 
-def epoch_line(record: EpochRecord, epochs: int, measure: str) -> str:
+def epoch_line(record: EpochRecord, measure: str) -> str:
     """Format loss, validation errors, learning rate and time of an epoch."""
     mark = " *" if record.is_best and record.errors else ""
-    cells = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}", f"loss {record.loss:.4g}"]
+    cells = [f"epoch {record.epoch:>{len(str(record.epochs))}}/{record.epochs}", f"loss {record.loss:.4g}"]
     if record.errors is not None:
         cells.append(_errors(record.errors, measure) + mark)
     return "  ".join([*cells, f"rate {record.learning_rate:.1e}", f"{record.seconds:.2f} s/epoch"])
@@ -39,14 +39,14 @@ def time_left(course: Course, epochs: int) -> str:
 
 
 @contextmanager
-def training_display(epochs: int, measure: str) -> Iterator[tuple[Stage, OnEpoch]]:
+def training_display(measure: str) -> Iterator[tuple[Stage, OnEpoch]]:
     """Show bars of the stages and a live line of the epochs; where that is impossible, about a hundred plain lines.
 
     Validation errors are MAE or RMSE, as in the score; * marks the best so far.
     """
     if in_notebook():
         with NotebookBars() as bars:
-            yield bars.stage, _of_notebook(epochs, measure, bars)
+            yield bars.stage, _of_notebook(measure, bars)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -54,39 +54,38 @@ def training_display(epochs: int, measure: str) -> Iterator[tuple[Stage, OnEpoch
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console) as progress:
-        yield stages_in(progress), _live(epochs, measure, progress) if console.is_terminal else _plain(epochs, measure)
+        yield stages_in(progress), _live(measure, progress) if console.is_terminal else _plain(measure)
 
 
-def _plain(epochs: int, measure: str) -> OnEpoch:
-    every = max(1, epochs // PLAIN_LINES)
-
+def _plain(measure: str) -> OnEpoch:
     def on_epoch(record: EpochRecord, course: Course) -> None:
+        every = max(1, record.epochs // PLAIN_LINES)
         if record.epoch % every == 0 or record.epoch <= 3 or course.finished:
-            print(f"{epoch_line(record, epochs, measure)}  {time_left(course, epochs)}", flush=True)
+            print(f"{epoch_line(record, measure)}  {time_left(course, record.epochs)}", flush=True)
 
     return on_epoch
 
 
-def _live(epochs: int, measure: str, progress: Any) -> OnEpoch:
+def _live(measure: str, progress: Any) -> OnEpoch:
     from rich.markup import escape
 
     tasks: list[Any] = []
 
     def on_epoch(record: EpochRecord, course: Course) -> None:
         if not tasks:
-            tasks.append(progress.add_task("", total=epochs))
-        line = f"{epoch_line(record, epochs, measure)}  {time_left(course, epochs)}"
+            tasks.append(progress.add_task("", total=record.epochs))
+        line = f"{epoch_line(record, measure)}  {time_left(course, record.epochs)}"
         progress.update(tasks[0], completed=record.epoch, description=escape(line))
 
     return on_epoch
 
 
-def _of_notebook(epochs: int, measure: str, bars: NotebookBars) -> OnEpoch:
+def _of_notebook(measure: str, bars: NotebookBars) -> OnEpoch:
     found: list[Bar] = []
 
     def on_epoch(record: EpochRecord, course: Course) -> None:
         if not found:
-            found.append(bars.add("", epochs))
-        bars.update(found[0], record.epoch, f"{epoch_line(record, epochs, measure)}  {time_left(course, epochs)}")
+            found.append(bars.add("", record.epochs))
+        bars.update(found[0], record.epoch, f"{epoch_line(record, measure)}  {time_left(course, record.epochs)}")
 
     return on_epoch

@@ -11,7 +11,7 @@ from acnn.fit.doubts import label_warnings
 from acnn.io.model_file import load_model
 from acnn.models.network import NetworkACE
 from acnn.settings.train import TrainSettings
-from acnn.train.initialization import E0_OPTION
+from acnn.train.linear_part import E0_OPTION
 
 
 def doubts_of(

@@ -16,6 +16,7 @@ from acnn.data.dataset import Dataset
 from acnn.evaluation.metrics import evaluate
 from acnn.files import require_new, require_writable, write_atomically
 from acnn.fit.job import left_out_notes, require_elements
+from acnn.fit.virial_offset import offset_warnings
 from acnn.graph import dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes, read_header, save_model
 from acnn.locks import locked
@@ -26,7 +27,8 @@ from acnn.settings.train import TrainSettings, train_settings
 from acnn.train.average import replaced
 from acnn.train.batches import structure_store
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError, checkpoint_of, restore
-from acnn.train.data import fingerprints, read_data
+from acnn.train.data import fingerprints, read_data, without_offsets
+from acnn.train.defaults import with_defaults
 from acnn.train.display import training_display
 from acnn.train.doubts import doubts_of
 from acnn.train.energy_range import energy_bounds
@@ -39,6 +41,8 @@ from acnn.train.transfer import continued_model
 
 SAVE_EVERY = 20.0
 """Seconds between two saves of the best model; the checkpoint contains it after every epoch."""
+
+AS_LABELED = "give a model of acnn fit --virial-offset none as linear"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def watcher_of(progress: bool | Watcher, settings: TrainSettings) -> Iterator[Wa
     if isinstance(progress, Watcher):
         yield progress
     elif progress:
-        with training_display(settings.training.epochs, settings.training.selection.measure) as (stage, on_epoch):
+        with training_display(settings.training.selection.measure) as (stage, on_epoch):
             yield Watcher(stage, on_epoch=on_epoch)
     else:
         yield Watcher()
@@ -105,9 +109,13 @@ def _trained(settings: TrainSettings, watcher: Watcher, found: TrainingCheckpoin
     if found is not None:
         found.require(marks, output.checkpoint_file)
     watcher.on_data(datasets, left_out_notes(datasets))
+    settings, chosen = with_defaults(settings, datasets["train"])
     with using_threads(settings.training.threads):
         start = _start(settings, datasets, found, watcher.stage)
+        start.notes += chosen if found is None else []
         doubts, start.model.combinations = doubts_of(settings, datasets, start.model)
+        doubts += offset_warnings(start.virial_offset, datasets["train"].structures, AS_LABELED)
+        datasets = without_offsets(datasets, start.virial_offset)
         start.warnings += [doubt for doubt in doubts if doubt not in start.warnings]
         trainer = _trainer(settings, start, datasets, watcher.stage, ranks)
         content = model_to_bytes(start.model) if found is None else found.model
@@ -199,7 +207,8 @@ def _start(
     if found is not None:
         name = str(settings.output.checkpoint_file)
         model = require_network(model_from_bytes(found.model, name), name)
-        return Start(model, False, [*found.notes, f"resumed after epoch {found.course.epoch}"], found.warnings)
+        notes = [*found.notes, f"resumed after epoch {found.course.epoch}"]
+        return Start(model, False, notes, found.warnings, found.virial_offset)
     make = new_model if settings.start is None else continued_model
     return make(settings, datasets["train"], settings.model.elements or datasets["train"].elements, stage)
 

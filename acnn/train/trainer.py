@@ -15,6 +15,7 @@ from acnn.conventions import QUANTITIES
 from acnn.models.network import NetworkACE
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.training import TrainingSettings
+from acnn.train.alike import Alike
 from acnn.train.average import MovingAverage, replaced
 from acnn.train.batches import Batch, StructureStore, cut, n_batches, shuffled_batches
 from acnn.train.loss import Deltas, deltas_of, penalties
@@ -92,6 +93,7 @@ class EpochRecord:
     """One line of the log.
 
     Attributes:
+        epochs: number of all.
         loss, parts: mean over batches, and the contributions of energies, forces and virials.
         weights: w_q of this epoch.
         errors: validation errors with averaged weights, None if there was no validation after this epoch.
@@ -99,6 +101,7 @@ class EpochRecord:
     """
 
     epoch: int
+    epochs: int
     loss: float
     parts: tuple[float, float, float]
     weights: tuple[float, float, float]
@@ -136,6 +139,7 @@ class Trainer:
         for parameter in self.parameters:
             parameter.data = parameter.data.to(train.pair_vectors.dtype)
             parameter.grad = torch.zeros_like(parameter)
+        self.alike = Alike.of(model, settings.element_correlation)
         self.optimizers = self.muon, self.adamw = make_optimizers(self.names, self.parameters, settings, rate.start)
         self.average = MovingAverage(self.parameters, settings.decay(self.n_batches))
         self.best = [tensor.clone() for tensor in self.average.tensors]
@@ -175,6 +179,7 @@ class Trainer:
         self.course.seconds += seconds
         return EpochRecord(
             epoch=self.course.epoch,
+            epochs=settings.epochs,
             loss=sum(parts),
             parts=(parts[0], parts[1], parts[2]),
             weights=(weights[0], weights[1], weights[2]),
@@ -215,11 +220,13 @@ class Trainer:
             optimizer.zero_grad(set_to_none=False)
         loss, parts = self.loss(self.train.batch(structures), factors)
         loss.backward(inputs=self.parameters)  # the kernel has no second derivatives of positions
+        self.alike.turn_gradients()
         self._clip()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
+        with self.alike.steps_in_c():
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                optimizer.step()
         self.steps += 1
         self.average.update(self.parameters, self.steps)
         return parts

@@ -62,7 +62,9 @@ def test_meanings_have_range_choices_and_defaults() -> None:
     assert " Above 0 " in meaning(fields["max_force"])
     assert "One of evidence, bic, cv." in meaning(fields["select"])
     training = TrainSettings.model_fields["training"].annotation.model_fields  # type: ignore[union-attr]
-    assert meaning(training["learning_rate"]).endswith("Default: 0.005; 0.001 for a model that continues from another.")
+    assert meaning(training["learning_rate"]).endswith(
+        "0.005, for molecules 0.002; 0.001 for a model that continues from another."
+    )
 
 
 def test_help_has_the_default_of_every_flag() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ase.io
+import numpy as np
 import pytest
 import torch
 
@@ -24,8 +25,9 @@ from acnn.settings.base import SettingsError
 from acnn.settings.train import TrainSettings
 from acnn.testing import random_model
 from acnn.train.checkpoint import TrainingCheckpoint, TrainingCheckpointError
-from acnn.train.initialization import Start, new_model, without_functions
+from acnn.train.initialization import Start, new_model
 from acnn.train.job import Watcher, run_training
+from acnn.train.linear_part import without_functions
 from acnn.train.trainer import Course, EpochRecord, Trainer, TrainingError
 
 MakeSettings = Callable[..., TrainSettings]
@@ -143,7 +145,7 @@ def test_makeshift_reference_energies_are_mended_in_the_file(
         make = new_model if linear else without_functions
         settings = make_settings(data={"train": tmp_path / "bound.xyz"}, linear=linear)
         found = make(settings, read_dataset(tmp_path / "bound.xyz"), ("Cu",))
-        (warning,) = found.warnings if isinstance(found, Start) else found[2]
+        (warning,) = found.warnings
         assert "give data: e0: Cu=… or add isolated-atom structures" in warning
         assert "--e0" not in warning
         with pytest.raises(SettingsError, match=r"no energies to find E0 from: give data: e0: Cu=0"):
@@ -293,3 +295,23 @@ def test_no_linear_part(make_settings: MakeSettings) -> None:
     assert "linear part: only E0 from isolated atoms" in report.notes[0]
     assert report.model.linear.zbl is not None
     assert not report.model.linear.coefficients.any()
+
+
+def test_virials_with_a_constant_are_learned_without_it(
+    make_settings: MakeSettings, copper: Path, tmp_path: Path
+) -> None:
+    """As with virials without it, also after a kill, and the model does not contain it."""
+    structures = ase.io.read(copper, index=":")
+    for atoms in structures[1:]:
+        atoms.info["REF_virial"] = atoms.info["REF_virial"] + 2.0 * len(atoms) * np.eye(3).ravel()
+    ase.io.write(tmp_path / "pulay.xyz", structures)
+    linear = {"order": 2, "degree": 6, "slack": 1}
+    plain = run_training(make_settings(linear=linear))
+    settings = make_settings(data={"train": tmp_path / "pulay.xyz"}, linear=linear)
+    with pytest.raises(Killed):
+        run_training(settings, killer(2), overwrite=True)
+    pulay = run_training(settings, resume=True)
+    assert any("a constant for each element" in doubt for doubt in pulay.doubts)
+    assert not any("a constant for each element" in doubt for doubt in plain.doubts)
+    errors, expected = (report.errors["train"].as_dict()["total"]["virial_rmse"] for report in (pulay, plain))
+    assert errors < 2 * expected + 1
