@@ -95,6 +95,8 @@ class Potential(nn.Module):
     """The noise that a fit assumed in its labels, an `acnn.models.noise.Noise`; None if unknown."""
     combinations: Combinations | None = None
     """The combinations of elements that its training data have shown; None if unknown."""
+    calibration: Any = None
+    """Scales for the spread of its committee, an `acnn.models.calibration.ErrorBars`; None if it is not calibrated."""
     how_to_get_a_committee: str = "train it with several seeds, and use acnn ensemble"
     max_pairs_per_chunk: int = 5_000
     max_centers_per_chunk: int = 500
@@ -127,6 +129,15 @@ class Potential(nn.Module):
     def has_committee(self) -> bool:
         """Whether it can estimate its uncertainty: see `acnn.uncertainty.committee`."""
         return False
+
+    @property
+    def active_set(self) -> Any:
+        """What extrapolation grades need, an `acnn.models.active_set.ActiveSet`; None if it was not determined."""
+        return self._modules.get("active_set")
+
+    @active_set.setter
+    def active_set(self, active: Any) -> None:
+        self._modules["active_set"] = active
 
     def members(self) -> list[Any]:
         """Return the potentials of an ensemble; of other types, the potential itself."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acnn.evaluation.properties import MECHANICS, Evaluation, Property
-from acnn.uncertainty.properties import COMMITTEE
+from acnn.uncertainty.properties import COMMITTEE, GRADES
 
-PROPERTIES: dict[str, Property] = {of.name: of for of in (*MECHANICS, *COMMITTEE)}
+PROPERTIES: dict[str, Property] = {of.name: of for of in (*MECHANICS, *COMMITTEE, *GRADES)}
 
 
 def group_of(names: Iterable[str]) -> set[str]:

@@ -17,13 +17,16 @@ from acnn.data.label_keys import used_keys
 from acnn.data.tables import DATA_HEADINGS, data_rows
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.tables import (
+    BARS_HEADINGS,
     CALIBRATION_HEADINGS,
+    bars_rows,
     calibration_rows,
     error_cells,
     error_headings,
     errors_title,
 )
 from acnn.fit.candidates import Candidate
+from acnn.models.calibration import ErrorBars
 from acnn.progress import Stage, terminal_stages
 from acnn.wording import TOTAL, number
 
@@ -93,6 +96,15 @@ def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
     headings = [narrow.get(heading, heading) for heading in CALIBRATION_HEADINGS]
     table = _numbers_table(f"standard deviations on {name}, compared with the errors", headings, texts=2)
     for row in calibration_rows(predicted):
+        table.add_row(*row)
+    return table
+
+
+def bars_table(bars: ErrorBars, coverage: Mapping[str, Mapping[str, float]]) -> Table:
+    """Make a table of the scales of a calibration, and of what they cover."""
+    title = "error bars: 68 % of the errors outside the fit are below σ, 90 % below the bound"
+    table = _numbers_table(title, BARS_HEADINGS, texts=2)
+    for row in bars_rows(bars, coverage):
         table.add_row(*row)
     return table
 

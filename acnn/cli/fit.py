@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from acnn.cli.display import announce, console, error_table, learning_table, progress_stages, selection_table
+from acnn.cli.display import (
+    announce,
+    bars_table,
+    console,
+    error_table,
+    learning_table,
+    progress_stages,
+    selection_table,
+)
 from acnn.cli.errors import warn
 from acnn.cli.settings import described, schema_option, settings_option, with_settings
 from acnn.fit.candidates import choice_note, edge_notes
@@ -51,6 +59,8 @@ def print_report(settings: FitSettings, report: FitReport) -> None:
     plots = _validation(settings, report)
     for name, table in report.errors.items():
         console.print(error_table(name, table.as_dict()))
+    if report.fit.model.calibration is not None:
+        console.print(bars_table(report.fit.model.calibration, report.coverage))
     if report.held_out_note:
         console.print(report.held_out_note, highlight=False)
     metrics = report.metrics()

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console, error_table
+from acnn.cli.display import bars_table, console, error_table
 from acnn.cli.errors import warn
 from acnn.fit.doubts import remembered_warnings
 from acnn.io.model_file import load_model, read_header
@@ -31,6 +31,8 @@ def info(model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")])
     for table in _model_tables(model.name, potential):
         console.print(table)
     console.print(_kernel_table(potential))
+    if potential.calibration is not None:
+        console.print(bars_table(potential.calibration, header["provenance"].get("coverage", {})))
     console.print(_provenance_table(header["provenance"], potential))
     if isinstance(header["provenance"].get("settings"), dict):
         console.print(_settings_table(header["provenance"]["settings"]))

@@ -22,6 +22,7 @@ COMMANDS = {
     "distill": "Write training data with which a single model learns from an ensemble.",
     "label": "Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
     "evaluate": "Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.",
+    "calibrate": "Turn the spread of a committee into error bars, by the errors on structures outside the fit.",
     "report": "Write an HTML page about a model: errors, parity, worst structures, dimers, distances, cost.",
     "info": "Describe a model: its type and size, the data it was fitted to, and its errors.",
     "check": "Check a potential: gradients, invariances, smoothness, short range, float32, the compiled kernel.",

@@ -99,11 +99,13 @@ class Predicted:
         errors: prediction - label.
         epistemic: spread of the committee.
         aleatoric: noise that the fit assumed in the labels; infinite if unknown.
+        scales: factors that make error bars of the spread, see `acnn.models.calibration`; infinite if unknown.
     """
 
     errors: FloatArray
     epistemic: FloatArray
     aleatoric: FloatArray
+    scales: FloatArray
 
     @property
     def free(self) -> Predicted:
@@ -112,7 +114,7 @@ class Predicted:
         There, σ and the error are trivially zero, which would dominate ranks and coverage.
         """
         kept = self.epistemic >= NOTHING_TO_PREDICT * self.epistemic.max(initial=0.0)
-        return Predicted(self.errors[kept], self.epistemic[kept], self.aleatoric[kept])
+        return Predicted(self.errors[kept], self.epistemic[kept], self.aleatoric[kept], self.scales[kept])
 
     @property
     def has_noise(self) -> bool:
@@ -125,9 +127,10 @@ class Predicted:
         return np.hypot(self.epistemic, self.aleatoric)
 
     def deviations(self) -> dict[str, FloatArray]:
-        """Return the standard deviations of the committee alone and, if the noise is known, together with it."""
+        """Return the standard deviations of the committee alone, with the noise if it is known, and scaled if it is."""
         found = {"committee": self.epistemic}
-        return found | {"committee and noise": self.total} if self.has_noise else found
+        found |= {"committee and noise": self.total} if self.has_noise else {}
+        return found | {"error bars": self.scales * self.epistemic} if np.isfinite(self.scales).all() else found
 
     def coverages(self) -> dict[str, FloatArray]:
         """Return the `coverage_levels` of each of the `deviations`."""

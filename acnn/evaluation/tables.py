@@ -8,6 +8,7 @@ from typing import Any
 from acnn.conventions import ERROR_UNITS, MEASURES, QUANTITIES
 from acnn.evaluation.calibration import Predicted
 from acnn.html.blocks import Table
+from acnn.models.calibration import EVERY, ErrorBars
 from acnn.wording import HELD_OUT, number
 
 DECIMALS = {"energy": 3, "forces": 4, "virial": 3}
@@ -52,3 +53,22 @@ def calibration_rows(predicted: Mapping[str, Predicted]) -> list[list[str]]:
         for quantity, of_quantity in predicted.items()
         for term, found in of_quantity.calibrations().items()
     ]
+
+
+BARS_HEADINGS = ("error bars", "of", "errors", "σ =", "covers", "90 % bound =", "covers")
+
+
+def bars_rows(bars: ErrorBars, coverage: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Return what `BARS_HEADINGS` name, a row for each quantity and group.
+
+    Args:
+        coverage: shares of errors by quantity, on structures that the scales were not determined from.
+    """
+    rows = []
+    for quantity, groups in bars.scales.items():
+        for group, scale in groups.items():
+            known = coverage.get(quantity, {}) if group == EVERY else {}
+            covers = [f"{100 * known[name]:.0f} %" if name in known else "" for name in ("std", "q90")]
+            factors = [f"{factor:.3g} × spread" for factor in (scale.std, scale.q90)]
+            rows.append([quantity, group, str(scale.count), factors[0], covers[0], factors[1], covers[1]])
+    return rows

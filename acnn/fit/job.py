@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from acnn.data.dataset import Dataset, LabeledStructure
 from acnn.data.label_keys import other_levels
 from acnn.data.weights import DEFAULT, WeightTable
 from acnn.fit.candidates import Candidate, candidate_cutoffs
 from acnn.fit.checkpoint import basis_of
+from acnn.fit.committees import add_committees, partial_fits
 from acnn.fit.coverage import combinations_of, coverage_warnings
 from acnn.fit.cross_validation import SharedErrors, cross_validation, learning_curve
 from acnn.fit.default_basis import ANGULAR_WEIGHTS, default_basis, default_cutoffs
@@ -26,13 +25,13 @@ from acnn.fit.plan import Plan, plan_of
 from acnn.fit.reference_energies import reference_energies
 from acnn.fit.report import FitReport
 from acnn.fit.selection import select_basis
-from acnn.fit.virial_offset import offset_warnings
+from acnn.fit.virial_offset import offset_warnings, without_offset
 from acnn.io.model_file import save_model
-from acnn.models.noise import Noise
 from acnn.parallel import ALONE, Ranks
 from acnn.progress import Stage, stages_of
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import Budget, FitSettings, fit_settings
+from acnn.uncertainty.grade import active_set_of
 from acnn.wording import CROSS_VALIDATION, HELD_OUT, counted
 
 
@@ -101,8 +100,12 @@ def _fitted(
     report.held_out_note = plan.note
     if ranks.is_first:
         save_model(fit.model, settings.output, report.provenance())  # before anything else can go wrong
-        if settings.committee:
-            add_committee(fit, settings.committee, settings.seed, weights)
+    fitted = [without_offset(structure, fit.virial_offset) for structure in structures]
+    if settings.committee:
+        fits = partial_fits(plan, partial, fit)
+        report.coverage = add_committees(fits, fitted, settings, weights, ranks, stage)
+    if settings.gamma and ranks.is_first:
+        fit.model.active_set = active_set_of(fit.model, fitted, stage("active set", len(fitted)), settings.kernel)
     _measure(report, plan, partial, structures, SharedErrors(ranks, settings.kernel, stage, fit.virial_offset))
     report.peak = max(ranks.gather(peak_bytes()), default=0)
     if ranks.is_first:
@@ -130,13 +133,6 @@ def _measure(
         unseen = datasets["test"].structures if "test" in datasets else chosen(structures, plan.held_out)
         fits = partial if plan.held_out.any() else [*partial, fit]
         report.learning_curve = learning_curve(plan, fits, unseen, errors)
-
-
-def add_committee(fit: LinearFit, size: int, seed: int, weights: WeightTable) -> None:
-    """Give the model samples of the posterior and the noise the fit assumed; on rank 0, which has the posterior."""
-    fit.model.set_committee(torch.as_tensor(fit.solution.draw(size, seed)))
-    precision = fit.solution.noise_precision
-    fit.model.noise = None if precision is None else Noise(precision, weights)
 
 
 def _cutoffs(settings: FitSettings, elements: tuple[str, ...], structures: list[LabeledStructure]) -> tuple[float, ...]:

@@ -45,6 +45,8 @@ class FitReport:
     held_out_note: str = ""
     candidates: list[Candidate] = field(default_factory=list)
     learning_curve: list[dict[str, Any]] = field(default_factory=list)
+    coverage: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Shares of errors that calibrated standard deviations and bounds cover, see `cross_coverage`."""
     peak: int = 0
     """Largest memory of a rank, bytes."""
 
@@ -107,6 +109,7 @@ class FitReport:
             "basis_choice": self.basis_choice,
             **({"selection": [c.as_dict() for c in self.candidates]} if self.candidates else {}),
             **({"learning_curve": self.learning_curve} if self.learning_curve else {}),
+            **({"coverage": self.coverage} if self.coverage else {}),
             **{name: table.as_dict() for name, table in self.errors.items()},
         }
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from acnn.combinations import Combinations
 from acnn.graph import AtomicGraph
 from acnn.kernels.potentials import CompiledPotential
+from acnn.models.active_set import ActiveSet
+from acnn.models.calibration import ErrorBars
 from acnn.models.features import SiteFeatures
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.noise import Noise
@@ -82,6 +84,23 @@ class Model(CompiledPotential):
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement features")
 
+    @property
+    def last_layer_size(self) -> int:
+        """Number of coefficients of a last layer that samples can replace; 0 without a network."""
+        return 0
+
+    def of_features(self, weights: Tensor) -> CompiledPotential:
+        """Return the potential Σ_k w_k f_ik of its `features`, without anything else.
+
+        Args:
+            weights: w in eV [n_features].
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement of_features")
+
+    def set_last_layer(self, deviations: Tensor | None) -> None:
+        """Set samples of the coefficients of the last layer minus those of the model, eV [n_members, n_features]."""
+        raise NotImplementedError(f"{type(self).__name__} has no last layer")
+
     def without_bounds(self) -> Model:
         """Return the model without lower bounds of network energies; models without a network return themselves."""
         return self
@@ -125,6 +144,10 @@ def stored_parts(model: Model) -> tuple[Header, Tensors]:
     header, tensors = model.to_parts()
     if model.combinations is not None:
         header["combinations"] = model.combinations.as_dict()
+    if model.calibration is not None:
+        header["calibration"] = model.calibration.as_dict()
+    if model.active_set is not None:
+        tensors = tensors | model.active_set.tensors()
     return {"model_type": model.model_type, **header}, {name: _stored(value) for name, value in tensors.items()}
 
 
@@ -135,11 +158,16 @@ def model_of(header: Mapping[str, Any], tensors: Tensors) -> Model:
         KeyError, TypeError, ValueError: they do not form a model.
     """
     name = header["model_type"]
-    model = MODEL_TYPES[name].from_parts(header, tensors)
+    own = {key: tensor for key, tensor in tensors.items() if not key.startswith(ActiveSet.PREFIX)}
+    model = MODEL_TYPES[name].from_parts(header, own)
     if model.model_type != name:
         raise ValueError(f"its header says {name!r}, but describes a model of type {model.model_type!r}")
     if "combinations" in header:
         model.combinations = Combinations.from_dict(model.elements, header["combinations"])
+    if "calibration" in header:
+        model.calibration = ErrorBars.from_dict(header["calibration"])
+    if (active := ActiveSet.of(tensors, len(model.elements))) is not None:
+        model.active_set = active
     return model
 
 

@@ -11,26 +11,28 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from acnn.graph import AtomicGraph
-from acnn.kernels.embedding import EmbeddingKernel, compile_embedding
+from acnn.kernels.embedding import EmbeddingKernel
 from acnn.kernels.loading import runs_compiled
 from acnn.kernels.network import NetworkKernel, with_network
-from acnn.kernels.potentials import CompiledPotential, SumKernel
-from acnn.kernels.program import Program
+from acnn.kernels.potentials import SumKernel
 from acnn.kernels.weight_cache import WeightCache
 from acnn.models.embedding import Embedding
 from acnn.models.features import SiteFeatures, features_by_torch
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.model import Header, Model, Tensors, register
+from acnn.models.network_parts import FeaturePart, NetworkPart, embedding_program
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
 from acnn.models.readout import Readout, unbounded
 from acnn.potential import Description, Potential
+
+LAST_LAYER = "last_layer"
+"""Name of the tensor of samples in a model file."""
 
 
 @register("network", "attention")
@@ -44,6 +46,8 @@ class NetworkACE(Model):
     """
 
     header_keys = (*LinearACE.header_keys, "network")
+    how_to_get_a_committee = "give it one with acnn calibrate --training, or train several and use acnn ensemble"
+    last_layer: Tensor | None
     noise: Noise | None = None
 
     def __init__(self, specification: NetworkSpecification, linear: LinearACE, seed: int = 0) -> None:
@@ -63,6 +67,8 @@ class NetworkACE(Model):
         self._compiled: EmbeddingKernel | None = None
         self._deployed: WeightCache[NetworkKernel] = WeightCache()
         self._free: WeightCache[NetworkACE] = WeightCache()
+        self._samples: list[FeaturePart] | None = None
+        self.register_buffer("last_layer", None)
 
     @property
     def model_type(self) -> str:
@@ -96,7 +102,8 @@ class NetworkACE(Model):
     def to_parts(self) -> tuple[Header, Tensors]:
         """Return the parts of the linear model, the specification of the network, and weights by name."""
         header, tensors = self.linear.to_parts()
-        return header | {"network": self.specification.model_dump(mode="json")}, tensors | self.weights()
+        own = {} if self.last_layer is None else {LAST_LAYER: self.last_layer}
+        return header | {"network": self.specification.model_dump(mode="json")}, tensors | self.weights() | own
 
     @classmethod
     def from_parts(cls, header: Mapping[str, Any], tensors: Tensors) -> NetworkACE:
@@ -104,6 +111,7 @@ class NetworkACE(Model):
         specification = NetworkSpecification.model_validate(header["network"])
         model = cls(specification, LinearACE.from_parts(header, tensors))
         model.set_weights({name: value for name, value in tensors.items() if "." in name})
+        model.set_last_layer(tensors.get(LAST_LAYER))
         return model
 
     def summary(self) -> dict[str, str]:
@@ -175,9 +183,10 @@ class NetworkACE(Model):
         n = self.readout.out.shape[1]
         columns = torch.arange(len(self.elements) * n, device=self.readout.out.device).split(n)
         coefficients = (self.readout.scale * self.readout.out).detach().double().flatten()
-        return features_by_torch(graph, lambda part: self._last_layers(part, kernel), coefficients, columns)
+        return features_by_torch(graph, lambda part: self.last_layers(part, kernel), coefficients, columns)
 
-    def _last_layers(self, graph: AtomicGraph, kernel: str | None) -> Tensor:
+    def last_layers(self, graph: AtomicGraph, kernel: str | None) -> Tensor:
+        """Return the values of `features`, differentiable [n_centers, n_features]."""
         element = self.element_index(graph.species)
         return self.readout.last_layers(self._invariants(graph, element, kernel), element[: graph.n_centers])
 
@@ -186,6 +195,42 @@ class NetworkACE(Model):
             return self.embedding_kernel()(graph, self.embedding.theta())
         return self.embedding(graph, element)
 
+    def of_features(self, weights: Tensor) -> FeaturePart:
+        """Return the potential Σ_k w_k f_ik of the last hidden layer, see `Model.of_features`."""
+        return FeaturePart(self, weights)
+
+    @property
+    def last_layer_size(self) -> int:
+        """Number of coefficients of the last layer."""
+        return self.readout.out.numel()
+
+    @property
+    def has_committee(self) -> bool:
+        """Whether there are samples of the last layer, see `acnn.uncertainty.last_layer`."""
+        return self.last_layer is not None
+
+    def set_last_layer(self, deviations: Tensor | None) -> None:
+        """Set samples of the last layer, or remove them, see `Model.set_last_layer`."""
+        n = self.last_layer_size
+        if deviations is not None and (deviations.ndim != 2 or len(deviations) == 0 or deviations.shape[1] != n):
+            raise ValueError(f"samples of the last layer must be rows of {n} numbers, not {tuple(deviations.shape)}")
+        self.last_layer = None if deviations is None else deviations.detach().clone().to(self.readout.out)
+        self._samples = None
+
+    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+        """Evaluate the samples of the last layer: energies from the features, forces with one evaluation each."""
+        if self.last_layer is None:
+            raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
+        if not forces:
+            features = self.features(graph, kernel).values.double()
+            return (self.last_layer.to(features) @ features.T,)
+        if self._samples is None:
+            self._samples = [self.of_features(sample) for sample in self.last_layer]
+        found = [sample.pair_gradients(graph, kernel) for sample in self._samples]
+        parts = [(one.site_energies, one.forces, one.virials) for one in found]
+        energies, of_forces, virials = (torch.stack(part) for part in zip(*parts, strict=True))
+        return energies, of_forces, virials
+
     def without_bounds(self) -> NetworkACE:
         """Return the model without lower bounds of energies, made again whenever weights have changed.
 
@@ -193,7 +238,7 @@ class NetworkACE(Model):
         """
         if not self.readout.bounds.isfinite().any():
             return self
-        return self._free.get(self._trained(), self._freed)
+        return self._free.get(self.trained(), self._freed)
 
     def _freed(self) -> NetworkACE:
         other = copy.copy(self)  # with the same linear part
@@ -208,14 +253,14 @@ class NetworkACE(Model):
 
     def network_kernel(self) -> NetworkKernel:
         """Return the compiled network, compiled again whenever weights have changed."""
-        return self._deployed.get(self._trained(), self._compiled_network)
+        return self._deployed.get(self.trained(), self._compiled_network)
 
     def _compiled_network(self) -> NetworkKernel:
         readout = [self.readout.layers(z) for z in range(len(self.elements))]
         parts = (self.embedding_kernel().program, self.embedding.theta(), readout, self.readout.bounds)
         return NetworkKernel(with_network(*parts))
 
-    def _trained(self) -> list[Tensor]:
+    def trained(self) -> list[Tensor]:
         """Return the tensors that `weights` names."""
         return [v for part in (self.embedding, self.readout) for v in part.state_dict(keep_vars=True).values()]
 
@@ -227,48 +272,11 @@ class NetworkACE(Model):
 
     def __getstate__(self) -> dict[str, Any]:
         # Where it is loaded, the kernel may be another one.
-        return self.__dict__ | {"_compiled": None, "_deployed": WeightCache(), "_free": WeightCache()}
+        return self.__dict__ | {"_compiled": None, "_deployed": WeightCache(), "_free": WeightCache(), "_samples": None}
 
     def element_index(self, species: Tensor) -> Tensor:
         """Return the index into ``elements`` of each atomic number."""
         return self.linear.basis.element_index(species)
-
-
-class NetworkPart(CompiledPotential):
-    """Only what the network adds to the linear part of a model."""
-
-    takes_longer_pairs = True
-
-    def __init__(self, model: NetworkACE) -> None:
-        super().__init__()
-        self.model = model
-        self.elements, self.cutoff = model.elements, model.specification.cutoff
-
-    def site_energies(self, graph: AtomicGraph) -> Tensor:
-        """Return the network's energies in eV [n_centers], float64."""
-        return self.model.bounded_energies(graph)
-
-    def energy_kernel(self) -> NetworkKernel:
-        """Return the compiled network."""
-        return self.model.network_kernel()
-
-
-def embedding_program(embedding: Embedding) -> Program:
-    """Compile the program of an embedding, without its tables."""
-    s = embedding.specification
-    return compile_embedding(
-        s.elements,
-        embedding.radial,
-        np.array(s.inner_cutoff_matrix()),
-        l_max=s.l_max,
-        channels=s.channels,
-        heads=s.heads,
-        layers=s.layers,
-        terms=embedding.triples.cpu().numpy(),
-        coefficients=embedding.triple_coefficients.cpu().double().numpy(),
-        products=embedding.products.cpu().numpy(),
-        product_coefficients=embedding.product_coefficients.cpu().double().numpy(),
-    )
 
 
 def require_network(model: Potential, name: str, otherwise: str = "give one of acnn train") -> NetworkACE:

@@ -12,7 +12,7 @@ from acnn.conventions import ERROR_UNITS
 from acnn.plots.drawing import LINE, PANEL, Look, panels
 from acnn.plots.subjects import Predicted
 
-SOURCES = Look(["committee", "committee and noise"])
+SOURCES = Look(["committee", "committee and noise", "error bars"])
 """The terms of σ, as `Predicted.deviations` names them."""
 CURVE_POINTS = 101
 BINS = 20

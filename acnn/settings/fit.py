@@ -204,11 +204,30 @@ class FitSettings(FittedLabelSettings, LinearSettings, ValidationSettings, FileS
         json_schema_extra=shown(panel=REGRESSION),
     )
 
+    uncertainty: Literal["posterior", "pops"] = Field(
+        "posterior",
+        description="What the committee samples. posterior: coefficients as uncertain as the data leave them; "
+        "pops: coefficients that fit single equations exactly, which reflect that no coefficients fit all of them.",
+        json_schema_extra=shown(panel=REGRESSION),
+    )
+    gamma: bool = Field(
+        False,
+        description="Store the sites that span the training data, from which the ASE calculator and LAMMPS compute "
+        "extrapolation grades γ: above 1 an atom is outside the data, above 10 far outside.",
+        json_schema_extra=shown(panel=REGRESSION),
+    )
+
     @field_validator("elements", mode="before")
     @classmethod
     def _elements_listed(cls, value: Any) -> Any:
         """Take "Ti,Al" as a list."""
         return listed(value)
+
+    @model_validator(mode="after")
+    def _uncertainty_of_a_committee(self) -> FitSettings:
+        if self.uncertainty != "posterior" and not self.committee:
+            raise ValueError(f"uncertainty {self.uncertainty} needs a committee: give committee 16, for example")
+        return self
 
     @model_validator(mode="after")
     def _files_of_the_validation(self) -> FitSettings:

@@ -15,7 +15,7 @@ from acnn.graph import batch
 from acnn.kernels.embedding import EmbeddingKernel
 from acnn.kernels.loading import instruction_sets
 from acnn.models.embedding import Embedding
-from acnn.models.network import embedding_program
+from acnn.models.network_parts import embedding_program
 from acnn.models.network_specification import NetworkSpecification
 
 if not instruction_sets():

@@ -15,7 +15,8 @@ from acnn.kernels.compiled_kernel import PairArrays
 from acnn.kernels.loading import instruction_sets
 from acnn.kernels.network import NetworkKernel, with_network
 from acnn.kernels.program import Program
-from acnn.models.network import NetworkACE, embedding_program
+from acnn.models.network import NetworkACE
+from acnn.models.network_parts import embedding_program
 from acnn.models.network_specification import NetworkSpecification
 
 if not instruction_sets():
