@@ -80,5 +80,5 @@ def test_predictions_have_no_noise_of_their_own(ensemble):
 def test_a_network_without_committee_says_what_to_do():
     model = random_network(["Si"])
     graph = atomic_graph(random_crystal(["Si"]), model.cutoff)
-    with pytest.raises(ValueError, match="no committee: train it with several seeds, and use acnn ensemble"):
+    with pytest.raises(ValueError, match="no committee: give it one with acnn calibrate --training, or train several"):
         committee_deviations(model, graph)
