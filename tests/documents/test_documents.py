@@ -22,11 +22,13 @@ import pytest
 import yaml
 from ase import Atoms
 
+from acnn.data.dataset import read_dataset
 from acnn.data.labeling import Labels
 from acnn.io.model_file import save_model
 from acnn.models.linear import LinearACE
 from acnn.settings.train import train_settings
 from acnn.testing import evaluate, random_model
+from acnn.uncertainty.grade import active_set_of
 from lammps_plugin import save_unified
 
 HERE = Path(__file__).parent
@@ -134,6 +136,7 @@ def write_fixtures(folder: Path) -> LinearACE:
     sets = {
         "train": [isolated, *crystals(8, 1, "bulk"), *crystals(4, 2, "liquid")],
         "test": crystals(4, 3, "bulk"),
+        "held_out": crystals(4, 6, "bulk"),
         "other": crystals(4, 4, "liquid"),
         "md": crystals(3, 5, "md"),
     }
@@ -142,6 +145,7 @@ def write_fixtures(folder: Path) -> LinearACE:
         labels = [Labels(float(f.energies[0]), f.forces.numpy(), None) for f in found]
         labeled = [of.on(atoms, atoms.info["config_type"]) for of, atoms in zip(labels, frames, strict=True)]
         ase.io.write(folder / f"{name}.xyz", frames if name == "md" else labeled)
+    truth.active_set = active_set_of(truth, read_dataset(folder / "train.xyz").structures)
     save_unified(truth, folder / "fixture.mliap.pt")
     return truth
 
