@@ -88,8 +88,10 @@ def linear_part(settings: TrainSettings, train: Dataset, elements: tuple[str, ..
 
 def chosen(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], stage: Stage = silent) -> Part:
     """Choose the linear part by what the module says."""
-    rejected = ""
-    accurate = None if is_molecular(train) else large(settings.linear_part, elements, n_forces(train))
+    rejected, fit = "", settings.linear_part
+    if is_molecular(train):
+        fit = fit.model_copy(update={"bond_lengths": settings.model.bond_lengths})
+    accurate = None if is_molecular(train) else large(fit, elements, n_forces(train))
     if accurate is not None:
         found = fitted(settings, accurate, train, elements, stage)
         left = share_left(found.model, train)
@@ -99,7 +101,7 @@ def chosen(settings: TrainSettings, train: Dataset, elements: tuple[str, ...], s
         rejected = f"; stiff, since one of {found.model.basis.n_functions} functions leaves {left:.1%} of the forces"
     if len(elements) > MOST_ELEMENTS_OF_A_FIT:
         return without_functions(settings, train, elements)
-    found = fitted(settings, small(settings.linear_part, elements, is_molecular(train)), train, elements, stage)
+    found = fitted(settings, small(fit, elements, is_molecular(train)), train, elements, stage)
     return replace(found, notes=[found.notes[0] + (rejected or "; stiff")])
 
 

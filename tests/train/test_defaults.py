@@ -49,6 +49,15 @@ def test_molecules_have_another_model_and_rate(water: Dataset, copper: Path) -> 
     assert network.model.specification(("H", "O")).layers == 0
 
 
+def test_molecules_have_a_stiff_linear_part_with_their_r0(water: Dataset) -> None:
+    settings, _ = with_defaults(train_settings(LEAST), water)
+    part = linear_part(settings, water, ("H", "O"))
+    basis = part.model.basis.specification
+    assert basis.bond_lengths == {"H": MOLECULES_R0, "O": MOLECULES_R0}
+    assert (basis.order, basis.cutoff) == (3, 7.0)
+    assert part.notes[0].endswith("; stiff")
+
+
 def test_epochs_and_batches_follow_the_number_of_atoms(copper: Path) -> None:
     crystal = read_dataset(copper)
     few, _ = with_defaults(train_settings(LEAST), crystal)  # 12 structures of four atoms
