@@ -7,6 +7,7 @@ made of pairs alone, which a few structures cannot tell from angles.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -19,7 +20,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.isolated_atoms import defines_e0
 from acnn.data.splits import holdout
-from acnn.fit.candidates import Candidate
+from acnn.fit.candidates import FALLING, Candidate
 from acnn.fit.linear import LinearProblem, chosen
 from acnn.fit.selection import compared, marked
 from acnn.pairs import element_pairs
@@ -31,7 +32,7 @@ CUTOFF, BOND_LENGTHS = 5.5, 2.5
 MOST_NEIGHBORS = 150
 """Of an atom, on average; longer cutoffs are not tried."""
 ANGULAR_WEIGHTS = (1.0, 1.5)
-SHAPES = ((1.0, 1.0, 0.7, 0.5), (1.0, 1.0, 0.7), (1.0, 1.0, 1.0))
+SHAPES = (FALLING[:4], FALLING[:3])
 """Degrees of the orders, in parts of that of pairs."""
 LOWEST, HIGHEST = 5, 30
 """Degrees of pairs."""
@@ -39,7 +40,9 @@ FIRST_FUNCTIONS = 300
 MOST_FUNCTIONS, FEWEST_FUNCTIONS, EQUATIONS_PER_FUNCTION = 1100, 100, 3
 SIZES = (1.0, 0.5, 0.25, 0.125)
 """Parts of the largest number of functions."""
-MOST_ATOMS = 3000
+FEWEST_OF_MANY_ELEMENTS = 3000
+"""Functions that order 2 may have, if order 3 has too many, to reach degree 3."""
+MOST_ATOMS = 4000
 
 
 class Basis(Protocol):
@@ -90,23 +93,27 @@ def default_basis(
         return compared(problem, list(bases), sample, criterion, **options)  # type: ignore[arg-type]
 
     found: list[Candidate] = []
-    for cutoff in cutoffs:
-        for wl in ANGULAR_WEIGHTS:
-            found += search(shapes_within(basis, cutoff, wl, min(most, FIRST_FUNCTIONS), SHAPES[:2]))
+    for cutoff, wl in itertools.product(cutoffs, ANGULAR_WEIGHTS):
+        found += search(of_sizes(basis, cutoff, wl, (min(most, FIRST_FUNCTIONS), SIZES[-1] * most)))
     best = min(found, key=lambda candidate: candidate.score(criterion)).specification
-    sizes = [part * most for part in SIZES]
+    bases = of_sizes(basis, best.cutoff, best.wl, [part * most for part in SIZES])
+    rest = [candidate for candidate in found if candidate.specification != best]
     tried = [candidate.specification for candidate in found]
-    more = [s for size in sizes for s in shapes_within(basis, best.cutoff, best.wl, size, SHAPES) if s not in tried]
-    distinct = [s for k, s in enumerate(more) if s not in more[:k]]
-    return marked(found + (search(distinct) if distinct else []), criterion)
+    return marked(rest + search([best, *(one for one in bases if one not in tried)]), criterion)
 
 
-def shapes_within(
-    basis: Basis, cutoff: float, wl: float, most: float, shapes: Sequence[tuple[float, ...]]
-) -> list[BasisSpecification]:
+def of_sizes(basis: Basis, cutoff: float, wl: float, sizes: Sequence[float]) -> list[BasisSpecification]:
+    """Return the bases of all shapes that are the largest within each size, every one once."""
+    found: list[BasisSpecification] = []
+    for size in sizes:
+        found += [spec for spec in shapes_within(basis, cutoff, wl, size) if spec not in found]
+    return found
+
+
+def shapes_within(basis: Basis, cutoff: float, wl: float, most: float) -> list[BasisSpecification]:
     """Return the largest basis of every shape with at most so many functions; if all are larger, one of order 2."""
     found = []
-    for shape in shapes:
+    for shape in SHAPES:
         within = None
         for degree in range(LOWEST, HIGHEST + 1):
             larger = basis(order=len(shape), degree=_degrees(shape, degree), wl=wl, cutoff=cutoff)
@@ -123,11 +130,11 @@ def _degrees(shape: Sequence[float], degree: int) -> tuple[float, ...]:
 
 
 def _of_pairs_of_neighbors(basis: Basis, cutoff: float, wl: float, most: float) -> BasisSpecification:
-    """Return the largest basis of order 2 within the bound, or the smallest there is."""
+    """Return the largest basis of order 2 within the bound, at least of degree 3 if that is affordable, or of 2."""
     least = basis(order=2, degree=(2.0, 2.0), wl=wl, cutoff=cutoff)
     for degree in range(3, HIGHEST + 1):
         larger = basis(order=2, degree=(float(degree),) * 2, wl=wl, cutoff=cutoff)
-        if larger.n_functions > most:
+        if larger.n_functions > (max(most, FEWEST_OF_MANY_ELEMENTS) if degree == 3 else most):
             break
         least = larger
     return least

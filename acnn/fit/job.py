@@ -79,7 +79,7 @@ def _fitted(
     problem = replace(LinearProblem.of(settings, specification, energies), virial_offset=settings.virial_offset)
     plan = plan_of(structures, settings, specification.largest_cutoff)
     candidates: list[Candidate] = []
-    if kept := basis_of(settings.checkpoint, elements) if settings.basis_is_open else None:
+    if kept := basis_of(settings.checkpoint, elements) if settings.basis_is_open and not settings.select else None:
         specification = kept
     elif settings.criterion:
         candidates = _candidates(settings, problem, cutoffs, chosen(structures, ~plan.held_out), stage, ranks)

@@ -24,7 +24,7 @@ from acnn.fit.coverage import combinations_of
 from acnn.fit.element_prior import ElementPrior
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.summary import fit_blocks
-from acnn.fit.virial_offset import Solve, corrected, solve_with_offset
+from acnn.fit.virial_offset import Solved, solve_all
 from acnn.html.rendering import fragment
 from acnn.models.linear import LinearACE
 from acnn.parallel import ALONE, Ranks
@@ -35,9 +35,6 @@ from acnn.solvers import SOLVERS, Prior, ReducedProblem, Solution, Solver, Strea
 from acnn.solvers.ard import parse_threshold
 from acnn.solvers.priors import parse_prior, weighing_angles
 from acnn.wording import counted
-
-Solved = tuple[Solution, int, float, dict[str, float]]
-"""Solution, number of equations, ρ, and constants of virials by element."""
 
 
 def make_solver(settings: SolverSettings) -> Solver:
@@ -260,7 +257,7 @@ def fit_subsets(
             n_equations = sum(factor.n_rows for factor in factors.values())
             repulsion = repulsion_rows(model, assemble.rows, contacts, problem.repulsion_weight, n_equations)
         found = [_reduced(together(factors, subset), repulsion, model) for subset in subsets]
-        return _solved(found, lambda reduced: problem.solve(prior, reduced, beyond), problem)
+        return solve_all(found, lambda one: problem.solve(prior, one, beyond), model.elements, problem.virial_offset)
 
     solved = ranks.by_first(solve, lambda found: [(solution.without_posterior(), *rest) for solution, *rest in found])
     seconds = time.perf_counter() - start
@@ -285,17 +282,6 @@ def _reduced(rows: StreamingQR, repulsion: tuple[FloatArray, FloatArray] | None,
     if repulsion is not None:
         rows.add(np.pad(repulsion[0], ((0, 0), (0, len(model.elements)))), repulsion[1])
     return rows.result()
-
-
-def _solved(problems: Sequence[ReducedProblem], solve: Solve, problem: LinearProblem) -> list[Solved]:
-    """Solve the problems of all subsets; the constants of virials are those of the last, which holds all data."""
-    *partial, everything = problems
-    n = len(everything.target) - len(problem.specification.elements)
-    last, rho, constants = solve_with_offset(solve, everything, n, problem.virial_offset)
-    by_element = zip(problem.specification.elements, constants.tolist(), strict=True)
-    offset = dict(by_element) if constants.any() else {}
-    found = [(*solve(corrected(one, n, constants)), one.n_rows) for one in partial] + [(last, rho, everything.n_rows)]
-    return [(solution, n_rows, rho, offset) for solution, rho, n_rows in found]
 
 
 def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> LinearACE:

@@ -37,6 +37,8 @@ CHANGE = 0.01
 """Constants are found when they change by less than this part of themselves."""
 
 Solve = Callable[[ReducedProblem], tuple[Solution, float]]
+Solved = tuple[Solution, int, float, dict[str, float]]
+"""Solution, number of equations, ρ, and constants of virials by element."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,16 @@ def solve_with_offset(
         constants = constants + found.constants
         solution, rho = solve(corrected(problem, n_functions, constants))
     return solution, rho, constants
+
+
+def solve_all(problems: Sequence[ReducedProblem], solve: Solve, elements: Sequence[str], wanted: str) -> list[Solved]:
+    """Solve the problems of subsets of the data; the constants are those of the last, which holds all data."""
+    *partial, everything = problems
+    n = len(everything.target) - len(elements)
+    last, rho, constants = solve_with_offset(solve, everything, n, wanted)
+    offset = dict(zip(elements, constants.tolist(), strict=True)) if constants.any() else {}
+    found = [(*solve(corrected(one, n, constants)), one.n_rows) for one in partial] + [(last, rho, everything.n_rows)]
+    return [(solution, n_rows, rho, offset) for solution, rho, n_rows in found]
 
 
 def counts_of(atoms: Atoms, elements: Sequence[str]) -> FloatArray:

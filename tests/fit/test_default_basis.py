@@ -116,8 +116,8 @@ def test_long_bonds_get_long_cutoffs_unless_too_many_atoms_are_within():
 @pytest.mark.parametrize("elements", [("Cu",), ("Al", "Cu"), ("H", "C", "O", "Cu")])
 def test_shapes_are_the_largest_within_the_bound(elements):
     for most in (40, 200, 700):
-        found = shapes_within(basis(elements), 5.5, 1.0, most, defaults.SHAPES)
-        assert all(spec.n_functions <= most or spec.degrees("Cu") == (2.0, 2.0) for spec in found)
+        found = shapes_within(basis(elements), 5.5, 1.0, most)
+        assert all(spec.n_functions <= most or spec.degrees("Cu") == (3.0, 3.0) for spec in found)
         assert all(spec.order > 1 for spec in found)
         for spec in found:
             degrees = tuple(d + 1 for d in spec.degrees("Cu"))
