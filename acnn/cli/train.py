@@ -42,15 +42,15 @@ def train(
     """Train a network or attention potential on labeled structures.
 
     The model is a linear ACE potential, which is fitted first or read from a file, and a network that learns the rest.
-    Four lines of settings are enough:
+    Three lines of settings are enough:
 
-        data: {train: train.xyz, validation: 0.1, test: test.xyz}
+        data: {train: train.xyz, test: test.xyz}
 
-        model: {type: attention, cutoff: 5.0}
-
-        training: {epochs: 200}
+        model: {type: attention}
 
         output: si.acnn
+
+    What is not given is chosen from the data (crystals or molecules, how many, what the linear part leaves), and said.
 
     The best model by validation errors is written to si.acnn, the log to si.csv, the learning curve to
     si.training.png, and the state after every epoch to si.checkpoint, from which --resume continues with the same

@@ -40,7 +40,7 @@ LARGE_SIZES: tuple[Size, ...] = (
     *({"order": 2, "degree": degree} for degree in (8.0, 6.0, 5.0)),
 )
 """Bases of an accurate linear part: the first with at most `MOST_LARGE` functions and one per `EQUATIONS` forces."""
-MOST_LARGE, EQUATIONS = 1500, 5
+MOST_LARGE, EQUATIONS = 2500, 5
 ACCURATE = 0.04
 """RMS of the forces that a fit leaves, divided by the RMS of the forces."""
 JUDGED = 50

@@ -17,7 +17,7 @@ from acnn.settings.base import SettingsError
 from acnn.settings.train import train_settings
 from acnn.train.defaults import MOLECULES_R0, is_molecular, with_defaults
 from acnn.train.job import run_training
-from acnn.train.linear_part import linear_part
+from acnn.train.linear_part import large, linear_part
 
 from .conftest import MakeSettings, crystals, labeled
 
@@ -113,3 +113,16 @@ def test_the_file_says_what_was_chosen(make_settings: MakeSettings) -> None:
     provenance = read_header(report.settings.output.model)["provenance"]
     assert any("training.batch_atoms 256" in note for note in provenance["notes"])
     assert provenance["settings"]["training"]["batch_atoms"] == 256
+
+
+@pytest.mark.parametrize(("n", "order"), [(1, 4), (2, 4), (3, 3), (4, 2), (5, 2), (6, 2), (7, 2)])
+def test_an_accurate_linear_part_has_a_size_for_alloys_of_up_to_seven_elements(n: int, order: int) -> None:
+    elements = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")[:n]
+    fit = train_settings(LEAST).linear_part
+    found = large(fit, elements, equations=100_000)
+    assert found is not None
+    assert found.order == order
+    n_functions = found.specification(elements).n_functions
+    assert 500 < n_functions <= 2500
+    fewer = large(fit, elements, equations=4 * n_functions)
+    assert fewer is None or fewer.specification(elements).n_functions < n_functions
