@@ -138,6 +138,24 @@ def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
     return table
 
 
+def pruning_table(stages: Sequence[Mapping[str, Any]]) -> Table:
+    """Make a table of the models on the way from a whole one to a pruned one."""
+    headings = [
+        "functions",
+        "µs/\natom",
+        "RMS\ntrain",
+        *(["RMS\ntest"] if "test" in stages[0] else []),
+        "log\nevidence",
+    ]
+    table = _numbers_table("pruning: RMS of weighted residuals", headings, texts=0)
+    for stage in stages:
+        evidence = stage["log_evidence"]
+        cells = [str(stage["functions"]), f"{stage['us_per_atom']:.2f}"]
+        cells += [f"{stage[name]:.4f}" for name in ("train", "test") if name in stage]
+        table.add_row(*cells, "–" if evidence is None else f"{evidence:.0f}")
+    return table
+
+
 def learning_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Make a table of the RMSE on held-out structures by the number of training structures."""
     headings = ["structures", *error_headings(["rmse"], "\n")]

@@ -17,6 +17,7 @@ from acnn.version import full_version
 
 COMMANDS = {
     "fit": "Fit a linear ACE potential to labeled structures.",
+    "prune": "Drop the functions of a linear model that buy little accuracy for their time.",
     "train": "Train a network or attention potential on labeled structures.",
     "ensemble": "Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.",
     "distill": "Write training data with which a single model learns from an ensemble.",

@@ -45,7 +45,11 @@ def microseconds(
     programs: Sequence[Program], specification: BasisSpecification, structures: Sequence[LabeledStructure]
 ) -> list[float]:
     """Return µs per atom and core of programs with the elements and cutoffs of a specification."""
-    graph, cost = typical_atoms(structures, specification.largest_cutoff), cost_model()
-    pair_cutoff = specification.pair_cutoff or specification.cutoff
-    around = Surroundings.of(graph, specification.elements, specification.cutoff, pair_cutoff)
+    around, cost = surroundings(typical_atoms(structures, specification.largest_cutoff), specification), cost_model()
     return [cost(program, around) for program in programs]
+
+
+def surroundings(graph: AtomicGraph, specification: BasisSpecification) -> Surroundings:
+    """Return the neighbors in a graph as the kernel sees them with the elements and cutoffs of a specification."""
+    pair_cutoff = specification.pair_cutoff or specification.cutoff
+    return Surroundings.of(graph, specification.elements, specification.cutoff, pair_cutoff)

@@ -240,7 +240,7 @@ def fit_subsets(
     start = time.perf_counter()
     model = problem.model()
     assemble = Assembler(model, problem.kernel)
-    kept = _checkpoint(checkpoint, model, assemble.n_columns)
+    kept = checkpoint_of(checkpoint, model, assemble.n_columns)
     with kept.held(ranks) if kept else nullcontext():
         factors = {
             part: accumulate(assemble, chosen(structures, parts == part), ranks, kept, advance)
@@ -291,7 +291,8 @@ def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> L
     return fitted
 
 
-def _checkpoint(path: Path | None, model: LinearACE, n_columns: int) -> Checkpoint | None:
+def checkpoint_of(path: Path | None, model: LinearACE, n_columns: int) -> Checkpoint | None:
+    """Return the checkpoint of the equations of a model's fit, if there is a file for it."""
     if path is None:
         return None
     fixed = {

@@ -31,13 +31,17 @@ from acnn.fit.linear import LinearProblem, chosen
 from acnn.fit.memory import require_memory
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.virial_offset import corrected, solve_with_offset
-from acnn.kernels.calibration import cost_model
+from acnn.kernels.calibration import require_calibrated
 from acnn.parallel import ALONE, Ranks
 from acnn.settings.fit import Budget
 from acnn.solvers import BLR, ReducedProblem, Solution, StreamingQR
 
 CRITERIA = ("evidence", "bic", "cv")
 N_FOLDS = 5
+
+
+class BudgetError(ValueError):
+    """No basis is within the budget."""
 
 
 def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
@@ -67,16 +71,23 @@ def select_basis(
         angular_weights: further w_L to try; their bases have no more functions than the largest.
         advance: called after each structure, for each cutoff.
     """
-    found, start, budget = [], time.perf_counter(), budget or Budget()
+    start, budget = time.perf_counter(), budget or Budget()
+    found: list[Candidate] = []
+    too_small: BudgetError | None = None
     for wl in dict.fromkeys((problem.specification.wl, *angular_weights)):
         largest, most = problem.specification, problem.specification.n_functions
         bases = smaller_bases(largest.model_copy(update={"wl": wl}))
         within = [one.model_copy(update={"wl": wl}) for one in bases if one.n_functions <= most]
-        found += compared(
-            problem, within, structures, criterion, cutoffs, budget=budget, seed=seed, ranks=ranks, advance=advance
-        )
+        try:
+            found += compared(
+                problem, within, structures, criterion, cutoffs, budget=budget, seed=seed, ranks=ranks, advance=advance
+            )
+        except BudgetError as error:
+            too_small = error
         if ranks.by_first(lambda: time.perf_counter() - start) > budget.seconds / 2:
             break
+    if too_small and not found:
+        raise too_small
     return marked(found, criterion)
 
 
@@ -102,7 +113,7 @@ def compared(
     start = time.perf_counter()
     affordable = [spec for spec in bases if spec.n_functions <= budget.functions]
     if not affordable:
-        raise ValueError(
+        raise BudgetError(
             f"the budget of {budget.functions:g} functions is too small: the smallest basis has "
             f"{min(spec.n_functions for spec in bases)}"
         )
@@ -110,10 +121,10 @@ def compared(
     contacts = CloseContacts.of(bases[0].elements, structures) if problem.repulsion_weight > 0 else None
     found: list[Candidate] = []
     tried = cutoffs or (bases[0].cutoff,)
-    unpriced: Mapping[float, Sequence[Priced]] = {cutoff: [(spec, None) for spec in affordable] for cutoff in tried}
-    for cutoff, priced in (
-        ranks.by_first(lambda: _priced(affordable, tried, structures, budget)) if costs else unpriced
-    ).items():
+    at_cutoffs: dict[float, list[Priced]] = {cutoff: [(spec, None) for spec in affordable] for cutoff in tried}
+    if costs:
+        at_cutoffs = ranks.by_first(lambda: _priced(affordable, tried, structures))
+    for cutoff, priced in _within(at_cutoffs, budget.microseconds).items():
         assembled = problem.with_basis(covering([spec for spec, _ in priced]))
         search = _Search(assembled, cutoff, criterion, contacts)
         factors = search.factors(structures, seed, ranks, advance)
@@ -128,28 +139,26 @@ Priced = tuple[BasisSpecification, float | None]
 
 
 def _priced(
-    specifications: Sequence[BasisSpecification],
-    cutoffs: Sequence[float],
-    structures: Sequence[LabeledStructure],
-    budget: Budget,
-) -> Mapping[float, Sequence[Priced]]:
-    """Return the bases that the budget allows at each cutoff."""
-    if budget.microseconds < math.inf and not cost_model().measured:
-        raise ValueError(
-            "a budget in µs needs the compiled kernel, without which this acnn was installed: install a C++ compiler "
-            "and reinstall acnn, or give the budget as a number of functions"
-        )
-    programs, found, least = programs_of(specifications), {}, math.inf
+    specifications: Sequence[BasisSpecification], cutoffs: Sequence[float], structures: Sequence[LabeledStructure]
+) -> dict[float, list[Priced]]:
+    """Return the bases with their costs at each cutoff."""
+    programs = programs_of(specifications)
+    found: dict[float, list[Priced]] = {}
     for cutoff in cutoffs:
         times = microseconds(programs, at_cutoff(specifications[0], cutoff), structures)
-        least = min(least, *times)
-        if within := [(s, t) for s, t in zip(specifications, times, strict=True) if t <= budget.microseconds]:
-            found[cutoff] = within
-    if not found:
-        raise ValueError(
-            f"the budget of {budget.microseconds:g} µs per atom is too small: the cheapest basis takes {least:.2g} µs"
-        )
+        found[cutoff] = list(zip(specifications, times, strict=True))
     return found
+
+
+def _within(at_cutoffs: Mapping[float, Sequence[Priced]], most: float) -> dict[float, list[Priced]]:
+    """Return the bases that take no more µs than allowed, at the cutoffs that have some."""
+    if most < math.inf:
+        require_calibrated("a basis is chosen by its time per atom")
+    found = {cutoff: [(s, t) for s, t in priced if t is None or t <= most] for cutoff, priced in at_cutoffs.items()}
+    if not any(found.values()):
+        least = min(t for priced in at_cutoffs.values() for _, t in priced if t is not None)
+        raise BudgetError(f"the budget of {most:g} µs per atom is too small: the cheapest basis takes {least:.2g} µs")
+    return {cutoff: priced for cutoff, priced in found.items() if priced}
 
 
 def marked(candidates: Iterable[Candidate], criterion: str) -> list[Candidate]:

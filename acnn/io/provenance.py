@@ -20,6 +20,7 @@ FIT_FACTS = {
     "effective_parameters": "effective parameters",
     "log_evidence": "log evidence",
     "n_equations": "equations",
+    "pruned": "pruned",
     "fit_seconds": "time of the fit (s)",
     "epochs": "epochs of the training",
     "best_epoch": "best epoch",

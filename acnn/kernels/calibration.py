@@ -21,7 +21,7 @@ from acnn.graph import AtomicGraph
 from acnn.kernels.cost import COUNTS, CostModel, Surroundings, counts
 from acnn.kernels.energy import STAGES, EnergyKernel
 from acnn.kernels.loading import instruction_sets
-from acnn.kernels.program import compile_energy
+from acnn.kernels.program import Program, compile_energy
 from acnn.neighbors import atomic_graph
 
 ELEMENTS = ("Al", "Cu", "Ag")
@@ -34,7 +34,7 @@ OF_STAGES = {
     "outside of stages": ("batches", "pairs", "slots"),
 }
 """The counts on which the time of each stage depends."""
-ROUNDS = 12
+ROUNDS = 60
 TYPICAL = {
     "batches": 1.25,
     "pairs": 0.011,
@@ -78,11 +78,24 @@ def cost_model() -> CostModel:
     return calibrated() if instruction_sets() else CostModel(np.array([TYPICAL[name] for name in COUNTS]), False)
 
 
+def require_calibrated(what: str) -> None:
+    """Require the compiled kernel, without which times are not those of this machine.
+
+    Args:
+        what: what needs it, the beginning of the message.
+    """
+    if not instruction_sets():
+        raise ValueError(
+            f"{what} with the compiled kernel, without which this acnn was installed: install a C++ compiler and "
+            "reinstall acnn, or give a number of functions"
+        )
+
+
 @functools.cache
 def calibrated() -> CostModel:
     """Measure this machine; it takes about a second."""
-    rows, times = zip(*map(_measured, CASES), strict=True)
-    return CostModel(fitted(np.array(rows), np.array(times)))
+    rows, kernels, graphs = zip(*map(_prepared, CASES), strict=True)
+    return CostModel(fitted(np.array(rows), stage_microseconds(kernels, graphs)))
 
 
 def fitted(rows: FloatArray, times: FloatArray) -> FloatArray:
@@ -95,8 +108,8 @@ def fitted(rows: FloatArray, times: FloatArray) -> FloatArray:
     return total
 
 
-def _measured(case: Case) -> tuple[FloatArray, FloatArray]:
-    """Return counts per atom of a case, and the µs per atom of its stages and of the rest."""
+def _prepared(case: Case) -> tuple[FloatArray, EnergyKernel, AtomicGraph]:
+    """Return counts per atom of a case, and what to time."""
     elements = ELEMENTS[: case.n_elements]
     shape = {"elements": elements, "order": case.order, "degree": case.degree, "wl": case.wl, "cutoff": case.cutoff}
     basis = ACEBasis(BasisSpecification.model_validate(shape))
@@ -104,7 +117,7 @@ def _measured(case: Case) -> tuple[FloatArray, FloatArray]:
     program = compile_energy(basis, coefficients, dict.fromkeys(elements, 0.0))
     graph = crystal(elements, case.cutoff)
     around = Surroundings.of(graph, elements, case.cutoff, case.cutoff)
-    return counts(program, around), stage_microseconds(EnergyKernel(program, threads=1), graph)
+    return counts(program, around), EnergyKernel(program, threads=1), graph
 
 
 def crystal(elements: Sequence[str], cutoff: float) -> AtomicGraph:
@@ -116,17 +129,31 @@ def crystal(elements: Sequence[str], cutoff: float) -> AtomicGraph:
     return atomic_graph(atoms, cutoff)
 
 
-def stage_microseconds(kernel: EnergyKernel, graph: AtomicGraph, rounds: int = ROUNDS) -> FloatArray:
-    """Return µs per atom of every stage, and of what is outside of them; each the least of several runs.
+def stage_microseconds(
+    kernels: Sequence[EnergyKernel], graphs: Sequence[AtomicGraph], rounds: int = ROUNDS
+) -> FloatArray:
+    """Return µs per atom of every stage, and of what is outside of them [n_kernels, n_stages + 1].
 
-    The rest is the processor time of the thread, which other processes do not change, without the stages of that run.
+    Each is the least of several rounds through all kernels, so that what else the machine does for some time disturbs
+    them little. What is outside is the processor time of the thread without the stages of that run.
     """
-    kernel(graph).forces  # noqa: B018
-    found = []
-    for _ in range(rounds):
-        stages, start = np.zeros(len(STAGES)), time.thread_time()
-        kernel(graph, stages).forces  # noqa: B018
-        found.append([*stages, time.thread_time() - start - stages.sum()])
-    times = np.array(found)
-    undisturbed = times[times[:, -1] > 0]
-    return 1e6 / graph.n_atoms * (undisturbed if len(undisturbed) else times).min(axis=0).clip(min=0)
+    times = np.full((rounds, len(kernels), len(STAGES) + 1), np.inf)
+    for of_round in times:
+        for row, kernel, graph in zip(of_round, kernels, graphs, strict=True):
+            stages, start = np.zeros(len(STAGES)), time.thread_time()
+            kernel(graph, stages).forces  # noqa: B018
+            row[:] = *stages, time.thread_time() - start - stages.sum()
+    times[..., -1] = np.where(times[..., -1] > 0, times[..., -1], np.inf)  # disturbed during a stage
+    least = times.min(axis=0)
+    least[np.isinf(least)] = 0.0
+    return 1e6 * least / np.array([[graph.n_atoms] for graph in graphs])
+
+
+def measured_microseconds(program: Program, graph: AtomicGraph, rounds: int = 20) -> float:
+    """Return µs per atom of energy and forces, of the processor of one thread, the least of several runs."""
+    kernel, times = EnergyKernel(program, threads=1), []
+    for _ in range(1 + rounds):
+        start = time.thread_time()
+        kernel(graph).forces  # noqa: B018
+        times.append(time.thread_time() - start)
+    return 1e6 * min(times[1:]) / graph.n_atoms

@@ -187,7 +187,7 @@ def form_entries(found: Features, split: Split, values: FloatArray) -> tuple[Ent
     With M > 0 the two parts are conjugates of one another in M: Re(P conj Q) = Re P Re Q + Im P Im Q. With M = 0 either
     part may be conjugated: Re(P Q) = Re P Re Q - Im P Im Q.
     """
-    (a, a_real), (b, b_real) = (_place(found, part.codes) for part in (split.left, split.right))
+    (a, a_real), (b, b_real) = (place(found, part.codes) for part in (split.left, split.right))
     weight = values * split.left.phase * split.right.phase
     same = split.left.conjugated == split.right.conjugated
     whole = split.left.magnetic > 0
@@ -200,7 +200,8 @@ def form_entries(found: Features, split: Split, values: FloatArray) -> tuple[Ent
     return (a[whole], b[whole], weight[whole]), (rows, columns, signed)
 
 
-def _place(found: Features, codes: IntArray) -> tuple[IntArray, BoolArray]:
+def place(found: Features, codes: IntArray) -> tuple[IntArray, BoolArray]:
+    """Return the workspace row of each monomial, and whether it is real (a single row)."""
     position = found.find(codes)
     order = codes.shape[1]
     return found.row[order][position], found.real[order][position]

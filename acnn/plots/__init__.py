@@ -7,7 +7,7 @@ by `shown_axes`.
 from __future__ import annotations
 
 from acnn.plots.calibration import SOURCES, calibration_figure
-from acnn.plots.curves import learning_figure, selection_figure, training_figure
+from acnn.plots.curves import learning_figure, pruning_figure, selection_figure, training_figure
 from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
@@ -30,6 +30,7 @@ __all__ = [
     "learning_figure",
     "overview_figure",
     "parity_figure",
+    "pruning_figure",
     "require_matplotlib",
     "require_pictures",
     "save_figure",

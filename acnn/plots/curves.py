@@ -62,6 +62,19 @@ def selection_figure(candidates: Sequence[Candidate], criterion: str) -> Any:
     return figure
 
 
+def pruning_figure(stages: Sequence[Mapping[str, Any]]) -> Any:
+    """Draw the weighted residuals of training and test data of models on the way to a pruned one against their cost."""
+    with panels(1, 1, (3.4, 3.6)) as (figure, axes):
+        cost = [stage["us_per_atom"] for stage in stages]
+        for color, name in zip(COLORS, (name for name in ("train", "test") if name in stages[0]), strict=False):
+            axes[0, 0].plot(cost, [stage[name] for stage in stages], marker="o", color=color, label=name)
+        logarithmic(axes[0, 0], "xy")
+        axes[0, 0].set_xlabel("µs/atom")
+        axes[0, 0].set_ylabel("RMS of residuals (weighted)")
+        axes[0, 0].legend()
+    return figure
+
+
 def _candidates(axes: Any, candidates: Sequence[Candidate], value: str) -> None:
     cutoffs = Look([f"{cutoff:g} Å" for cutoff in sorted({c.specification.cutoff for c in candidates})])
     for name in cutoffs.names:

@@ -33,6 +33,8 @@ OUTPUTS = {
         "fit missing.xyz -o picture.acnn --learning-curve --split 0.1",
         "fit missing.xyz -o there.acnn --checkpoint there.factor",
     ],
+    "prune --output": ["prune missing.acnn missing.xyz -o there.acnn --budget 50%"],
+    "prune --json": ["prune missing.acnn missing.xyz -o new.acnn --budget 50% --json there.json"],
     "train --output": ["train there.yaml", "train picture.yaml", "train log.yaml"],
     "train --json": ["train new.yaml --json there.json", "train new.yaml --json there.json --resume"],
     "ensemble --output": ["ensemble missing.acnn network.acnn -o there.acnn"],
@@ -53,10 +55,11 @@ OUTPUTS = {
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
-CONTINUED = {"fit --checkpoint"}
+CONTINUED = {"fit --checkpoint", "prune --checkpoint"}
 READ = {
     *(f"fit {name}" for name in ("train", "--test", "--add", "--config", "--weights")),
     *(f"train {name}" for name in ("config", "--train", "--test", "--weights", "--from", "--linear")),
+    *(f"prune {name}" for name in ("model", "train", "--test")),
     *("ensemble models", "distill teacher", "distill data"),
     *(f"label {name}" for name in ("structures", "--reference", "--correction")),
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
@@ -65,6 +68,7 @@ READ = {
 INPUTS = [
     "fit train.xyz -o train.xyz",
     "fit train.xyz -o new.acnn --json train.xyz",
+    "prune linear.acnn train.xyz -o linear.acnn --budget 50%",
     "train linear.yaml",
     "ensemble linear.acnn network.acnn -o linear.acnn",
     "distill linear.acnn train.xyz -o train.xyz",
