@@ -18,7 +18,7 @@ import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +43,25 @@ def main() -> None:
     parser.add_argument("--degree", default="8")
     parser.add_argument("--cutoff", default="5.5")
     parser.add_argument("--correlations", nargs="+", default=["0", "0.9", "0.99", "0.999", "auto"])
-    parser.add_argument("--share", type=float, default=1.0, help="of the training structures, for a learning curve")
+    parser.add_argument("--share", type=float, nargs="+", default=[1.0], help="of the data, for a learning curve")
     parser.add_argument("--liquids", type=int, default=0, help="for each element and binary; as many are tested")
     parser.add_argument("--tests", type=int, default=PER_ALLOY, help="for each alloy of three and more elements")
     add_arguments(parser)
     arguments = parser.parse_args()
+    rows = [row for share in arguments.share for row in of_share(arguments, share)]
+    print_rows(rows)
+    write_rows(arguments.json, rows)
+
+
+def of_share(arguments: argparse.Namespace, share: float) -> Iterator[dict[str, Any]]:
+    """Fit a share of the data with every correlation."""
     with tempfile.TemporaryDirectory() as scratch:
-        counts = arguments.share, arguments.liquids, arguments.tests
+        counts = share, arguments.liquids, arguments.tests
         train, test = write_data(Path(scratch), arguments.elements, *counts)
         flags = ["--test", str(test), "--order", arguments.order, "--degree", arguments.degree]
         flags += ["--cutoff", arguments.cutoff, "--e0", "lstsq"]
-        rows = [
-            measure(train, Path(scratch) / "m.acnn", arguments.threads, correlation, flags)
-            for correlation in arguments.correlations
-        ]
-    print_rows(rows)
-    write_rows(arguments.json, rows)
+        for correlation in arguments.correlations:
+            yield measure(train, Path(scratch) / "m.acnn", arguments.threads, correlation, flags)
 
 
 def write_data(
@@ -126,7 +129,8 @@ TOTAL = "total"
 def measure(train: Path, model: Path, threads: int, correlation: str, flags: Sequence[str]) -> dict[str, Any]:
     start = time.perf_counter()
     metrics = fit_with_cli(train, model, threads, *flags, "--element-correlation", correlation)
-    row = {"correlation": correlation, "functions": metrics["n_basis"], "log_evidence": metrics["log_evidence"]}
+    row = {"correlation": correlation, "structures": len(ase.io.read(train, ":")), "functions": metrics["n_basis"]}
+    row["log_evidence"] = metrics["log_evidence"]
     for name, errors in metrics["test"].items():
         if name != TOTAL:
             row[f"{name}_energy_meV_per_atom"] = errors["energy_mae"]

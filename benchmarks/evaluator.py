@@ -3,6 +3,7 @@
     python benchmarks/evaluator.py --pace-python PYTHON --json benchmarks/out/evaluator.json
     python benchmarks/evaluator.py --stages --json benchmarks/out/stages.json
     python benchmarks/evaluator.py --scaling --json benchmarks/out/scaling.json
+    python benchmarks/evaluator.py --alloys --json benchmarks/out/evaluator_alloys.json
 
 Comparison (the default). Every model has random nonzero coefficients, and runs on a cell of about two
 thousand atoms: acnn's compiled kernel in double and single precision with every instruction set of this machine, and,
@@ -16,6 +17,7 @@ the lines "generic"; compiled with CXXFLAGS="-O3 -march=native" it gained some t
 
 --stages: where the time goes, by stage of the kernel: see `evaluator_stages.py`.
 --scaling: time and memory against the number of atoms, one and two threads: see `evaluator_scaling.py`.
+--alloys: time against the number of elements, linear models and networks: see `evaluator_alloys.py`.
 """
 
 from __future__ import annotations
@@ -73,6 +75,10 @@ def main() -> None:
         from evaluator_scaling import scaling
 
         rows = scaling(arguments.quick, arguments.large, arguments.instruction_sets[0])
+    elif arguments.alloys:
+        from evaluator_alloys import alloys
+
+        rows = alloys(arguments.quick, arguments.rounds)
     else:
         rows = comparison(arguments, console)
     print_rows(rows)
@@ -92,14 +98,17 @@ def parse() -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--stages", action="store_true", help="measure the time by stage instead")
     mode.add_argument("--scaling", action="store_true", help="measure time and memory by number of atoms instead")
+    mode.add_argument("--alloys", action="store_true", help="measure the time by number of elements instead")
     parser.add_argument("--large", action="store_true", help="with --scaling: up to a million atoms")
     arguments = parser.parse_args()
     if not instruction_sets():
         parser.error("this acnn was installed without its compiled kernel")
     if arguments.large and not arguments.scaling:
         parser.error("--large requires --scaling")
-    if arguments.pace_python and (arguments.stages or arguments.scaling):
-        parser.error("--pace-python applies to the comparison, not to --stages or --scaling")
+    if arguments.pace_python and (arguments.stages or arguments.scaling or arguments.alloys):
+        parser.error("--pace-python applies to the comparison, not to --stages, --scaling or --alloys")
+    if arguments.alloys and (arguments.models or arguments.instruction_sets):
+        parser.error("--alloys has its own models, and takes the best instruction set")
     if arguments.scaling and (arguments.models or arguments.rounds or len(arguments.instruction_sets or "1") > 1):
         parser.error("--scaling has its own models and rounds, and takes one of --instruction-sets")
     if arguments.rounds is not None and arguments.rounds < 1:
