@@ -56,7 +56,9 @@ def evaluate(
     overwrite: Overwrite = False,
     **given: Any,
 ) -> None:
-    """Report the errors of a model: MAE and RMSE of energies, forces and virials by config type and number of elements.
+    """Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.
+
+    Where structures differ in their number of elements, errors are listed by it, too.
 
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """

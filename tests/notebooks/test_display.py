@@ -70,9 +70,9 @@ def test_tags_close_and_nothing_from_the_data_is_one(shown):
 
 def test_a_config_type_is_shown_as_it_is(data, report):
     assert [row[:3] for row in Cells(data._repr_html_()).rows[1:]] == [
-        ["isolated_atom", "1", "1"],
-        ["bulk", "4", "16"],
         [HOSTILE, "4", "16"],
+        ["bulk", "4", "16"],
+        ["isolated_atom", "1", "1"],
         ["total", "9", "33"],
     ]
     assert HOSTILE in {row[0] for row in Cells(report._repr_html_()).rows}
