@@ -28,6 +28,7 @@ COMMANDS = {
     "info": "Describe a model: its type and size, the data it was fitted to, and its errors.",
     "check": "Check a potential: gradients, invariances, smoothness, short range, float32, the compiled kernel.",
     "export": "Write a model for LAMMPS, and print the input lines that use it.",
+    "md": "Run molecular dynamics in ASE, watch how far the atoms are from the training data, and stop in time.",
     "demo": "Try everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",
     "example-data": "Write labeled structures to try everything with, without a download.",
     "lammps": "Run models in LAMMPS, and check that this works here.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from acnn.plots.calibration import SOURCES, calibration_figure
 from acnn.plots.curves import learning_figure, pruning_figure, selection_figure, training_figure
 from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
+from acnn.plots.dynamics import dynamics_figure
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
 from acnn.plots.output import save_figure, shown_axes, svg
@@ -24,6 +25,7 @@ __all__ = [
     "config_type_figure",
     "dimer_figure",
     "distance_figure",
+    "dynamics_figure",
     "element_figure",
     "energy_volume_figure",
     "has_matplotlib",

@@ -1,4 +1,4 @@
-"""Workflows with a finished potential: checks, labels and predictions."""
+"""Workflows with a finished potential: checks, labels, predictions and molecular dynamics."""
 
 import lazy_loader as _lazy_loader
 

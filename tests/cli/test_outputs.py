@@ -52,6 +52,8 @@ OUTPUTS = {
     ],
     "demo folder": ["demo data", "demo results"],
     "example-data folder": ["example-data cual data"],
+    "calibrate --output": ["calibrate missing.acnn missing.xyz -o there.acnn"],
+    "md --output": ["md missing.xyz missing.acnn -o there"],
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
@@ -63,6 +65,7 @@ READ = {
     *("ensemble models", "distill teacher", "distill data"),
     *(f"label {name}" for name in ("structures", "--reference", "--correction")),
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
+    *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
     *("info model", "check model", "check structures", "lammps run deck"),
 }
 INPUTS = [

@@ -77,6 +77,7 @@ SMALLER = {
         "--calculator ase.calculators.lj:LennardJones --set sigma=2.1 --set rc=4"
     ),
     "--copies 16": "--copies 1",
+    "--steps 2000": "--steps 20",
     '"order": 3, "degree": 14, "cutoff": 5.5': '"order": 2, "degree": 6, "cutoff": 4',
     '"model": {"cutoff": 5.0}, "training": {"epochs": 100}': (
         '"model": {"channels": 2, "l_max": 1, "hidden": [4]}, "linear": {"order": 2, "degree": 4}, '
@@ -140,12 +141,13 @@ def write_fixtures(folder: Path) -> LinearACE:
         "held_out": crystals(4, 6, "bulk"),
         "other": crystals(4, 4, "liquid"),
         "md": crystals(3, 5, "md"),
+        "si": crystals(1, 7, "md"),
     }
     for name, frames in sets.items():
         found = [evaluate(truth, [atoms]) for atoms in frames]
         labels = [Labels(float(f.energies[0]), f.forces.numpy(), None) for f in found]
         labeled = [of.on(atoms, atoms.info["config_type"]) for of, atoms in zip(labels, frames, strict=True)]
-        ase.io.write(folder / f"{name}.xyz", frames if name == "md" else labeled)
+        ase.io.write(folder / f"{name}.xyz", frames if name in ("md", "si") else labeled)
     truth.active_set = active_set_of(truth, read_dataset(folder / "train.xyz").structures)
     save_unified(truth, folder / "fixture.mliap.pt")
     return truth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -22,6 +23,7 @@ from acnn.data.weights import Weights
 from acnn.fit.linear import LinearProblem, fit_linear
 from acnn.fit.pruning import Pruned, Pruning, first_places, loss_of, losses, product_groups
 from acnn.fit.pruning_job import equations_of, rms
+from acnn.fit.virial_offset import without_offset
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.kernels.calibration import TYPICAL
 from acnn.kernels.cost import COUNTS, CostModel, Surroundings, counts
@@ -283,3 +285,16 @@ def test_what_cannot_be_pruned_is_named(folder, data):
         "prune", folder / "big.acnn", *words, "0.001%", status=2
     )
     assert "a model is pruned to a time per atom" in run("prune", folder / "big.acnn", *words, "soon", status=2)
+
+
+def test_virials_are_taken_without_the_constants_that_the_fit_found(data):
+    """The equations are those of labels from which the constants were subtracted."""
+    rng, offset = np.random.default_rng(6), {"Al": 0.3, "Cu": -0.2}
+    labeled = [replace(structure, virial=rng.normal(size=(3, 3))) for structure in data[:4]]
+    labeled = [replace(s, virial=s.virial + s.virial.T) for s in labeled if s.virial is not None]
+    problem = LinearProblem(BASIS, E0, BLR(), AlgebraicPrior(3.0))
+    found = equations_of(problem, labeled, offset)
+    expected = equations_of(problem, [without_offset(structure, offset) for structure in labeled], {})
+    coefficients = rng.normal(size=BASIS.n_functions)
+    assert rms(found, coefficients) == pytest.approx(rms(expected, coefficients), rel=1e-9)
+    assert rms(found, coefficients) != pytest.approx(rms(equations_of(problem, labeled, {}), coefficients), rel=1e-4)
