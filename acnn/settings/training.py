@@ -130,12 +130,13 @@ class TrainingSettings(Section):
         "muon", description="muon, for tables and matrices, with AdamW for the rest; or adamw for all."
     )
     element_correlation: float = Field(
-        0.9,
+        0.0,
         ge=0,
         le=0.9999,
         description="Correlation of the weights of different elements, as in fits: the larger it is, the more slowly "
         "their differences are learned, and the better are combinations of elements predicted that the data lack; 0: "
         "every element is its own.",
+        json_schema_extra=shown("0.9 for crystals that lack combinations of three elements, otherwise 0"),
     )
     weight_decay: float = Field(1e-3, ge=0, le=10, description="Weight decay of the matrices of the readout.")
     betas: tuple[Beta, Beta] = Field((0.9, 0.999), description="β1 and β2 of AdamW.")

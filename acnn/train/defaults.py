@@ -1,7 +1,9 @@
 """Settings that were not given, chosen from the training data.
 
 Molecules, where no structure is periodic, get the model `MOLECULES`, smaller batches, and a lower learning rate for
-more steps. The number of epochs follows from that of steps, within limits. The linear part is chosen, too: see
+more steps. The number of epochs follows from that of steps, within limits. The weights of elements are correlated
+(`acnn.train.alike`) for crystals that lack combinations of three elements, which are then predicted better; molecules,
+in which elements differ in all that matters, are learned more slowly with it. The linear part is chosen, too: see
 `acnn.train.linear_part`.
 """
 
@@ -13,6 +15,7 @@ import numpy as np
 
 from acnn.data.dataset import Dataset
 from acnn.data.isolated_atoms import defines_e0
+from acnn.fit.coverage import combinations_of
 from acnn.settings.train import TrainSettings, train_settings
 
 MOLECULES: dict[str, Any] = {"cutoff": 7.0, "channels": 24, "heads": 32, "layers": 2, "hidden": (16,)}
@@ -23,6 +26,7 @@ RATE_OF_MOLECULES = 0.002
 MOLECULES_OF_A_BATCH = 5
 SMALLEST_BATCH, LARGEST_BATCH = 40, 256
 """Atoms."""
+CORRELATION = 0.9
 STEPS, STEPS_OF_MOLECULES = 5000, 10_000
 FEWEST_EPOCHS, MOST_EPOCHS = 40, 200
 
@@ -53,6 +57,8 @@ def with_defaults(settings: TrainSettings, train: Dataset) -> tuple[TrainSetting
         chosen |= {f"model.{key}": value for key, value in MOLECULES.items() if key not in idle}
         chosen["model.bond_lengths"] = dict.fromkeys(settings.model.elements or train.elements, MOLECULES_R0)
         chosen["training.learning_rate"] = RATE_OF_MOLECULES
+    elif is_new and combinations_of(train.elements, train, settings.model.cutoff).lack_mixtures:
+        chosen["training.element_correlation"] = CORRELATION
     kind = "molecules" if molecular else "structures, not molecules,"
     return _completed(settings, chosen, f"{len(atoms)} {kind} of {np.mean(atoms):.0f} atoms on average")
 

@@ -43,6 +43,7 @@ def test_molecules_have_another_model_and_rate(water: Dataset, copper: Path) -> 
     assert (model.cutoff, model.layers, model.heads, model.channels) == (7.0, 2, 32, 24)
     assert model.bond_lengths == {"H": MOLECULES_R0, "O": MOLECULES_R0}
     assert training.learning_rate == 0.002
+    assert training.element_correlation == 0
     assert "20 molecules of 3 atoms" in note
     assert "model.layers 2" in note
     network, _ = with_defaults(train_settings({**LEAST, "model": {"type": "network"}}), water)
@@ -67,6 +68,23 @@ def test_epochs_and_batches_follow_the_number_of_atoms(copper: Path) -> None:
     assert (more.training.batch_atoms, more.training.epochs) == (256, 67)  # of 75 steps
     small, _ = with_defaults(train_settings({**LEAST, "training": {"batch_atoms": 12}}), many)
     assert small.training.epochs == 40
+
+
+@pytest.mark.parametrize(("mixed", "rho"), [(False, 0.9), (True, 0.0)])
+def test_elements_are_alike_where_combinations_are_missing(mixed: bool, rho: float, tmp_path: Path) -> None:
+    elements = ("Cu", "Ag", "Au")
+    pairs = [(a, b) for a in elements for b in elements]
+    structures = [crystals(1, seed=seed, elements=pair)[0] for seed, pair in enumerate(pairs)]
+    for center in elements if mixed else ():
+        atoms = crystals(1, seed=5)[0]
+        atoms.symbols = [center, *elements]
+        structures.append(labeled(atoms))
+    ase.io.write(tmp_path / "train.xyz", structures)
+    data = read_dataset(tmp_path / "train.xyz")
+    settings, _ = with_defaults(train_settings(LEAST), data)
+    assert settings.training.element_correlation == rho
+    given, _ = with_defaults(train_settings({**LEAST, "training": {"element_correlation": 0.5}}), data)
+    assert given.training.element_correlation == 0.5
 
 
 def test_what_is_given_stays(water: Dataset) -> None:
