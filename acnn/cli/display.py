@@ -112,7 +112,7 @@ def bars_table(bars: ErrorBars, coverage: Mapping[str, Mapping[str, float]]) -> 
 def selection_table(candidates: Sequence[Candidate], criterion: str) -> Table:
     """Make a table of all candidate bases: size, criteria and cost; the Pareto front and the choice are marked."""
     caption = "RMS, CV: weighted residuals of training data and of held-out folds; front: none is cheaper and better"
-    table = Table(title=f"candidate bases, chosen by {criterion}", title_justify="left", caption=caption)
+    table = Table(title=f"candidate bases, chosen by {criterion}", title_justify="left", caption=caption, padding=0)
     for name in (
         "r_cut\nÅ",
         "ν",

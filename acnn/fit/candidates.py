@@ -78,7 +78,10 @@ def edge_notes(candidates: Sequence[Candidate]) -> list[str]:
     if len(cutoffs) > 1 and cutoff == max(cutoffs):
         notes.append(f"the best cutoff, {cutoff:g} Å, is the largest tried: try more with --select-cutoffs")
     if len(sizes) > 1 and best.n_functions == max(sizes):
-        notes.append("the best basis is the largest tried: try more with --order, --degree or a larger --budget")
+        notes.append(
+            "the best basis is the largest tried: try more with --order, --degree or a larger --budget, or prune a "
+            "larger model to the same cost (acnn prune)"
+        )
     return notes
 
 
