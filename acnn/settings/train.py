@@ -55,7 +55,7 @@ class TrainSettings(Section):
         description="The fixed part: a model of acnn fit; or keys of acnn fit for one that is fitted first (by default "
         f"solver blr with slack {STIFF['slack']:g} and prior {STIFF['prior']}); or null: E0 and nuclear repulsion.",
         json_schema_extra=shown(
-            "from the data: an accurate one where it leaves under 4 % of the forces of crystals; otherwise, for up to "
+            "from the data: an accurate one where it leaves under 3 % of the forces of crystals; otherwise, for up to "
             "four elements, a stiff one, and null beyond",
             panel="Options",
         ),

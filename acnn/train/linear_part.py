@@ -41,7 +41,7 @@ LARGE_SIZES: tuple[Size, ...] = (
 )
 """Bases of an accurate linear part: the first with at most `MOST_LARGE` functions and one per `EQUATIONS` forces."""
 MOST_LARGE, EQUATIONS = 2500, 5
-ACCURATE = 0.04
+ACCURATE = 0.03
 """RMS of the forces that a fit leaves, divided by the RMS of the forces."""
 JUDGED = 50
 """Structures by which it is measured what a fit leaves."""
