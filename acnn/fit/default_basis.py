@@ -37,7 +37,7 @@ SHAPES = (FALLING[:4], FALLING[:3])
 LOWEST, HIGHEST = 5, 30
 """Degrees of pairs."""
 FIRST_FUNCTIONS = 300
-MOST_FUNCTIONS, FEWEST_FUNCTIONS, EQUATIONS_PER_FUNCTION = 1100, 100, 3
+MOST_FUNCTIONS, FEWEST_FUNCTIONS, EQUATIONS_PER_FUNCTION = 1100, 100, 2
 SIZES = (1.0, 0.5, 0.25, 0.125)
 """Parts of the largest number of functions."""
 FEWEST_OF_MANY_ELEMENTS = 3000
@@ -141,7 +141,7 @@ def _of_pairs_of_neighbors(basis: Basis, cutoff: float, wl: float, most: float) 
 
 
 def most_functions(structures: Sequence[LabeledStructure]) -> float:
-    """Return the largest number of functions to try: a third of the equations, within bounds."""
+    """Return the largest number of functions to try: half the number of equations, within bounds."""
     n = sum(_n_equations(structure) for structure in structures)
     return min(MOST_FUNCTIONS, max(FEWEST_FUNCTIONS, n / EQUATIONS_PER_FUNCTION))
 
