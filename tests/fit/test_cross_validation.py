@@ -165,7 +165,7 @@ def test_the_command_shows_candidates_and_curves(folder):
         ({"split": 0.1, "checkpoint": "f"}, "a checkpoint holds all equations"),
         ({"learning_curve": True, "split": 0}, "needs held-out structures"),
         ({"budget": "100"}, "apply only with select"),
-        ({"select": "evidence", "budget": "much"}, "a budget must be"),
+        ({"select": "evidence", "budget": "much"}, "a budget is"),
         ({"select": "luck"}, "select = 'luck'"),
     ],
 )
