@@ -1,12 +1,14 @@
-"""Committees of posterior samples: do their standard deviations predict the errors on held-out structures?
+"""Committees: do their standard deviations predict the errors on other structures, before and after calibration?
 
-Silicon of Zuo et al. (2020), train to test, with the small basis of `accuracy_zuo2020.py`; TiAl_tutorial of
-ACEpotentials.jl, train [0::5], test [1::10], as in `accuracy_acepotentials.py`. Per quantity and term of σ: root mean
-squares of σ and of the error, miscalibration area (0 perfect, 0.5 worst) and rank correlation of σ with |error|.
+A fit holds out a tenth of its training structures, and scales the spread of its committee by their errors ("error
+bars"); the test structures are used for nothing but this table. Silicon of Zuo et al. (2020), train to test, with the small basis of `accuracy_zuo2020.py`; TiAl_tutorial of
+ACEpotentials.jl, train [0::5], test [1::10], as in `accuracy_acepotentials.py`; ethanol, 200 of its test structures.
+Per quantity and term of σ: root mean squares of σ and of the error, miscalibration area (0 perfect, 0.5 worst) and rank
+correlation of σ with |error|; of error bars also the shares of the errors that σ and the 90 % bounds cover.
 
-    python benchmarks/uncertainty.py ZUO2020 ACEPOTENTIALS --json uncertainty.json
+    python benchmarks/uncertainty.py DATA --json uncertainty.json
 
-The folders contain Si_{train,test}.xyz and TiAl_tutorial.xyz.
+DATA contains zuo2020/Si_{train,test}.xyz, acepotentials/TiAl_tutorial.xyz and the folder ethanol.
 """
 
 from __future__ import annotations
@@ -21,23 +23,29 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import yaml
 from accuracy_acepotentials import TIAL_E0, TIAL_WEIGHTS
 from accuracy_zuo2020 import SIZES, WL
 from fitting import add_arguments, fit_with_cli, print_rows, write_rows
+from molecules import MOLECULE_LINEAR_CUTOFF, molecule_data
+
+from acnn.data.dataset import read_dataset
+from acnn.io.model_file import load_model
+from acnn.uncertainty.conformal import joined, measured_spreads
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("zuo2020", type=Path)
-    parser.add_argument("acepotentials", type=Path)
-    parser.add_argument("--committee", type=int, default=32)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--committee", type=int, default=16)
     parser.add_argument("--plots", type=Path, help="write reliability diagrams to this folder")
     add_arguments(parser)
     arguments = parser.parse_args()
     rows = []
-    for case in [silicon] if arguments.quick else [silicon, titanium_aluminum]:
-        with tempfile.TemporaryDirectory() as scratch:
-            rows += measure(arguments, *case(arguments, Path(scratch)), Path(scratch))
+    for case in [silicon] if arguments.quick else [silicon, titanium_aluminum, ethanol]:
+        for kind in ("posterior", "pops"):
+            with tempfile.TemporaryDirectory() as scratch:
+                rows += measure(arguments, *case(arguments, Path(scratch)), kind, Path(scratch))
     print_rows(rows)
     write_rows(arguments.json, rows)
 
@@ -45,11 +53,11 @@ def main() -> None:
 def silicon(arguments: argparse.Namespace, scratch: Path) -> tuple[str, Path, Path, list[str]]:
     order, degree = SIZES["sm"]
     flags = ["--order", order, "--degree", degree, "--wl", WL, "--e0", "lstsq"]
-    return "Si", arguments.zuo2020 / "Si_train.xyz", arguments.zuo2020 / "Si_test.xyz", flags
+    return "Si", arguments.data / "zuo2020/Si_train.xyz", arguments.data / "zuo2020/Si_test.xyz", flags
 
 
 def titanium_aluminum(arguments: argparse.Namespace, scratch: Path) -> tuple[str, Path, Path, list[str]]:
-    frames = ase.io.read(arguments.acepotentials / "TiAl_tutorial.xyz", index=":")
+    frames = ase.io.read(arguments.data / "acepotentials/TiAl_tutorial.xyz", index=":")
     train, test, weights = scratch / "train.xyz", scratch / "test.xyz", scratch / "weights.yaml"
     ase.io.write(train, frames[0::5])
     ase.io.write(test, frames[1::10])
@@ -57,22 +65,42 @@ def titanium_aluminum(arguments: argparse.Namespace, scratch: Path) -> tuple[str
     return "TiAl", train, test, ["--order", "3", "--degree", "6", "--weights", str(weights), "--e0", TIAL_E0]
 
 
+def ethanol(arguments: argparse.Namespace, scratch: Path) -> tuple[str, Path, Path, list[str]]:
+    data = molecule_data(arguments.data, "ethanol", scratch)
+    test, config = scratch / "test.xyz", scratch / "fit.yaml"
+    ase.io.write(test, ase.io.read(data.files["MD"], "::5"))
+    config.write_text(yaml.safe_dump(data.lengths))
+    basis = ["--order", "3", "--degree", "14,12,9", "--cutoff", str(MOLECULE_LINEAR_CUTOFF), "--e0", "isolated"]
+    return "ethanol", data.train, test, [*basis, "--config", str(config)]
+
+
 def measure(
-    arguments: argparse.Namespace, name: str, train: Path, test: Path, flags: list[str], scratch: Path
+    arguments: argparse.Namespace, name: str, train: Path, test: Path, flags: list[str], kind: str, scratch: Path
 ) -> list[dict[str, Any]]:
     model, found = scratch / "model.acnn", scratch / "found.json"
-    metrics = fit_with_cli(train, model, arguments.threads, *flags, "--committee", str(arguments.committee))
-    plot = [] if arguments.plots is None else ["--uncertainty-plot", str(arguments.plots / f"{name}.png")]
+    flags = [*flags, "--committee", str(arguments.committee), "--uncertainty", kind]
+    metrics = fit_with_cli(train, model, arguments.threads, *flags)
+    plot = [] if arguments.plots is None else ["--uncertainty-plot", str(arguments.plots / f"{name}_{kind}.png")]
     command = [sys.executable, "-m", "acnn", "evaluate", str(model), str(test), "--uncertainty", "--json", str(found)]
     command += ["--overwrite", *plot]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
     uncertainty = json.loads(found.read_text())["uncertainty"]
+    covered = coverage(model, test)
     return [
-        {"data": name, "n_basis": metrics["n_basis"], "members": arguments.committee, "quantity": quantity, "std": term}
+        {"data": name, "members": kind, "functions": metrics["n_basis"], "quantity": quantity, "sigma": term}
         | calibration
+        | {f"{name}_covers": covered[quantity][name] if term == "error bars" else "" for name in ("std", "q90")}
         for quantity, of_quantity in uncertainty.items()
         for term, calibration in of_quantity.items()
     ]
+
+
+def coverage(file: Path, test: Path) -> dict[str, dict[str, float]]:
+    """Shares of the errors on test structures that standard deviations and bounds cover."""
+    model = load_model(file)
+    covered = joined(measured_spreads(model, read_dataset(test).structures)).covered(model.calibration)
+    shares = {quantity: {name: float(v.mean()) for name, v in of.items()} for quantity, of in covered.items()}
+    return {"virial" if quantity == "stress" else quantity: of for quantity, of in shares.items()}
 
 
 if __name__ == "__main__":

@@ -84,6 +84,14 @@ class Model(CompiledPotential):
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement features")
 
+    def deviations(self) -> Tensor:
+        """Return the members' coefficients of the `features` minus those of the model, eV [n_members, n_features].
+
+        Raises:
+            ValueError: it has no committee of coefficients.
+        """
+        raise ValueError(f"a model of type {self.model_type} has no committee of coefficients")
+
     @property
     def last_layer_size(self) -> int:
         """Number of coefficients of a last layer that samples can replace; 0 without a network."""

@@ -25,7 +25,7 @@ from acnn.models.features import SiteFeatures, features_by_torch
 from acnn.models.fixed_terms import ReferenceEnergies
 from acnn.models.linear import LinearACE
 from acnn.models.model import Header, Model, Tensors, register
-from acnn.models.network_parts import FeaturePart, NetworkPart, embedding_program
+from acnn.models.network_parts import FeaturePart, NetworkPart, embedding_program, shapes
 from acnn.models.network_specification import NetworkSpecification
 from acnn.models.noise import Noise
 from acnn.models.readout import Readout, unbounded
@@ -217,15 +217,20 @@ class NetworkACE(Model):
         self.last_layer = None if deviations is None else deviations.detach().clone().to(self.readout.out)
         self._samples = None
 
-    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
-        """Evaluate the samples of the last layer: energies from the features, forces with one evaluation each."""
+    def deviations(self) -> Tensor:
+        """Return the samples of the last layer, see `Model.deviations`."""
         if self.last_layer is None:
             raise ValueError(f"this model has no committee: {self.how_to_get_a_committee}")
+        return self.last_layer
+
+    def committee_of(self, graph: AtomicGraph, kernel: str | None, forces: bool) -> tuple[Tensor, ...]:
+        """Evaluate the samples of the last layer: energies from the features, forces with one evaluation each."""
+        deviations = self.deviations()
         if not forces:
             features = self.features(graph, kernel).values.double()
-            return (self.last_layer.to(features) @ features.T,)
+            return (deviations.to(features) @ features.T,)
         if self._samples is None:
-            self._samples = [self.of_features(sample) for sample in self.last_layer]
+            self._samples = [self.of_features(sample) for sample in deviations]
         found = [sample.pair_gradients(graph, kernel) for sample in self._samples]
         parts = [(one.site_energies, one.forces, one.virials) for one in found]
         energies, of_forces, virials = (torch.stack(part) for part in zip(*parts, strict=True))
@@ -293,8 +298,3 @@ def require_network(model: Potential, name: str, otherwise: str = "give one of a
 def n_parameters(*parts: nn.Module) -> int:
     """Return the number of parameters that training determines."""
     return sum(parameter.numel() for part in parts for parameter in part.parameters())
-
-
-def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
-    """Return names with shapes."""
-    return {(name, tuple(value.shape)) for name, value in weights.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,3 +87,8 @@ def embedding_program(embedding: Embedding) -> Program:
         products=embedding.products.cpu().numpy(),
         product_coefficients=embedding.product_coefficients.cpu().double().numpy(),
     )
+
+
+def shapes(weights: Mapping[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
+    """Return names with shapes."""
+    return {(name, tuple(value.shape)) for name, value in weights.items()}
