@@ -1,10 +1,11 @@
 """Committees: do their standard deviations predict the errors on other structures, before and after calibration?
 
 A fit holds out a tenth of its training structures, and scales the spread of its committee by their errors ("error
-bars"); the test structures are used for nothing but this table. Silicon of Zuo et al. (2020), train to test, with the small basis of `accuracy_zuo2020.py`; TiAl_tutorial of
-ACEpotentials.jl, train [0::5], test [1::10], as in `accuracy_acepotentials.py`; ethanol, 200 of its test structures.
-Per quantity and term of σ: root mean squares of σ and of the error, miscalibration area (0 perfect, 0.5 worst) and rank
-correlation of σ with |error|; of error bars also the shares of the errors that σ and the 90 % bounds cover.
+bars"); the test structures are used for nothing but this table. Silicon of Zuo et al. (2020), train to test, with the
+small basis of `accuracy_zuo2020.py`; TiAl_tutorial of ACEpotentials.jl, train [0::5], test [1::10], as in
+`accuracy_acepotentials.py`; ethanol, 200 of its test structures. Per quantity and term of σ: root mean squares of σ and
+of the error, miscalibration area (0 perfect, 0.5 worst) and rank correlation of σ with |error|; of error bars also the
+shares of the errors that σ and the 90 % bounds cover.
 
     python benchmarks/uncertainty.py DATA --json uncertainty.json
 
