@@ -90,17 +90,17 @@ def measure(
     return [
         {"data": name, "members": kind, "functions": metrics["n_basis"], "quantity": quantity, "sigma": term}
         | calibration
-        | {f"{name}_covers": covered[quantity][name] if term == "error bars" else "" for name in ("std", "q90")}
+        | {f"{bar}_covers": covered[quantity][bar] if term == "error bars" else "" for bar in ("std", "q90")}
         for quantity, of_quantity in uncertainty.items()
         for term, calibration in of_quantity.items()
     ]
 
 
-def coverage(file: Path, test: Path) -> dict[str, dict[str, float]]:
+def coverage(file: Path, test: Path) -> dict[str, dict[str, str]]:
     """Shares of the errors on test structures that standard deviations and bounds cover."""
     model = load_model(file)
     covered = joined(measured_spreads(model, read_dataset(test).structures)).covered(model.calibration)
-    shares = {quantity: {name: float(v.mean()) for name, v in of.items()} for quantity, of in covered.items()}
+    shares = {quantity: {name: f"{100 * v.mean():.0f} %" for name, v in of.items()} for quantity, of in covered.items()}
     return {"virial" if quantity == "stress" else quantity: of for quantity, of in shares.items()}
 
 

@@ -26,6 +26,7 @@ from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.files import write_atomically
 from acnn.locks import locked
+from acnn.models.linear import LinearACE
 from acnn.parallel import Ranks
 from acnn.sealed import reading_checkpoint, require_version, sealed, unsealed
 from acnn.solvers import StreamingQR
@@ -223,3 +224,15 @@ class Saver:
         if time.monotonic() - self._last >= SAVE_EVERY:
             Factor.of(accumulator, self.fingerprints, self.checkpoint.model, self.identity).write(self.path)
             self._last = time.monotonic()
+
+
+def checkpoint_of(path: Path | None, model: LinearACE, n_columns: int) -> Checkpoint | None:
+    """Return the checkpoint of the equations of a model's fit, if there is a file for it."""
+    if path is None:
+        return None
+    fixed = {
+        "basis": model.basis.specification.model_dump(mode="json"),
+        "E0": model.e0.energies,
+        "zbl": model.zbl is not None,
+    }
+    return Checkpoint(path, fixed, n_columns)

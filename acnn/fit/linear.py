@@ -18,7 +18,7 @@ from acnn.combinations import Combinations
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate, together
 from acnn.fit.assembly import Assembler
-from acnn.fit.checkpoint import Checkpoint
+from acnn.fit.checkpoint import checkpoint_of
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.coverage import combinations_of
 from acnn.fit.element_prior import ElementPrior
@@ -289,15 +289,3 @@ def _with(model: LinearACE, solution: Solution, combinations: Combinations) -> L
     fitted = LinearACE(model.basis, model.e0.energies, coefficients, model.zbl is not None)
     fitted.combinations = combinations
     return fitted
-
-
-def checkpoint_of(path: Path | None, model: LinearACE, n_columns: int) -> Checkpoint | None:
-    """Return the checkpoint of the equations of a model's fit, if there is a file for it."""
-    if path is None:
-        return None
-    fixed = {
-        "basis": model.basis.specification.model_dump(mode="json"),
-        "E0": model.e0.energies,
-        "zbl": model.zbl is not None,
-    }
-    return Checkpoint(path, fixed, n_columns)

@@ -17,11 +17,12 @@ from acnn.data.dataset import LabeledStructure
 from acnn.evaluation.metrics import ErrorTable, evaluate
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
+from acnn.fit.checkpoint import checkpoint_of
 from acnn.fit.committees import PartialFit, add_committees
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.costs import surroundings, typical_atoms
 from acnn.fit.job import require_elements
-from acnn.fit.linear import LinearFit, LinearProblem, checkpoint_of
+from acnn.fit.linear import LinearFit, LinearProblem
 from acnn.fit.pruning import Pruned, Pruning
 from acnn.fit.repulsion import repulsion_rows
 from acnn.fit.virial_offset import corrected, without_offset
