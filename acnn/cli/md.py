@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from ase import Atoms
 from rich.table import Table
 
 from acnn.cli.display import console, print_written, progress_stages
@@ -17,6 +18,7 @@ from acnn.data.frames import read_frames
 from acnn.files import require_writable
 from acnn.io.model_file import load_model
 from acnn.plots import dynamics_figure, has_matplotlib, save_figure
+from acnn.potential import Potential
 from acnn.settings.base import SettingsError
 from acnn.wording import counted
 from acnn.workflows.dynamics import Outcome, Protocol, columns, run_dynamics
@@ -80,18 +82,21 @@ def md(
     potential = load_model(model)
     if monitor is not None and not any(of.is_per_atom for of in chosen_properties(potential, [monitor])):
         raise ValueError(f"{monitor} is no property of single atoms: choose gamma, forces_q90 or energies_std")
+    atoms, start = files.resume() if resume else (read_frames(structure, -1)[0].atoms * _repeats(repeat), 0)
+    if not resume:
+        files.begin()
+    _report(_run(atoms, start, potential, protocol, files, kernel), protocol, files, picture)
+
+
+def _run(
+    atoms: Atoms, start: int, potential: Potential, protocol: Protocol, files: RunFiles, kernel: str | None
+) -> Outcome:
     from ase_calculator import ACNNCalculator
 
-    if resume:
-        atoms, start = files.resume()
-    else:
-        atoms, start = read_frames(structure, -1)[0].atoms * _repeats(repeat), 0
-        files.begin()
     atoms.calc = ACNNCalculator(potential, kernel=kernel)
     with progress_stages("steps") as stage:
-        advance = stage(f"molecular dynamics of {counted(len(atoms), 'atom')}", max(steps - start, 0))
-        outcome = run_dynamics(atoms, protocol, files, advance, start)
-    _report(outcome, protocol, files, picture)
+        advance = stage(f"molecular dynamics of {counted(len(atoms), 'atom')}", max(protocol.steps - start, 0))
+        return run_dynamics(atoms, protocol, files, advance, start)
 
 
 def _protocol(**given: Any) -> Protocol:

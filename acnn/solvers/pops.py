@@ -89,6 +89,8 @@ class PointwiseSets:
         sets = self.sets
         squares, axes = np.linalg.eigh(sets.T @ sets)
         axes = axes[:, squares > SMALLEST_AXIS * squares[-1]]
+        largest = np.abs(axes).argmax(axis=0)
+        axes = axes * np.sign(axes[largest, np.arange(len(largest))])  # else rounding decides about their directions
         along = sets @ axes
         low, high = along.min(axis=0), along.max(axis=0)
         drawn = low + (high - low) * np.random.default_rng(seed).uniform(size=(n, len(low)))

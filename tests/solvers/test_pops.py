@@ -91,6 +91,10 @@ def test_shares_of_the_rows_combine(equations) -> None:
     parts[0].combine(parts[1])
     np.testing.assert_allclose(parts[0].sets, whole.sets, rtol=1e-6)
     np.testing.assert_array_equal(half.draw(3, 0), whole.draw(3, 0))
+    turned = PointwiseSets(solution.covariance_factor, solution.noise_precision or 0.0)
+    turned.add(rows[::-1], (y - rows @ solution.coefficients)[::-1])
+    expected = whole.draw(3, 0)
+    np.testing.assert_allclose(turned.draw(3, 0), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_of_many_rows_those_of_high_leverage_are_kept(equations) -> None:
