@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,13 @@ def element_groups(functions: Sequence[Function], elements: Sequence[str]) -> li
             weights[shape] = np.array(rows)
         groups.append(ElementGroup(np.array(columns), shape, weights[shape]))
     return groups
+
+
+def largest_group(functions: Sequence[Function], n_elements: int) -> int:
+    """Return the number of columns in the largest group, or of choices of elements in it if that is more."""
+    columns = Counter((function.kind == "pair", *sorted(function.nl)) for function in functions)
+    choices = [n_elements ** (len(function.nl) + 1) for function in functions]
+    return max([*columns.values(), *choices], default=0)
 
 
 Member = tuple[tuple[int, ...], Multiset, int]

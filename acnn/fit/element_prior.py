@@ -21,8 +21,9 @@ import numpy as np
 import scipy.linalg
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.basis.element_tensors import ElementGroup, element_groups
+from acnn.basis.element_tensors import ElementGroup, element_groups, largest_group
 from acnn.basis.functions import Function
+from acnn.basis.specification import BasisSpecification
 from acnn.solvers import BLR, ReducedProblem, Solution, Solver
 from acnn.solvers.rotation import Rotation
 
@@ -45,13 +46,13 @@ class ElementPrior:
 
     def __init__(self, functions: Sequence[Function], elements: Sequence[str], gamma: FloatArray) -> None:
         self.elements, self.gamma = tuple(elements), gamma
-        self.groups = element_groups(functions, elements) if len(elements) > 1 else []
+        alike = len(elements) > 1 and largest_group(functions, len(elements)) <= LARGEST_BLOCK
+        self.groups = element_groups(functions, elements) if alike else []
 
     @property
     def has_alike(self) -> bool:
         """Whether there are elements to correlate, in groups of a size that can be handled."""
-        sizes = [max(len(group.columns), group.weights[0].size) for group in self.groups]
-        return 0 < max(sizes, default=0) <= LARGEST_BLOCK
+        return bool(self.groups)
 
     def restricted(self, columns: IntArray) -> ElementPrior:
         """Return the prior of some of the columns, in this order."""
@@ -103,6 +104,17 @@ class ElementPrior:
         else:
             found, best = max(map(at, (*CANDIDATES, 0.0)), key=_evidence)
         return (found if solver == BLR() else self.solve(solver, problem, best)), best
+
+
+def independence_warnings(specification: BasisSpecification) -> list[str]:
+    """Warn where elements are taken as independent although there are several, since they are too many."""
+    n, found = len(specification.elements), largest_group(specification.functions(), len(specification.elements))
+    if n < 2 or found <= LARGEST_BLOCK:
+        return []
+    return [
+        f"the {n} elements are independent in the prior: functions of order {specification.order} have {found} choices "
+        f"of elements, of which {LARGEST_BLOCK} can be correlated; combinations that the data lack are not predicted"
+    ]
 
 
 def _evidence(solved: tuple[Solution, float]) -> float:

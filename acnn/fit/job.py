@@ -18,6 +18,7 @@ from acnn.fit.coverage import combinations_of, coverage_warnings
 from acnn.fit.cross_validation import SharedErrors, cross_validation, learning_curve
 from acnn.fit.default_basis import ANGULAR_WEIGHTS, default_basis, default_cutoffs
 from acnn.fit.doubts import label_warnings
+from acnn.fit.element_prior import independence_warnings
 from acnn.fit.linear import LinearFit, LinearProblem, chosen, fit_subsets
 from acnn.fit.memory import peak_bytes, require_memory
 from acnn.fit.outputs import require_outputs
@@ -96,6 +97,7 @@ def _fitted(
         advance=stage(f"equations of {specification.n_functions} functions{needed}", len(structures)),
     )
     report = FitReport(settings, weights, datasets, energies, source, fit, warnings=warnings, candidates=candidates)
+    of_coverage += independence_warnings(specification) if problem.element_correlation != 0 else []
     report.doubts = doubts + of_coverage + offset_warnings(fit.virial_offset, structures)
     report.held_out_note = plan.note
     if ranks.is_first:

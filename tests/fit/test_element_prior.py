@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from acnn import ARD, BLR, QR, AlgebraicPrior, BasisSpecification, LinearACE, atomic_graph, fit_linear
 from acnn.data.dataset import LabeledStructure
 from acnn.data.weights import Weights
-from acnn.fit.element_prior import ElementPrior
+from acnn.fit.element_prior import ElementPrior, independence_warnings
 from acnn.solvers import ReducedProblem, StreamingQR
 from acnn.testing import evaluate
 
@@ -205,3 +206,15 @@ def test_where_all_combinations_are_seen_the_evidence_decides():
         prior.solve(BLR(), problem, r).log_evidence for r in (0.0, 0.9, 0.99, 0.999, 0.9999)
     )
     assert found.log_evidence == prior.solve(BLR(), problem, rho).log_evidence
+
+
+def test_too_many_elements_are_independent_and_that_is_said() -> None:
+    """Before tensors of all their choices are made, which would take gigabytes."""
+    elements = tuple(chemical_symbols[z] for z in range(21, 38))
+    specification = BasisSpecification(elements=elements, order=2, degree=(2, 2), cutoff=4.0, pair_degree=2)
+    functions = specification.functions()
+    prior = ElementPrior(functions, elements, np.ones(len(functions)))
+    assert not prior.has_alike
+    (warning,) = independence_warnings(specification)
+    assert "the 17 elements are independent in the prior: functions of order 2 have 4913 choices" in warning
+    assert independence_warnings(specification.model_copy(update={"elements": elements[:4]})) == []
