@@ -48,11 +48,11 @@ def md(
         typer.Option(help="Property of the atoms to watch: gamma, forces_q90, energies_std.", show_default=False),
     ] = None,
     halt: Annotated[
-        float | None, typer.Option(help="End the run when an atom's value is larger.", show_default=False)
+        float | None, number("End the run when an atom's value is larger.", least=0, most=1e12, show_default=False)
     ] = None,
     keep: Annotated[
         float | None,
-        typer.Option(help="Collect the frames in which it is larger, to be labeled.", show_default=False),
+        number("Collect the frames in which it is larger, to be labeled.", least=0, most=1e12, show_default=False),
     ] = None,
     seed: Annotated[int, number("Random seed of velocities and thermostat.", least=0, most=LARGEST_SEED)] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a killed run, or make it longer.")] = False,

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -46,7 +47,8 @@ class Alike:
     def correlate(self) -> None:
         """Turn independent random weights c into θ."""
         for parameter, axes in self.parameters:
-            parameter.data.copy_(self._rooted(parameter.data, axes))
+            with torch.no_grad():
+                parameter.copy_(self._rooted(parameter, axes))
 
     def turn_gradients(self) -> None:
         """Replace the gradients with respect to θ by those with respect to c."""
@@ -60,7 +62,8 @@ class Alike:
         before = [parameter.detach().clone() for parameter, _ in self.parameters]
         yield
         for (parameter, axes), old in zip(self.parameters, before, strict=True):
-            parameter.data.copy_(old + self._rooted(parameter.data - old, axes))
+            with torch.no_grad():
+                parameter.copy_(old + self._rooted(parameter - old, axes))
 
     def _rooted(self, values: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Multiply by K^½ along axes: own · values + (common - own) · their mean, with the roots of K's eigenvalues."""

@@ -72,18 +72,18 @@ def test_noise_makes_small_committees_honest():
     errors, std = synthetic(n=4000)
     noise = np.full(4000, 2.0)
     errors = errors + noise * np.random.default_rng(1).normal(size=4000)
-    found = Predicted(errors, std, noise).calibrations()
+    found = Predicted(errors, std, noise, np.full(4000, np.inf)).calibrations()
     assert found["committee and noise"].miscalibration < 0.02
     assert found["committee"].miscalibration > 0.15
-    assert list(Predicted(errors, std, np.full(4000, np.inf)).calibrations()) == ["committee"]
+    assert list(Predicted(errors, std, *np.full((2, 4000), np.inf)).calibrations()) == ["committee"]
 
 
 def test_what_symmetry_makes_zero_is_left_out():
     errors, std = synthetic(n=2000)
     zeros = np.full(1000, 1e-14)
-    found = Predicted(np.append(errors, zeros), np.append(std, zeros), np.ones(3000)).calibrations()
-    assert found == Predicted(errors, std, np.ones(2000)).calibrations()
-    same = Predicted(errors, np.zeros(2000), np.ones(2000)).calibrations()
+    found = Predicted(np.append(errors, zeros), np.append(std, zeros), np.ones(3000), np.ones(3000)).calibrations()
+    assert found == Predicted(errors, std, np.ones(2000), np.ones(2000)).calibrations()
+    same = Predicted(errors, np.zeros(2000), np.ones(2000), np.ones(2000)).calibrations()
     assert same["committee"].count == 2000
 
 

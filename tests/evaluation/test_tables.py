@@ -43,9 +43,9 @@ def test_binding_energies_are_relative_to_isolated_atoms():
 
 def test_calibration_has_a_cell_for_every_heading():
     errors, std = np.array([0.1, -0.2, 0.3]), np.array([1.0, 2.0, 3.0])
-    rows = calibration_rows({"forces": Predicted(errors, std, np.ones(3))})
+    rows = calibration_rows({"forces": Predicted(errors, std, np.ones(3), np.full(3, 2.0))})
     assert [row[:3] for row in rows] == [
-        [*("forces, eV/Å", term), "3"] for term in ("committee", "committee and noise")
+        [*("forces, eV/Å", term), "3"] for term in ("committee", "committee and noise", "error bars")
     ]
     assert all(len(row) == len(CALIBRATION_HEADINGS) for row in rows)
     assert float(rows[0][6]) == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-3)

@@ -40,7 +40,7 @@ def write_factor(path: Path) -> None:
 
 def write_training(path: Path) -> None:
     content, tensors = model_to_bytes(random_network(["Si", "C"])), {"weights.a": torch.rand(50), "norm": torch.ones(1)}
-    TrainingCheckpoint(content, {"seed": 1}, Course(), 3, ["a note"], [], tensors).write(path)
+    TrainingCheckpoint(content, {"seed": 1}, Course(), 3, ["a note"], [], {"Si": 0.1}, tensors).write(path)
 
 
 class Kind(NamedTuple):

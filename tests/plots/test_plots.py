@@ -124,7 +124,7 @@ def test_calibration_leaves_out_what_every_member_predicts_alike():
     rng = np.random.default_rng(0)
     std = np.append(rng.uniform(0.5, 2.0, 30), np.zeros(50))
     errors = np.append(std[:30] * rng.normal(size=30), np.zeros(50))
-    figure = calibration_figure({"forces": Predicted(errors, std, np.full(80, 0.5))})
+    figure = calibration_figure({"forces": Predicted(errors, std, np.full(80, 0.5), np.full(80, np.inf))})
     above, below = figure.axes
     curves = [line for line in above.lines if line.get_color() in map(SOURCES.color, SOURCES.names)]
     assert len(curves) == 2
