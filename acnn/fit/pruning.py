@@ -135,10 +135,8 @@ class Pruning:
         kept = solution.kept & (solution.coefficients != 0)
         coefficients = np.zeros(self.basis.n_functions)
         coefficients[columns] = solution.coefficients
-        residual = problem.target - problem.factor @ solution.coefficients
-        square = float((residual**2).sum()) + problem.residual**2
-        cost = self.cost(self._program(coefficients), self.around)
-        rms, n = math.sqrt(square / problem.n_rows), problem.n_rows
+        cost, n = self.cost(self._program(coefficients), self.around), problem.n_rows
+        rms = math.sqrt(problem.misfit(solution.coefficients) / n)
         return Pruned(columns[kept], coefficients, columns, solution, cost, rms, n)
 
     def _program(self, coefficients: FloatArray) -> Program:

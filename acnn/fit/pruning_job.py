@@ -254,5 +254,4 @@ def _figures(stage: Pruned, test: ReducedProblem | None) -> dict[str, Any]:
 
 def rms(problem: ReducedProblem, coefficients: np.ndarray) -> float:
     """Return the RMS of the residuals y - A c."""
-    square = float(((problem.target - problem.factor @ coefficients) ** 2).sum()) + problem.residual**2
-    return float(np.sqrt(square / max(problem.n_rows, 1)))
+    return float(np.sqrt(problem.misfit(coefficients) / max(problem.n_rows, 1)))

@@ -44,11 +44,6 @@ class BudgetError(ValueError):
     """No basis is within the budget."""
 
 
-def misfit(problem: ReducedProblem, columns: IntArray, coefficients: FloatArray) -> float:
-    """Return ‖y - A c‖² for c on some columns and zero on the others."""
-    return float(((problem.target - problem.factor[:, columns] @ coefficients) ** 2).sum() + problem.residual**2)
-
-
 def select_basis(
     problem: LinearProblem,
     cutoffs: Sequence[float],
@@ -239,13 +234,13 @@ class _Search:
         problem = data.restricted(columns)
         solution = self._solution(problem, columns)
         n, p = problem.n_rows, len(columns)
-        square = misfit(data, columns, solution.coefficients)
+        square = data.misfit(solution.coefficients, columns)
         cv = None
         if training:
             squares = 0.0
             for part, rest in training.items():
                 fitted = self._solution(rest.restricted(columns), columns)
-                squares += misfit(held_out[part], columns, fitted.coefficients)
+                squares += held_out[part].misfit(fitted.coefficients, columns)
             cv = math.sqrt(squares / sum(problem.n_rows for problem in held_out.values()))
         return Candidate(
             specification=spec,

@@ -15,9 +15,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-CENTERS = 2000
-"""Number of sites whose features are held at a time."""
-
 
 class ActiveSet(nn.Module):
     """The inverse A⁻¹ of the active set of every element.

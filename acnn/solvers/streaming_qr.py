@@ -33,6 +33,10 @@ class ReducedProblem:
     residual: float
     n_rows: int
 
+    def misfit(self, coefficients: FloatArray, columns: IntArray | slice = slice(None)) -> float:
+        """Return ‖y - A c‖² for c on some columns, by default all, and zero on the others."""
+        return float(((self.target - self.factor[:, columns] @ coefficients) ** 2).sum() + self.residual**2)
+
     def leading(self, n: int) -> ReducedProblem:
         """Return the problem of the first n columns; the coefficients of the others are zero."""
         residual = math.hypot(self.residual, float(np.linalg.norm(self.target[n:])))

@@ -16,12 +16,14 @@ from torch import Tensor
 from acnn.data.dataset import LabeledStructure
 from acnn.graph import AtomicGraph, subgraph
 from acnn.models import Model
-from acnn.models.active_set import CENTERS, ActiveSet
+from acnn.models.active_set import ActiveSet
 from acnn.models.features import SiteFeatures
 from acnn.neighbors import atomic_graph
 from acnn.potential import Potential
 from acnn.solvers.maxvol import MaxVol
 
+CENTERS = 2000
+"""Number of sites whose features are held at a time."""
 BLOCK = 4096
 """Number of sites of an element that are compared with its active set at a time."""
 
