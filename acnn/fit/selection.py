@@ -60,7 +60,8 @@ def select_basis(
 
     Args:
         problem: its basis is the largest to consider; the cutoffs are replaced. λ of each candidate maximizes the
-            evidence, whatever the solver. Rows of the repulsion are not data and count only in the evidence.
+            evidence, whatever the solver; ρ, where it is not given, is that of the largest basis at the cutoff. Rows
+            of the repulsion are not data and count only in the evidence.
         cutoffs: those of the candidates, Å; cutoffs beyond the budget of seconds are left out.
         criterion: one of `CRITERIA`.
         angular_weights: further w_L to try; their bases have no more functions than the largest.
