@@ -25,6 +25,7 @@ PACKAGES = ("acnn", "ase_calculator", "lammps_plugin")
 LAYERS = {
     "acnn.arrays": 0,
     "acnn.conventions": 0,
+    "acnn.extras": 0,
     "acnn.failures": 0,
     "acnn.files": 0,
     "acnn.locks": 0,

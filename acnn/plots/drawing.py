@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from acnn.arrays import FloatArray
+from acnn.extras import optional
 
 COLORS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#0ea5b7", "#ec4899", "#84a816", "#a8703a", "#7a8699")
 """Readable on white and on black."""
@@ -99,10 +100,7 @@ def require_matplotlib() -> None:
     Raises:
         ImportError: matplotlib is missing; the message states how to install it.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "acnn[plot]"') from error
+    optional("matplotlib", "figures", "plot")
 
 
 def require_pictures(*paths: Path | None) -> None:
