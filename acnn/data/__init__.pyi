@@ -1,3 +1,5 @@
+from .aenet_xsf import read_acnn_xsf, write_acnn_xsf
+from .airss_res import enthalpy_of, read_airss_res, write_airss_res
 from .dataset import Dataset, LabeledStructure, read_dataset
 from .examples import write_copper_aluminum, write_silicon
 from .frames import DatasetError
@@ -13,12 +15,17 @@ __all__ = [
     "LabeledStructure",
     "WeightTable",
     "Weights",
+    "enthalpy_of",
     "isolated_atom_energies",
     "least_squares_energies",
     "molecular_dynamics",
     "rattled",
+    "read_acnn_xsf",
+    "read_airss_res",
     "read_dataset",
     "set_thermal_momenta",
+    "write_acnn_xsf",
+    "write_airss_res",
     "write_copper_aluminum",
     "write_silicon",
 ]

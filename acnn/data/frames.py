@@ -8,6 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -21,7 +22,10 @@ from ase.io.extxyz import read_xyz
 from ase.io.formats import filetype, ioformats
 
 from acnn.conventions import FARTHEST
+from acnn.data.aenet_xsf import has_total_energy, read_acnn_xsf
+from acnn.data.airss_res import read_airss_res
 from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
+from acnn.data.text_lines import MOST_DIGITS
 from acnn.files import destination, is_stream
 from acnn.recognition import recognized
 from acnn.wording import shortened
@@ -37,8 +41,6 @@ UNSAFE_FORMATS = {
     "mysql": "is a database on another machine",
     "postgresql": "is a database on another machine",
 }
-MOST_DIGITS = 15
-"""Digits of a number of atoms."""
 LEAST_PERIOD = 0.1
 """Å; no structure has a shorter period."""
 BEGINNING = 1 << 24
@@ -60,12 +62,15 @@ class Frame(NamedTuple):
 def read_frames(path: Path, index: str | int | slice = ":") -> list[Frame]:
     """Read the structures of ``path`` selected by ``index`` (``":"``, ``"0::5"``, ``-1`` …), in file order.
 
-    Extended XYZ is split here and each structure handed to ASE; any other format is read by ASE as a whole.
+    Extended XYZ is split here and each structure handed to ASE, .res and .xsf with energies are read by acnn, and any
+    other format by ASE as a whole.
     Formats that ASE reads by unpickling or running them are refused.
     """
     _require_file(path)
     selection = _selection(index)
-    frames = _read_xyz(path, selection) if _is_xyz(path) else _read_with_ase(path, selection)
+    frames = _read_own(path, selection)
+    if frames is None:
+        frames = _read_xyz(path, selection) if _is_xyz(path) else _read_with_ase(path, selection)
     if not frames:
         raise DatasetError(f"the selection {index!r} of {path.name} contains no structures")
     return frames
@@ -98,9 +103,37 @@ def _selection(index: str | int | slice) -> slice:
     return slice(start, start + 1 or None)
 
 
+def _suffix(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix in OPENERS else path).suffix.lower()
+
+
 def _is_xyz(path: Path) -> bool:
-    stem = path.with_suffix("") if path.suffix in OPENERS else path
-    return stem.suffix.lower() in XYZ_SUFFIXES or _ase_format(path) in XYZ_FORMATS
+    return _suffix(path) in XYZ_SUFFIXES or _ase_format(path) in XYZ_FORMATS
+
+
+def _read_own(path: Path, selection: slice) -> list[Frame] | None:
+    """Read .res of AIRSS and .xsf of aenet, which ASE reads without what makes them data; None for other files."""
+    if _suffix(path) not in (".res", ".xsf"):
+        return None
+    with _opened(path) as file:
+        text = file.read()
+    if _suffix(path) == ".xsf" and not has_total_energy(text):
+        return None
+    try:
+        images = read_airss_res(text) if _suffix(path) == ".res" else read_acnn_xsf(text)
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    return [Frame(i, images[i]) for i in range(len(images))[selection]]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """Open a text, perhaps a compressed one."""
+    try:
+        with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8-sig") as file:
+            yield file
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)})") from error
 
 
 def _ase_format(path: Path) -> str:
@@ -146,11 +179,8 @@ def _read_database(path: Path, name: str) -> list[Atoms]:
 
 
 def _read_xyz(path: Path, selection: slice) -> list[Frame]:
-    try:
-        with OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8-sig") as file:
-            texts = list(_split_xyz(file, path.name))
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read as text ({error_sentence(error)})") from error
+    with _opened(path) as file:
+        texts = list(_split_xyz(file, path.name))
     if not texts:
         raise DatasetError(f"the file {path} contains no structures")
     return [Frame(i, _parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
