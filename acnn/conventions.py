@@ -30,9 +30,10 @@ FARTHEST = 1e8
 """Å, the largest coordinate; double precision resolves it to 1.5e-8 Å."""
 
 
-def stress_from_virial(virial: ArrayLike, volume: float) -> FloatArray:
-    """Return the stress σ = -W/V in eV/Å³ from a virial W in eV (any shape) and a volume in Å³."""
-    return -np.asarray(virial, dtype=float) / volume
+def stress_from_virial(virial: ArrayLike, volume: float | FloatArray) -> FloatArray:
+    """Return the stress σ = -W/V in eV/Å³ from a virial W in eV (any shape) and a volume in Å³, or as many."""
+    stress: FloatArray = -np.asarray(virial, dtype=float) / volume
+    return stress
 
 
 def virial_from_stress(stress: ArrayLike, volume: float) -> FloatArray:

@@ -72,6 +72,12 @@ class AtomicGraph:
         """Return the graph with other pair vectors."""
         return replace(self, pair_vectors=pair_vectors)
 
+    def pair_bounds(self) -> Tensor:
+        """Return the first pair of each structure, and the number of pairs, int64 [n_structures + 1]."""
+        structures = torch.arange(self.n_structures + 1, device=self.structure.device)
+        first_atoms = torch.searchsorted(self.structure.contiguous(), structures)
+        return torch.searchsorted(self.pair_i.contiguous(), first_atoms)
+
     def pairs_within(self, cutoff: float) -> Tensor:
         """Return the indices of the pairs closer than ``cutoff`` (Å), ascending."""
         # A product with ones: sum() over an axis of three is eight times slower.

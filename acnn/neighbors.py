@@ -56,7 +56,9 @@ def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray,
         ValueError: positions or cell are invalid.
         TooManyPairsError: the pairs would not fit in memory.
     """
-    _validate(atoms, cutoff)
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
+    require_usable(atoms)
     if len(atoms) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
     _require_memory(atoms, cutoff)
@@ -135,7 +137,9 @@ def pair_vectors(atoms: ase.Atoms, pair_i: IntArray, pair_j: IntArray, shifts: I
 
 def brute_force_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
     """Find the same as `neighbor_pairs` by trying every image: O(N² · images), for tests."""
-    _validate(atoms, cutoff)
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
+    require_usable(atoms)
     reach = _image_reach(atoms, cutoff)
     found = []
     for shift in itertools.product(*(range(-n, n + 1) for n in reach)):
@@ -159,9 +163,8 @@ def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
     return [int(n) if periodic else 0 for n, periodic in zip(reach, atoms.pbc, strict=True)]
 
 
-def _validate(atoms: ase.Atoms, cutoff: float) -> None:
-    if not 0 < cutoff < np.inf:
-        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
+def require_usable(atoms: ase.Atoms) -> None:
+    """Require that positions are finite and near enough, and that periodic cell vectors are independent."""
     far = ~(np.abs(atoms.positions) <= FARTHEST).all(axis=1)  # NaN counts as far
     if far.any():
         bad = int(np.argmax(far))
@@ -169,10 +172,10 @@ def _validate(atoms: ase.Atoms, cutoff: float) -> None:
             f"atom {bad} has the position {atoms.positions[bad].tolist()} Å: positions must be finite and below "
             f"{FARTHEST:.0e} Å, beyond which distances lose precision"
         )
-    _validate_cell(atoms)
+    _require_usable_cell(atoms)
 
 
-def _validate_cell(atoms: ase.Atoms) -> None:
+def _require_usable_cell(atoms: ase.Atoms) -> None:
     lengths = np.linalg.norm(atoms.cell.array, axis=1)
     for axis, (periodic, length) in enumerate(zip(atoms.pbc, lengths, strict=True)):
         if periodic and not 0 < length <= FARTHEST:

@@ -47,6 +47,8 @@ LAYERS = {
     "acnn.plots": 1,  # knows arrays, not what they belong to: whatever can be drawn may use it
     "acnn.basis": 2,
     "acnn.data": 2,  # structures as they are on disk: knows files and units, not models
+    "acnn.image_lists": 2,
+    "acnn.images": 2,
     "acnn.neighbors": 2,
     "acnn.potential": 2,
     "acnn.verlet": 2,

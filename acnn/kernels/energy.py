@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,14 @@ class KernelGradients(PairGradients):
         forces = self.pair_gradients.new_zeros(self.graph.n_atoms, 3)
         add_forces(self.graph.pair_i, self.graph.pair_j, self.pair_gradients, forces)
         return forces
+
+    @property
+    def virials(self) -> Tensor:
+        """W per structure, eV [n_structures, 3, 3], by a matrix product for each: W = -Σ_p r_p ⊗ g_p."""
+        vectors, gradients = self.graph.pair_vectors.detach().numpy(), self.pair_gradients.numpy()
+        bounds = self.graph.pair_bounds().tolist()
+        products = [-vectors[a:b].T @ gradients[a:b] for a, b in itertools.pairwise(bounds)]
+        return torch.from_numpy(np.array(products).reshape(-1, 3, 3))
 
 
 def add_forces(pair_i: Tensor, pair_j: Tensor, gradients: Tensor, forces: Tensor) -> None:
