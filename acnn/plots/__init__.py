@@ -7,6 +7,7 @@ by `shown_axes`.
 from __future__ import annotations
 
 from acnn.plots.calibration import SOURCES, calibration_figure
+from acnn.plots.crystals import eos_figure, young_figure
 from acnn.plots.curves import learning_figure, pruning_figure, selection_figure, training_figure
 from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
 from acnn.plots.dynamics import dynamics_figure
@@ -28,6 +29,7 @@ __all__ = [
     "dynamics_figure",
     "element_figure",
     "energy_volume_figure",
+    "eos_figure",
     "has_matplotlib",
     "learning_figure",
     "overview_figure",
@@ -40,4 +42,5 @@ __all__ = [
     "shown_axes",
     "svg",
     "training_figure",
+    "young_figure",
 ]

@@ -150,3 +150,21 @@ class Distances(Protocol):
 
     def density(self, pairs: Sequence[Pair]) -> FloatArray:
         """Return counts over r², relative to the largest."""
+
+
+class Curve(Protocol):
+    """An equation of state."""
+
+    @property
+    def volumes(self) -> FloatArray:
+        """Å³/atom, ascending."""
+
+    @property
+    def energies(self) -> FloatArray:
+        """eV/atom."""
+
+    def energy_at(self, volume: FloatArray) -> FloatArray:
+        """Return the energy on the curve, eV/atom."""
+
+    def pressure_at(self, volume: FloatArray) -> FloatArray:
+        """Return the pressure, GPa."""

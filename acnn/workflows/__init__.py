@@ -1,4 +1,4 @@
-"""Workflows with a finished potential: checks, labels, predictions and molecular dynamics."""
+"""Workflows with a finished potential: checks, labels, predictions, molecular dynamics, properties of crystals."""
 
 import lazy_loader as _lazy_loader
 

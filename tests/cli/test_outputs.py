@@ -24,6 +24,8 @@ EMT = "--calculator ase.calculators.emt:EMT"
 ADVICE = "add --overwrite (in Python overwrite=True) or choose another name"
 FIT = "--order 1 --degree 3 --cutoff 4"
 TRAIN = "data: DATA.xyz\nmodel: {cutoff: 4.0}\noutput: OUTPUT\n"
+PROPERTIES = ("elastic", "eos")
+"""Commands that compute properties of a structure."""
 OUTPUTS = {
     "fit --output": ["fit missing.xyz -o there.acnn"],
     "fit --json": ["fit missing.xyz -o new.acnn --json there.json"],
@@ -54,6 +56,8 @@ OUTPUTS = {
     "example-data folder": ["example-data cual data"],
     "calibrate --output": ["calibrate missing.acnn missing.xyz -o there.acnn"],
     "md --output": ["md missing.xyz missing.acnn -o there"],
+    **{f"{name} --json": [f"{name} missing.xyz missing.acnn --json there.json"] for name in PROPERTIES},
+    **{f"{name} --plot": [f"{name} missing.xyz missing.acnn --plot there.png"] for name in PROPERTIES},
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
@@ -66,6 +70,7 @@ READ = {
     *(f"label {name}" for name in ("structures", "--reference", "--correction")),
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
+    *(f"{command} {name}" for command in PROPERTIES for name in ("structure", "model")),
     *("info model", "check model", "check structures", "lammps run deck"),
 }
 INPUTS = [

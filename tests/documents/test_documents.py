@@ -37,6 +37,7 @@ try:
     import cases
     import warm
     from blocks import Block, read, settings_in_comments
+    from copper import write_copper
 finally:
     del sys.path[:3]
 
@@ -208,6 +209,8 @@ class Story:
         truth = write_fixtures(folder)
         if not any(re.search(r"acnn fit train.xyz -o si.acnn(?!.*--overwrite)", block.text) for block in page):
             save_model(truth, folder / "si.acnn")  # a page that fits none takes it from another
+        if any("cu.acnn" in block.text for block in page):
+            write_copper(folder)
         write_inputs(folder, page)
 
     def run(self, block: Block) -> subprocess.CompletedProcess[str]:

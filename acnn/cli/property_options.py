@@ -1,0 +1,75 @@
+"""What the commands that compute properties of crystals have in common: their inputs, their outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from ase import Atoms
+from rich.markup import escape
+from rich.table import Table
+
+from acnn.cli.display import console, print_written
+from acnn.cli.numbers import number
+from acnn.data.frames import read_frames
+from acnn.files import require_writable, write_atomically
+from acnn.plots import require_pictures, save_figure
+
+if TYPE_CHECKING:
+    from ase_calculator import ACNNCalculator
+
+Structure = Annotated[Path, typer.Argument(help="Crystal: any file ASE reads; the last structure in it.")]
+ModelFile = Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]
+Pressure = Annotated[float, number("GPa.", least=-1000, most=10_000)]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the results as JSON.", show_default=False)]
+Plot = Annotated[Path | None, typer.Option(help="Draw the results: .png, .pdf or .svg.", show_default=False)]
+
+
+class Task:
+    """The files of one command: inputs are read, outputs are known to be possible before anything is computed."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Path],
+        json_file: Path | None,
+        plot: Path | None,
+        overwrite: bool,
+        outputs: Sequence[Path | None] = (),
+    ) -> None:
+        require_writable([plot, *outputs], inputs, [json_file], overwrite=overwrite)
+        require_pictures(plot)
+        self.json_file, self.plot = json_file, plot
+
+    def write(self, results: Mapping[str, Any], figure: Callable[[], Any] | None = None) -> None:
+        """Write what was asked for."""
+        if self.json_file:
+            write_atomically(self.json_file, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+            print_written(self.json_file)
+        if self.plot and figure:
+            save_figure(figure(), self.plot)
+            print_written(self.plot)
+
+
+def read_structure(path: Path) -> Atoms:
+    """Return the last structure of a file."""
+    return read_frames(path, -1)[0].atoms
+
+
+def calculator(model: Path, kernel: str | None) -> ACNNCalculator:
+    """Return the calculator of a model file."""
+    from ase_calculator import ACNNCalculator
+
+    return ACNNCalculator(model, kernel=kernel)
+
+
+def print_rows(title: str, rows: Sequence[tuple[str, ...]], headings: Sequence[str] = (), texts: int = 1) -> None:
+    """Print a table whose first columns are texts and whose others are numbers."""
+    table = Table(title=escape(title), title_justify="left", show_header=bool(headings))
+    for position, heading in enumerate(headings or rows[0]):
+        table.add_column(heading if headings else "", justify="left" if position < texts else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
