@@ -1,8 +1,8 @@
 from .aenet_xsf import read_acnn_xsf, write_acnn_xsf
 from .airss_res import enthalpy_of, read_airss_res, write_airss_res
 from .dataset import Dataset, LabeledStructure, read_dataset
+from .errors import DatasetError
 from .examples import write_copper_aluminum, write_silicon
-from .frames import DatasetError
 from .isolated_atoms import isolated_atom_energies, least_squares_energies
 from .stillinger_weber import SILICON_PARAMETERS
 from .structures import molecular_dynamics, rattled, set_thermal_momenta

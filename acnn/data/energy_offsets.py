@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from acnn.arrays import FloatArray
-from acnn.data.frames import error_sentence
+from acnn.data.errors import error_sentence
 from acnn.data.labeling import calculated
 
 MOST_REFERENCES = 200

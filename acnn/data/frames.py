@@ -7,9 +7,8 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -18,17 +17,15 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from ase.geometry import minkowski_reduce
-from ase.io.extxyz import read_xyz
 from ase.io.formats import filetype, ioformats
 
 from acnn.conventions import FARTHEST
 from acnn.data.aenet_xsf import has_total_energy, read_acnn_xsf
 from acnn.data.airss_res import read_airss_res
-from acnn.data.species import NO_SYMBOL, hydrogen_for_isotopes, unknown_species
-from acnn.data.text_lines import MOST_DIGITS
+from acnn.data.errors import DatasetError, error_sentence
+from acnn.data.xyz_text import parse_xyz, split_xyz
 from acnn.files import destination, is_stream
 from acnn.recognition import recognized
-from acnn.wording import shortened
 
 XYZ_SUFFIXES = (".xyz", ".extxyz")
 XYZ_FORMATS = ("xyz", "extxyz")
@@ -46,10 +43,6 @@ LEAST_PERIOD = 0.1
 BEGINNING = 1 << 24
 """Bytes from which the kind of a file is recognized."""
 PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
-
-
-class DatasetError(ValueError):
-    """Data that cannot be used; the message is one sentence."""
 
 
 class Frame(NamedTuple):
@@ -180,66 +173,10 @@ def _read_database(path: Path, name: str) -> list[Atoms]:
 
 def _read_xyz(path: Path, selection: slice) -> list[Frame]:
     with _opened(path) as file:
-        texts = list(_split_xyz(file, path.name))
+        texts = list(split_xyz(file, path.name))
     if not texts:
         raise DatasetError(f"the file {path} contains no structures")
-    return [Frame(i, _parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
-
-
-def _split_xyz(lines: Iterable[str], name: str) -> Iterator[str]:
-    """Yield the text of each structure: number of atoms, comment, one line per atom; blank lines may separate them."""
-    numbered = enumerate(lines, start=1)
-    place = 0
-    for number, line in numbered:
-        if not line.strip():
-            continue
-        count = _atom_count(line, number, name, place)
-        body = [text for _, text in islice(numbered, count + 1)]
-        if len(body) < count + 1:
-            raise DatasetError(
-                f"{name} is truncated: structure #{place} (line {number}) announces {count} atoms "
-                f"and the file ends after {max(len(body) - 1, 0)}"
-            )
-        yield "".join([line, *body])
-        place += 1
-
-
-def _atom_count(line: str, number: int, name: str, place: int) -> int:
-    text = line.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
-        raise DatasetError(
-            f"{name} is not extended XYZ, or has lost or gained a line: line {number} should be the number "
-            f"of atoms of structure #{place}, but is {text[:40]!r}"
-        )
-    if int(text) == 0:
-        raise DatasetError(f"{name} #{place} (line {number}) has no atoms: delete this structure")
-    return int(text)
-
-
-def _parse_xyz(text: str, name: str) -> Atoms:
-    try:
-        return _read_one(text)
-    except Exception as error:
-        unknown = unknown_species(text)
-        if unknown:
-            raise DatasetError(f"{name} has the species {shortened(unknown[0], 40)!r}, {NO_SYMBOL}") from error
-        known, masses = hydrogen_for_isotopes(text)
-        if not masses:
-            raise DatasetError(f"{name} is not a structure in extended XYZ ({error_sentence(error)})") from error
-    atoms = _parse_xyz(known, name)
-    if not atoms.has("masses"):
-        atoms.set_masses([masses.get(place, mass) for place, mass in enumerate(atoms.get_masses())])
-    return atoms
-
-
-def _read_one(text: str) -> Atoms:
-    images: list[Atoms] = list(read_xyz(io.StringIO(text), index=slice(None)))
-    return images[0]
-
-
-def error_sentence(error: BaseException) -> str:
-    """Return kind and text of an error, in one line."""
-    return shortened(f"{type(error).__name__}: {' '.join(str(error).split())}").rstrip(": .")
+    return [Frame(i, parse_xyz(texts[i], f"{path.name} #{i}")) for i in range(len(texts))[selection]]
 
 
 def require_sound_geometry(atoms: Atoms, name: str) -> None:

@@ -10,7 +10,8 @@ from ase.data import atomic_numbers
 
 from acnn.arrays import FloatArray
 from acnn.data.dataset import Dataset, LabeledStructure
-from acnn.data.frames import DatasetError, shortest_period
+from acnn.data.errors import DatasetError
+from acnn.data.frames import shortest_period
 
 ISOLATED_CONFIG_TYPES = ("isolated_atom", "isolatedatom", "isolated")
 ISOLATION = 10.0

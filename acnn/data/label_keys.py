@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from acnn.arrays import FloatArray
-from acnn.data.frames import DatasetError
+from acnn.data.errors import DatasetError
 from acnn.data.label_names import KINDS, KNOWN, QUANTITIES, LabelName
 from acnn.data.label_search import UNITS, Difference, Search, has, names_in
 from acnn.data.labels import energy_of, forces_of, virial_of

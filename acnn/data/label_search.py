@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from ase import Atoms
 
-from acnn.data.frames import DatasetError
+from acnn.data.errors import DatasetError
 from acnn.data.label_names import LabelName
 from acnn.data.labels import READERS, find
 

@@ -16,7 +16,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from acnn.arrays import FloatArray
 from acnn.conventions import virial_from_stress
 from acnn.data.dataset import LabeledStructure
-from acnn.data.frames import error_sentence
+from acnn.data.errors import error_sentence
 from acnn.data.structures import unlabeled
 from acnn.data.weights import Weights
 

@@ -9,7 +9,7 @@ from ase import Atoms
 
 from acnn.arrays import FloatArray
 from acnn.conventions import tensor_from_components, virial_from_stress
-from acnn.data.frames import DatasetError
+from acnn.data.errors import DatasetError
 from acnn.data.label_names import LabelName
 
 
