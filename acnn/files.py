@@ -150,6 +150,13 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def sha256_of_all(paths: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file, or that of the digits of several; a folder stands for the files in it."""
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    hashes = [sha256_of(file) for file in files if file.is_file()]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
 def clear_leftovers(path: Path) -> None:
     """Remove temporary files of ``path`` whose processes no longer run."""
     beginning = _beginning(path)

@@ -12,6 +12,7 @@ from acnn.cli.errors import warn
 from acnn.cli.label_options import Kernel, Overwrite, label_settings, read_announced
 from acnn.cli.numbers import LARGEST_SEED, number
 from acnn.cli.settings import with_settings
+from acnn.data.sources import inputs_of
 from acnn.files import require_writable
 from acnn.io.model_file import load_model, read_header, save_model
 from acnn.settings.data import LabelSettings
@@ -21,7 +22,7 @@ from acnn.uncertainty.calibrating import calibrate_model, learn_training_data
 @with_settings(LabelSettings)
 def calibrate(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
-    data: Annotated[Path, typer.Argument(help="Labeled structures that the model was not fitted to, extended XYZ.")],
+    data: Annotated[list[Path], typer.Argument(help="Labeled structures that the model was not fitted to.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, MODEL.acnn.")],
     training: Annotated[
         Path | None,
@@ -47,13 +48,13 @@ def calibrate(
     Example: acnn calibrate si.acnn held_out.xyz -o si_calibrated.acnn --training train.xyz
     """
     labels = label_settings(given)
-    require_writable([output], [model, data, training], overwrite=overwrite)
+    require_writable([output], inputs_of(model, data, training), overwrite=overwrite)
     provenance, potential = read_header(model)["provenance"], load_model(model)
     dataset = read_announced(data, labels, model)
     known = {str(of.get("sha256")) for name, of in provenance.get("data", {}).items() if name in ("train", "add")}
     if dataset.sha256 in known:
         raise ValueError(
-            f"{data.name} is what {model.name} was fitted to, where errors are too small: give other structures"
+            f"{dataset.name} is what {model.name} was fitted to, where errors are too small: give other structures"
         )
     trained = None if training is None else read_announced(training, labels, model)
     with progress_stages() as stage:

@@ -15,6 +15,7 @@ from acnn.cli.errors import warn
 from acnn.cli.label_options import Kernel, Overwrite, label_settings, read_announced
 from acnn.cli.settings import with_settings
 from acnn.data.frames import extended_xyz, require_xyz
+from acnn.data.sources import inputs_of
 from acnn.evaluation.calibration import Predicted
 from acnn.evaluation.metrics import ErrorTable
 from acnn.evaluation.metrics import evaluate as evaluate_structures
@@ -32,7 +33,7 @@ from acnn.workflows.predictions import USUAL, chosen_properties, predicted_struc
 @with_settings(LabelSettings)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
-    data: Annotated[Path, typer.Argument(help="Labeled structures, extended XYZ.")],
+    data: Annotated[list[Path], typer.Argument(help="Labeled structures: files, folders, or patterns in quotes.")],
     json: Annotated[Path | None, typer.Option(help="Write the error table as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write parity plots, .png or .pdf.")] = None,
     uncertainty: Annotated[
@@ -63,7 +64,7 @@ def evaluate(
     Example: acnn evaluate si.acnn test.xyz --plot parity.png
     """
     labels = label_settings(given)
-    require_writable([], [model, data], [json, plot, uncertainty_plot, output], overwrite=overwrite)
+    require_writable([], inputs_of(model, data), [json, plot, uncertainty_plot, output], overwrite=overwrite)
     _require_structures(output, properties)
     require_pictures(plot, uncertainty_plot)
     potential = load_model(model)
@@ -79,13 +80,13 @@ def evaluate(
         frames = []
         if output:
             frames = predicted_structures(potential, dataset, names, stage("predictions", len(dataset)), kernel)
-    _print_tables(data.name, table, predicted)
+    _print_tables(dataset.name, table, predicted)
     for novelty in novelties(potential, dataset):
         warn(novelty)
     if json:
         write_atomically(json, _as_json(table, predicted))
         print_written(json)
-    _draw(f"{model.name} on {data.name}", table, plot, predicted, uncertainty_plot)
+    _draw(f"{model.name} on {dataset.name}", table, plot, predicted, uncertainty_plot)
     if output:
         write_atomically(output, extended_xyz(frames))
         print_written(output, f": {counted(len(frames), 'structure')}")

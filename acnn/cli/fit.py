@@ -29,7 +29,9 @@ from acnn.settings.fit import FitSettings, read_settings
 
 @with_settings(FitSettings, {"output": "-o"})
 def fit(
-    train: Annotated[Path | None, typer.Argument(help=described(FitSettings, "train"), show_default=False)] = None,
+    train: Annotated[
+        list[Path] | None, typer.Argument(help=described(FitSettings, "train"), show_default=False)
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings; every flag is a key. Flags win.", show_default=False)
     ] = None,
@@ -47,7 +49,7 @@ def fit(
     """
     ranks = job_ranks()
     with ranks.working():
-        chosen = read_settings(config, {"train": train, **given})
+        chosen = read_settings(config, {"train": train or None, **given})
         with progress_stages() as stage:
             report = run_fit(chosen, stage, announce, ranks)
         if ranks.is_first:

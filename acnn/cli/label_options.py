@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +36,7 @@ def label_settings(given: Mapping[str, Any]) -> LabelSettings:
     return settings
 
 
-def read_announced(path: Path, labels: LabelSettings, model: Path) -> Dataset:
+def read_announced(path: Path | Sequence[Path], labels: LabelSettings, model: Path) -> Dataset:
     """Read labeled structures, by default with the keys named for the data of a model, and print what was read."""
     dataset = labels.read(path, usual_keys=named_keys(read_header(model)["provenance"]))
     announce({"data": dataset}, left_out_notes({"data": dataset}))

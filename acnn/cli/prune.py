@@ -10,6 +10,7 @@ import typer
 
 from acnn.cli.display import console, print_written, progress_stages, pruning_table
 from acnn.cli.label_options import Overwrite
+from acnn.data.sources import inputs_of
 from acnn.evaluation.tables import errors_in_words
 from acnn.files import require_writable, write_atomically
 from acnn.fit.pruning_job import PruneReport, PruneSettings, run_pruning
@@ -20,7 +21,7 @@ from acnn.wording import TOTAL
 
 def prune(
     model: Annotated[Path, typer.Argument(help="Linear model that acnn fit wrote, MODEL.acnn.")],
-    train: Annotated[Path, typer.Argument(help="Structures that it was fitted to, extended XYZ.")],
+    train: Annotated[list[Path], typer.Argument(help="Structures that it was fitted to, as for acnn fit.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, MODEL.acnn.")],
     budget: Annotated[
         str,
@@ -52,7 +53,11 @@ def prune(
     Target.parse(budget)
     plot = output.with_suffix(".pruning.png") if has_matplotlib() else None
     require_writable(
-        [output, plot, checkpoint], [model, train, test], [json_file], overwrite=overwrite, continued=[checkpoint]
+        [output, plot, checkpoint],
+        inputs_of(model, train, test),
+        [json_file],
+        overwrite=overwrite,
+        continued=[checkpoint],
     )
     with progress_stages() as stage:
         report = run_pruning(settings, stage)

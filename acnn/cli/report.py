@@ -10,6 +10,7 @@ import typer
 from acnn.cli.display import announce, print_written, progress_stages
 from acnn.cli.label_options import Kernel, Overwrite, label_settings
 from acnn.cli.settings import with_settings
+from acnn.data.sources import inputs_of
 from acnn.files import require_writable, write_atomically
 from acnn.fit.job import left_out_notes
 from acnn.io.chemiscope import require_chemiscope
@@ -23,7 +24,9 @@ from acnn.settings.data import LabelSettings
 @with_settings(LabelSettings)
 def report(
     model: Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")],
-    data: Annotated[list[Path], typer.Argument(help="One or more files of labeled structures, extended XYZ.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Labeled structures: files, folders or patterns, each with errors of its own.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. \\[default: MODEL.html]")
     ] = None,
@@ -47,7 +50,7 @@ def report(
     """
     labels = label_settings(given)
     path = output or model.with_suffix(".html")
-    require_writable([], [model, *data], [path, structures], overwrite=overwrite)
+    require_writable([], inputs_of(model, data), [path, structures], overwrite=overwrite)
     if structures is not None:
         require_chemiscope(structures)
     require_matplotlib()

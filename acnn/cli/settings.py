@@ -154,6 +154,8 @@ def _type(key: str, annotation: Any) -> Any:
     words = [word for part in parts if typing.get_origin(part) is Literal for word in typing.get_args(part)]
     if Schedule in parts:
         return float
+    if any(Path in typing.get_args(part) for part in parts):
+        return Path
     if words:
         return enum.Enum(key, {word: word for word in words}, type=str)
     for kind in (tuple, str):

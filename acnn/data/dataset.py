@@ -16,12 +16,13 @@ from ase.data import chemical_symbols
 
 from acnn.arrays import FloatArray
 from acnn.data.errors import DatasetError
-from acnn.data.frames import read_frames
-from acnn.data.label_keys import choose_keys
+from acnn.data.groups import Group, read_groups
+from acnn.data.label_keys import choose_keys, other_levels
 from acnn.data.labeled_structure import HUGE_LABEL, LabeledStructure, is_kept, labeled
+from acnn.data.sources import files_of
 from acnn.data.virial_symmetry import symmetry_notes
 from acnn.data.weights import DEFAULT_WEIGHTS, Weights, WeightTable
-from acnn.files import sha256_of
+from acnn.files import sha256_of_all
 from acnn.html.rendering import fragment
 from acnn.wording import counted
 
@@ -49,10 +50,10 @@ class SummaryRow(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Structures of one file.
+    """Structures of one file, or of several.
 
-    ``sha256`` is that of the file; ``left_out`` counts structures dropped because of ``max_force``;
-    ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
+    ``sha256`` is that of the file, or of the hashes of all; ``left_out`` counts structures dropped because of
+    ``max_force``; ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
     directions; ``keys`` holds the keys used for energy, forces, virial and stress, and the number of structures for
     each; ``notes`` describes what was not used and what is doubtful, one sentence each.
     """
@@ -117,10 +118,15 @@ class Dataset:
         """Configuration types, sorted, as all tables list them."""
         return tuple(sorted({structure.config_type for structure in self}))
 
+    @property
+    def name(self) -> str:
+        """The name of the file, or of the first with the number of the others."""
+        return Path(self.source).name
+
     def provenance(self) -> dict[str, object]:
         """Return the facts about the data that a model file keeps."""
         return {
-            "file": Path(self.source).name,
+            "file": self.name,
             "sha256": self.sha256,
             "structures": len(self),
             "atoms": self.n_atoms,
@@ -145,7 +151,7 @@ class Dataset:
 
 
 def read_dataset(
-    path: str | Path,
+    path: str | Path | Iterable[str | Path],
     *,
     energy_key: str | None = None,
     forces_key: str | None = None,
@@ -156,8 +162,13 @@ def read_dataset(
     max_force: float | None = None,
     drop_nan: bool = False,
     index: str | int | slice = ":",
+    format: str | None = None,
+    trust_pickle: bool = False,
 ) -> Dataset:
-    """Read labeled structures from extended XYZ or any other file ASE reads without unpickling.
+    """Read labeled structures from files of any format that ASE reads without unpickling.
+
+    Several files, folders and patterns such as ``runs/*/OUTCAR`` make one data set. Steps of outputs of programs whose
+    electrons did not converge, or that have no energy, are left out and counted in ``Dataset.notes``.
 
     A key may be a list, "REF_energy,energy": the first one that a structure has is used. Keys that are not given are
     ``usual_keys`` ("energy": …), such as those of other data, where there are such labels, and otherwise found (see
@@ -167,29 +178,57 @@ def read_dataset(
     labels, is left out and counted in ``Dataset.left_out``; without it, NaN and forces beyond 1000 eV/Å are errors.
     With ``drop_nan`` only such labels are left out, and counted in ``Dataset.notes``. The structures' info keys
     ``energy_weight``, ``forces_weight``, ``virial_weight`` and ``config_weight`` multiply the weights of their
-    config type.
+    config type. ``index`` selects structures of each file; ``format`` and ``trust_pickle`` as in
+    :func:`acnn.data.frames.read_frames`.
     """
     if max_force is not None and not max_force > 0:
         raise DatasetError(f"max_force must be larger than 0 eV/Å, not {max_force}")
-    file = Path(path)
-    frames = read_frames(file, index)
+    files = files_of(path)
     explicit = {"energy": energy_key, "forces": forces_key, "virial": virial_key, "stress": stress_key}
-    keys = choose_keys([frame.atoms for frame in frames], explicit, file.name, usual_keys)
-    structures = [labeled(frame, keys, weights, file.name) for frame in frames]
+    groups = read_groups(files, index, format, trust_pickle)
+    parts = [_labeled(group, explicit, usual_keys, weights, max_force, drop_nan) for group in groups]
+    source = str(files[0]) if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    whole = Dataset(
+        structures=tuple(structure for part in parts for structure in part.structures),
+        source=source,
+        sha256=sha256_of_all(files),
+        left_out=sum(part.left_out for part in parts),
+        keys=_together([part.keys for part in parts]),
+        virials_ignored=sum(part.virials_ignored for part in parts),
+        notes=(*(n for part in parts for n in part.notes), *other_levels({part.source: part.keys for part in parts})),
+    )
+    if not whole.structures:
+        raise DatasetError(f"all {whole.left_out} structures of {source} are left out by max_force = {max_force} eV/Å")
+    return whole
+
+
+def _labeled(
+    group: Group,
+    explicit: Mapping[str, str | None],
+    usual: Mapping[str, str] | None,
+    weights: WeightTable,
+    max_force: float | None,
+    drop_nan: bool,
+) -> Dataset:
+    """Return the data of files whose labels are found together."""
+    atoms = [place.frame.atoms for place in group.places]
+    keys = choose_keys(atoms, explicit, group.name, usual)
+    structures = [labeled(place.frame, keys, weights, place.file) for place in group.places]
     bad = Counter(what for structure in structures for what in structure.meaningless()) if drop_nan else Counter()
     structures = [structure.with_sound_labels() for structure in structures] if bad else structures
     kept = [structure for structure in structures if is_kept(structure, max_force)]
-    if not kept:
-        raise DatasetError(f"all {len(structures)} structures of {file} are left out by max_force = {max_force} eV/Å")
-    return Dataset(
-        structures=tuple(kept),
-        source=str(file),
-        sha256=sha256_of(file),
-        left_out=len(structures) - len(kept),
-        keys=keys.used,
-        virials_ignored=sum(keys.has_useless_virial(frame.atoms) for frame in frames),
-        notes=(*keys.notes, *_dropped(bad, file.name), *symmetry_notes(_virials(kept), file.name)),
-    )
+    notes = (*group.notes, *keys.notes, *_dropped(bad, group.name), *symmetry_notes(_virials(kept), group.name))
+    ignored = sum(map(keys.has_useless_virial, atoms))
+    return Dataset(tuple(kept), group.name, "", len(structures) - len(kept), keys.used, ignored, notes)
+
+
+def _together(used: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Add numbers of structures by kind and key."""
+    total: dict[str, Counter[str]] = {}
+    for of_part in used:
+        for kind, counts in of_part.items():
+            total.setdefault(kind, Counter()).update(counts)
+    return {kind: dict(counts) for kind, counts in total.items()}
 
 
 def _dropped(bad: Counter[str], source: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from acnn.data.dataset import Dataset
@@ -24,7 +23,7 @@ def energy_axes(dataset: Dataset, reference_energies: Mapping[str, float] | None
         raise ValueError(f"{dataset.source} has no energies to draw")
     energies = _found_energies(dataset) if reference_energies is None else reference_energies
     types = Look(dataset.config_types)
-    points = {Path(dataset.source).name: energy_points(dataset, energies)}
+    points = {dataset.name: energy_points(dataset, energies)}
     return shown_axes(lambda: energy_volume_figure(points, types), types)
 
 

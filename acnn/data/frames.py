@@ -23,6 +23,9 @@ from acnn.conventions import FARTHEST
 from acnn.data.aenet_xsf import has_total_energy, read_acnn_xsf
 from acnn.data.airss_res import read_airss_res
 from acnn.data.errors import DatasetError, error_sentence
+from acnn.data.other_files import DEEPMD, PICKLES, read_pickled_table, read_with_dpdata
+from acnn.data.output_files import add_free_energies, flaws
+from acnn.data.sources import PROGRAMS, is_deepmd_folder
 from acnn.data.xyz_text import parse_xyz, split_xyz
 from acnn.files import destination, is_stream
 from acnn.recognition import recognized
@@ -42,41 +45,75 @@ LEAST_PERIOD = 0.1
 """Å; no structure has a shorter period."""
 BEGINNING = 1 << 24
 """Bytes from which the kind of a file is recognized."""
-PICKLE_SUFFIXES = (".pckl", ".pickle", ".pkl", ".bundle")
+OWN_FORMATS = {".res": "airss-res", ".xsf": "acnn-xsf"}
+"""By suffix: formats that acnn reads itself."""
 
 
 class Frame(NamedTuple):
-    """One structure as ASE read it; ``place`` is its 0-based index in the file."""
+    """One structure as it was read.
+
+    Attributes:
+        place: its 0-based index in the file.
+        flaw: why it is no data, as the end of a sentence: a step that did not converge; "" if it is.
+    """
 
     place: int
     atoms: Atoms
+    flaw: str = ""
 
 
-def read_frames(path: Path, index: str | int | slice = ":") -> list[Frame]:
+def read_frames(
+    path: Path, index: str | int | slice = ":", *, format: str | None = None, trust_pickle: bool = False
+) -> list[Frame]:
     """Read the structures of ``path`` selected by ``index`` (``":"``, ``"0::5"``, ``-1`` …), in file order.
 
     Extended XYZ is split here and each structure handed to ASE, .res and .xsf with energies are read by acnn, and any
-    other format by ASE as a whole.
-    Formats that ASE reads by unpickling or running them are refused.
+    other format by ASE as a whole. Formats that ASE reads by unpickling or running them are refused.
+
+    Args:
+        format: ASE's name of the format, or dpdata's ("deepmd/npy"), instead of what the file seems to be.
+        trust_pickle: whether pickled tables of pacemaker may be unpickled, which can run any code.
     """
-    _require_file(path)
+    is_trusted = trust_pickle and path.name.endswith(PICKLES)
+    _require_readable(path, is_trusted)
     selection = _selection(index)
-    frames = _read_own(path, selection)
-    if frames is None:
-        frames = _read_xyz(path, selection) if _is_xyz(path) else _read_with_ase(path, selection)
+    if is_trusted:
+        frames = _selected(read_pickled_table(path), selection)
+    elif format is None and is_deepmd_folder(path):
+        frames = _selected(read_with_dpdata(path, DEEPMD), selection)
+    elif format is not None and "/" in format:
+        frames = _selected(read_with_dpdata(path, format), selection)
+    else:
+        frames = _read_format(path, format, selection)
     if not frames:
         raise DatasetError(f"the selection {index!r} of {path.name} contains no structures")
     return frames
 
 
-def _require_file(path: Path) -> None:
-    if path.suffix.lower() in PICKLE_SUFFIXES:
-        raise DatasetError(f"{path} is refused: ASE unpickles this format, which can run any code")
+def _read_format(path: Path, format: str | None, selection: slice) -> list[Frame]:
+    frames = _read_own(path, format, selection)
+    if frames is not None:
+        return frames
+    is_xyz = _is_xyz(path) if format is None else format in XYZ_FORMATS
+    return _read_xyz(path, selection) if is_xyz else _read_with_ase(path, format or _ase_format(path), selection)
+
+
+def _selected(images: Sequence[Atoms], selection: slice) -> list[Frame]:
+    return [Frame(i, images[i]) for i in range(len(images))[selection]]
+
+
+def _require_readable(path: Path, is_trusted: bool) -> None:
+    if path.name.endswith((*PICKLES, ".bundle")) and not is_trusted:
+        how = "" if path.suffix == ".bundle" else "; --trust-pickle reads pacemaker's tables from people you trust"
+        raise DatasetError(f"{path} is refused: reading it unpickles, which can run any code{how}")
     if not path.exists():
         raise DatasetError(f"there is no file {path}")
-    if not path.is_file():
-        raise DatasetError(f"{path} is a folder: give a file of structures")
-    if path.stat().st_size == 0:
+    if path.is_dir():
+        if not is_deepmd_folder(path):
+            raise DatasetError(f"{path} is a folder: give a file of structures")
+    elif not path.is_file():
+        raise DatasetError(f"{path} is not a file")
+    elif path.stat().st_size == 0:
         raise DatasetError(f"the file {path} is empty")
 
 
@@ -104,19 +141,20 @@ def _is_xyz(path: Path) -> bool:
     return _suffix(path) in XYZ_SUFFIXES or _ase_format(path) in XYZ_FORMATS
 
 
-def _read_own(path: Path, selection: slice) -> list[Frame] | None:
+def _read_own(path: Path, format: str | None, selection: slice) -> list[Frame] | None:
     """Read .res of AIRSS and .xsf of aenet, which ASE reads without what makes them data; None for other files."""
-    if _suffix(path) not in (".res", ".xsf"):
+    name = OWN_FORMATS.get(_suffix(path)) if format is None else format
+    if name not in OWN_FORMATS.values():
         return None
     with _opened(path) as file:
         text = file.read()
-    if _suffix(path) == ".xsf" and not has_total_energy(text):
+    if format is None and name == "acnn-xsf" and not has_total_energy(text):
         return None
     try:
-        images = read_airss_res(text) if _suffix(path) == ".res" else read_acnn_xsf(text)
+        images = read_airss_res(text) if name == "airss-res" else read_acnn_xsf(text)
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
-    return [Frame(i, images[i]) for i in range(len(images))[selection]]
+    return _selected(images, selection)
 
 
 @contextmanager
@@ -136,8 +174,7 @@ def _ase_format(path: Path) -> str:
         raise DatasetError(f"ASE does not recognize the format of {path} ({error_sentence(error)})") from error
 
 
-def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
-    name = _ase_format(path)
+def _read_with_ase(path: Path, name: str, selection: slice) -> list[Frame]:
     if name not in ioformats:
         raise DatasetError(f"{path} is {_recognized(path)}, not structures in a format that ASE knows by this name")
     if name in UNSAFE_FORMATS:
@@ -148,7 +185,16 @@ def _read_with_ase(path: Path, selection: slice) -> list[Frame]:
         raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)})") from error
     if not images:
         raise DatasetError(f"ASE finds no structures in {path}, read as {name!r}")
-    return [Frame(i, images[i]) for i in range(len(images))[selection]]
+    return [Frame(i, images[i], flaw) for i, flaw in list(enumerate(_flaws(path, name, images)))[selection]]
+
+
+def _flaws(path: Path, name: str, images: Sequence[Atoms]) -> list[str]:
+    if name not in PROGRAMS:
+        return [""] * len(images)
+    with _opened(path) as file:
+        lines = list(file)
+    add_free_energies(name, lines, images)
+    return flaws(name, lines, images)
 
 
 def _recognized(path: Path) -> str:

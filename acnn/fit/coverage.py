@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from acnn.combinations import MOST_NAMED, Combination, Combinations, named
 from acnn.data.dataset import Dataset, LabeledStructure
@@ -31,7 +30,7 @@ def novelties(model: Potential, dataset: Dataset) -> list[str]:
         return []
     unseen = known.unseen_of(combinations_of(known.elements, dataset, known.cutoff))
     what = f"{named(unseen)} within {known.cutoff:g} Å"
-    return [f"{Path(dataset.source).name} has {what}, which the training data of the model lack"] if unseen else []
+    return [f"{dataset.name} has {what}, which the training data of the model lack"] if unseen else []
 
 
 def coverage_warnings(combinations: Combinations) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from acnn.conventions import QUANTITIES
@@ -29,7 +28,7 @@ def label_warnings(
     """
     warnings = []
     for name, dataset in datasets.items():
-        file = Path(dataset.source).name
+        file = dataset.name
         of_binding = binding_warnings(dataset, reference_energies, file, option)
         warnings += of_binding
         if name in TRAINED_ON:

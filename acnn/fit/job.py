@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from acnn.data.dataset import Dataset, LabeledStructure
@@ -221,10 +220,10 @@ def left_out_notes(datasets: dict[str, Dataset]) -> list[str]:
     """Describe what was not used and what is doubtful, one sentence each, once for every file."""
     notes: dict[str, None] = {}
     for dataset in datasets.values():
-        file = Path(dataset.source).name
+        file = dataset.name
         if dataset.left_out:
             notes[f"{file}: {counted(dataset.left_out, 'structure')} left out by max_force"] = None
         if dataset.virials_ignored:
             notes[f"{file}: {dataset.virials_ignored} virials ignored, their structures lack three cell vectors"] = None
         notes |= dict.fromkeys(dataset.notes)
-    return [*notes, *other_levels({Path(dataset.source).name: dataset.keys for dataset in datasets.values()})]
+    return [*notes, *other_levels({dataset.name: dataset.keys for dataset in datasets.values()})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from acnn.data.sources import inputs_of
 from acnn.files import require_writable
 from acnn.io.model_file import ModelFileError, read_header
 from acnn.settings.fit import FitSettings
@@ -11,8 +12,8 @@ from acnn.settings.fit import FitSettings
 
 def require_outputs(settings: FitSettings) -> None:
     """Require, before the work, that the files of a fit can be written and replace nothing unasked."""
-    inputs = [settings.train, settings.add, settings.test]
-    inputs += [settings.weights] if isinstance(settings.weights, Path) else []
+    weights = settings.weights if isinstance(settings.weights, Path) else None
+    inputs = inputs_of(settings.train, settings.add, settings.test, weights)
     require_writable(
         [settings.output, settings.checkpoint, settings.selection_plot, settings.learning_plot],
         inputs,

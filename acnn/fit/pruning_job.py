@@ -58,7 +58,7 @@ class PruneSettings:
     """
 
     model: Path
-    train: Path
+    train: Sequence[Path]
     output: Path
     budget: str
     test: Path | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from acnn.data.dataset import Dataset, read_dataset
 from acnn.data.weights import WeightTable
@@ -15,6 +15,24 @@ from acnn.settings.messages import brief
 from acnn.strict import shown
 
 PANEL = "Data"
+
+
+def _brief(files: tuple[Path, ...]) -> str | list[str]:
+    names = [str(file) for file in files]
+    return names[0] if len(names) == 1 else names
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | Path) else value
+
+
+Files = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_listed, json_schema_input_type=Path | list[Path]),
+    PlainSerializer(_brief, return_type=str | list[str], when_used="json"),
+    Field(min_length=1),
+]
+"""One file, folder or pattern such as runs/*/OUTCAR, or a list of them."""
 LARGEST_E0 = 1e7
 """eV, absolute value; more than the all-electron energy of the heaviest atom."""
 E0 = Annotated[float, Field(ge=-LARGEST_E0, le=LARGEST_E0)]
@@ -52,6 +70,17 @@ class LabelSettings(Section):
         json_schema_extra=shown(panel=PANEL),
     )
 
+    format: str | None = Field(
+        None,
+        description="Format of the files: a name of ASE, or of dpdata, deepmd/npy.",
+        json_schema_extra=shown("what each file seems to be", PANEL),
+    )
+    trust_pickle: bool = Field(
+        False,
+        description="Read pickled tables of pacemaker. Unpickling runs whatever code a file has.",
+        json_schema_extra=shown(panel=PANEL),
+    )
+
     @model_validator(mode="after")
     def _one_of_virial_and_stress(self) -> LabelSettings:
         if self.virial_key and self.stress_key:
@@ -59,9 +88,12 @@ class LabelSettings(Section):
         return self
 
     def read(
-        self, path: Path, weights: WeightTable | None = None, usual_keys: Mapping[str, str] | None = None
+        self,
+        path: Path | Sequence[Path],
+        weights: WeightTable | None = None,
+        usual_keys: Mapping[str, str] | None = None,
     ) -> Dataset:
-        """Read the structures of a file with these labels; ``usual_keys`` as in `read_dataset`."""
+        """Read the structures of files with these labels; ``usual_keys`` as in `read_dataset`."""
         return read_dataset(
             path,
             energy_key=self.energy_key,
@@ -71,6 +103,8 @@ class LabelSettings(Section):
             usual_keys=usual_keys,
             max_force=self.max_force,
             drop_nan=self.drop_nan,
+            format=self.format,
+            trust_pickle=self.trust_pickle,
             weights=WeightTable() if weights is None else weights,
         )
 

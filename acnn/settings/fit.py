@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from acnn.basis.specification import PANEL as BASIS
 from acnn.basis.specification import AngularWeight, Cutoff, Degrees, Order
 from acnn.settings.base import Section, SettingsError, read_mapping, validated
-from acnn.settings.data import FittedLabelSettings
+from acnn.settings.data import Files, FittedLabelSettings
 from acnn.settings.linear import LinearSettings
 from acnn.settings.messages import brief, keys_at, nearest
 from acnn.settings.solver import PANEL as REGRESSION
@@ -59,16 +59,20 @@ def _positive(text: str) -> float | None:
 class FileSettings(Section):
     """Files to read and write."""
 
-    train: Path = Field(examples=["train.xyz"], description="Training structures, extended XYZ.")
+    train: Files = Field(
+        examples=["train.xyz"],
+        description="Training structures: files of any format that ASE reads, folders, or patterns in quotes, "
+        "'runs/*/OUTCAR'.",
+    )
     output: Path = Field(
         examples=["model.acnn"],
         description="Model file to write, MODEL.acnn.",
         json_schema_extra=shown(panel=OPTIONS),
     )
-    test: Path | None = Field(
+    test: Files | None = Field(
         None, description="Held-out structures for a second error table.", json_schema_extra=shown(panel=OPTIONS)
     )
-    add: Path | None = Field(
+    add: Files | None = Field(
         None,
         description="More training structures; E0 and elements remain those of the training data.",
         json_schema_extra=shown(panel=OPTIONS),

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from acnn.settings.base import Section, SettingsError, read_mapping, validated
 from acnn.settings.data import PANEL as DATA
-from acnn.settings.data import FittedLabelSettings
+from acnn.settings.data import Files, FittedLabelSettings
 from acnn.settings.linear import STIFF, LinearPartSettings
 from acnn.settings.network import ModelSettings
 from acnn.settings.output import OutputSettings
@@ -21,21 +21,23 @@ from acnn.strict import shown
 class DataFiles(Section):
     """Structures to train on, to validate with, and to test with."""
 
-    train: Path = Field(
-        examples=["train.xyz"], description="Training structures, extended XYZ.", json_schema_extra=shown(panel=DATA)
+    train: Files = Field(
+        examples=["train.xyz"],
+        description="Training structures: a file, a folder, a pattern such as runs/*/OUTCAR, or a list of them.",
+        json_schema_extra=shown(panel=DATA),
     )
-    validation: float | Path | None = Field(
+    validation: float | Files | None = Field(
         0.1,
-        description="A file; or the share of every config type of the training structures to hold out; or null. "
+        description="Files; or the share of every config type of the training structures to hold out; or null. "
         "Validation errors determine the best epoch.",
     )
-    test: Path | None = Field(
+    test: Files | None = Field(
         None, description="Structures for an error table at the end.", json_schema_extra=shown(panel=DATA)
     )
 
     @field_validator("validation")
     @classmethod
-    def _share(cls, value: float | Path | None) -> float | Path | None:
+    def _share(cls, value: float | tuple[Path, ...] | None) -> float | tuple[Path, ...] | None:
         if isinstance(value, float) and not 0 < value < 1:
             raise ValueError("validation must be a file, a share between 0 and 1 such as 0.1, or null")
         return value
@@ -69,10 +71,10 @@ class TrainSettings(Section):
     )
     output: OutputSettings = Field(description="Files to write; or just the file of model.")
 
-    @field_validator("data", mode="before", json_schema_input_type=Path | DataSettings)
+    @field_validator("data", mode="before", json_schema_input_type=Path | list[Path] | DataSettings)
     @classmethod
     def _only_train(cls, value: Any) -> Any:
-        return {"train": value} if isinstance(value, str | Path) else value
+        return {"train": value} if isinstance(value, str | Path | list) else value
 
     @field_validator("output", mode="before", json_schema_input_type=Path | OutputSettings)
     @classmethod
@@ -124,7 +126,7 @@ def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
     for depth, section in enumerate(sections):
         inner = values.get(section)
         short = {"data": "train", "output": "model"}.get(section) if depth == 0 else None
-        if isinstance(inner, str) and short:
+        if isinstance(inner, str | list) and short:
             inner = {short: inner}
         if not isinstance(inner, Mapping | None):
             raise SettingsError(f"{'.'.join(names)} cannot be set: {'.'.join(names[: depth + 1])} is {inner!r}")

@@ -25,7 +25,7 @@ def read_data(settings: TrainSettings) -> dict[str, Dataset]:
     data = settings.data
     weights = data.weight_table()
     paths = {"train": data.train, "validation": data.validation, "test": data.test}
-    datasets = {name: data.read(path, weights) for name, path in paths.items() if isinstance(path, Path)}
+    datasets = {name: data.read(path, weights) for name, path in paths.items() if isinstance(path, tuple)}
     require_config_types(weights, datasets["train"])
     if isinstance(data.validation, float):
         train = datasets["train"]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from acnn.data.dataset import Dataset
+from acnn.data.sources import inputs_of
 from acnn.evaluation.metrics import evaluate
 from acnn.files import require_new, require_writable, write_atomically
 from acnn.fit.job import left_out_notes, require_elements
@@ -90,8 +91,9 @@ def watcher_of(progress: bool | Watcher, settings: TrainSettings) -> Iterator[Wa
 
 def _run(settings: TrainSettings, watcher: Watcher, resume: bool, overwrite: bool, ranks: Ranks) -> TrainReport:
     output, data = settings.output, settings.data
-    inputs = [data.train, data.validation if isinstance(data.validation, Path) else None, data.test, settings.start]
-    inputs += [settings.linear] if isinstance(settings.linear, Path) else []
+    validation = data.validation if isinstance(data.validation, tuple) else None
+    linear = settings.linear if isinstance(settings.linear, Path) else None
+    inputs = inputs_of(data.train, validation, data.test, settings.start, linear)
     files = [output.model, output.log_file, output.checkpoint_file]
     require_writable(files, inputs, [output.plot_file, output.json_file], overwrite=True)
     with locked(output.checkpoint_file) if ranks.is_first else nullcontext():

@@ -86,7 +86,7 @@ class Labeling:
         rattle, strain, seed = self._displacements()
         rng = np.random.default_rng(seed)
         found: list[Frame] = []
-        for place, atoms in read_frames(self.structures):
+        for place, atoms, _ in read_frames(self.structures):
             require_sound_geometry(atoms, f"{self.structures.name} #{place}")
             if not is_isolated(atoms):
                 copied = [Frame(place, rounded(displaced(atoms, rattle, strain, rng))) for _ in range(self.copies)]
@@ -221,7 +221,7 @@ def _own_labels(frames: list[Frame], labeling: Labeling, watcher: Watcher) -> di
     source = labeling.structures.name
     chosen = _chosen_keys([frame.atoms for frame in frames], labeling.all_keys, source, watcher)
     found = {}
-    for place, atoms in frames:
+    for place, atoms, _ in frames:
         name = f"{source} #{place}"
         found[id(atoms)] = Labels(
             chosen.energy_of(atoms, name), chosen.forces_of(atoms, name), chosen.virial_of(atoms, name)
@@ -258,7 +258,7 @@ def _references(labeling: Labeling, watcher: Watcher) -> list[Reference]:
     frames = [frame for frame in read_frames(path) if not is_isolated(frame.atoms)]
     explicit = {**dict.fromkeys(KINDS), "energy": labeling.keys.get("energy")}
     chosen = _chosen_keys([frame.atoms for frame in frames], explicit, path.name, watcher) if frames else None
-    energies = [chosen.energy_of(atoms, f"{path.name} #{place}") if chosen else None for place, atoms in frames]
+    energies = [chosen.energy_of(atoms, f"{path.name} #{place}") if chosen else None for place, atoms, _ in frames]
     found = [(frame.atoms, e) for frame, e in zip(frames, energies, strict=True) if e is not None and np.isfinite(e)]
     if not found:
         raise ValueError(f"{path} contains no energies of structures with several atoms to shift to")

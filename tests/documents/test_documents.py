@@ -70,6 +70,7 @@ NOT_RUN = {
 PACKAGES = {"pair_style pace": "ML-PACE", "python/invoke": "PYTHON"}
 """What a LAMMPS must have for a block with these words."""
 SMALLER = {
+    "runs/*/OUTCAR": "oth*.xyz",
     "--order 3 --degree 14 --cutoff 5.5": "--order 2 --degree 6 --cutoff 4",
     "--budget 2us": "--budget 90%",
     "--order 3 --degree 12,10,7 --cutoff 5": "--order 2 --degree 6 --cutoff 4",

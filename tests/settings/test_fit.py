@@ -118,7 +118,7 @@ def test_flags_win_over_the_file(tmp_path):
     yaml = "train: a.xyz\noutput: a.acnn\ncutoff: 4.0\norder: 2\nsolver: qr\n"
     settings = read({"cutoff": 6.0, "train": "b.xyz", "order": None}, yaml, tmp_path)
     assert (settings.cutoff, settings.order, settings.solver) == (6.0, 2, "qr")
-    assert (settings.train, settings.output) == (Path("b.xyz"), Path("a.acnn"))
+    assert (settings.train, settings.output) == ((Path("b.xyz"),), Path("a.acnn"))
 
 
 def test_a_flag_of_zero_or_false_wins_too(tmp_path):

@@ -20,7 +20,7 @@ LEAST = {"data": "train.xyz", "output": "m.acnn"}
 
 def test_two_lines_are_enough() -> None:
     settings = train_settings(LEAST)
-    assert settings.data.train == Path("train.xyz")
+    assert settings.data.train == (Path("train.xyz"),)
     assert settings.output.checkpoint_file == Path("m.checkpoint")
     assert settings.output.log_file == Path("m.csv")
     specification = settings.model.specification(("Si",))
@@ -125,7 +125,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     settings = read_train_settings(tmp_path / "c.yaml", given)
     assert (settings.training.epochs, settings.training.seed, settings.model.channels) == (9, 3, 2)
     assert (settings.output.model, settings.output.json_file) == (Path("m.acnn"), Path("j.json"))
-    assert (settings.data.train, settings.data.test) == (Path("t.xyz"), Path("x.xyz"))
+    assert (settings.data.train, settings.data.test) == ((Path("t.xyz"),), (Path("x.xyz"),))
 
 
 @pytest.mark.parametrize(
