@@ -110,13 +110,16 @@ def relax(target: Any, fmax: float, steps: int = MOST_STEPS) -> None:
         )
 
 
-def symmetry_of(atoms: Atoms) -> Any:
+def symmetry_of(atoms: Atoms, tolerance: float = SYMMETRY) -> Any:
     """Return spglib's dataset of a structure.
+
+    Args:
+        tolerance: positions that differ by less are symmetric, Å.
 
     Raises:
         ValueError: it finds no symmetry, not even the identity.
     """
-    return _by_spglib("get_symmetry_dataset", atoms)
+    return _by_spglib("get_symmetry_dataset", atoms, tolerance)
 
 
 def space_group(atoms: Atoms) -> str:
@@ -140,18 +143,18 @@ def primitive_of(atoms: Atoms) -> Atoms:
     return Atoms(numbers, cell=cell, scaled_positions=places, pbc=True)
 
 
-def _by_spglib(function: str, atoms: Atoms, **options: Any) -> Any:
+def _by_spglib(function: str, atoms: Atoms, tolerance: float = SYMMETRY, **options: Any) -> Any:
     """Call a function of spglib, which reports failures by an exception or, in older releases, by None."""
     spglib = optional("spglib", "symmetries")
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # about this change
         try:
-            found = getattr(spglib, function)(cell, symprec=SYMMETRY, **options)
+            found = getattr(spglib, function)(cell, symprec=tolerance, **options)
         except getattr(spglib, "SpglibError", ()):
             found = None
     if found is None:
-        raise ValueError(f"spglib finds no symmetry within {SYMMETRY} Å: are there atoms on top of others?")
+        raise ValueError(f"spglib finds no symmetry within {tolerance} Å: are there atoms on top of others?")
     return found
 
 
