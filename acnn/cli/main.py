@@ -29,6 +29,7 @@ COMMANDS = {
     "check": "Check a potential: gradients, invariances, smoothness, short range, float32, the compiled kernel.",
     "export": "Write a model for LAMMPS, and print the input lines that use it.",
     "md": "Run molecular dynamics in ASE, watch how far the atoms are from the training data, and stop in time.",
+    "relax": "Relax many structures at once, atoms and cells, under pressure.",
     "elastic": "Compute elastic constants of a crystal: stability, moduli, anisotropy; also under pressure.",
     "eos": "Compute the equation of state of a crystal: energy against volume, bulk modulus and its derivative.",
     "demo": "Try everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",

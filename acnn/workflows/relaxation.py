@@ -40,28 +40,34 @@ METHODS = {"fire": FIRE, "lbfgs": LBFGS}
 
 
 def relax_many(
-    model: Potential, structures: Sequence[Atoms], relaxation: Relaxation, kernel: str | None = None
+    model: Potential,
+    structures: Sequence[Atoms],
+    relaxation: Relaxation,
+    kernel: str | None = None,
+    places: Sequence[int] | None = None,
 ) -> Iterator[Relaxed]:
     """Relax structures, and yield each when it is finished, in any order.
 
     Args:
         kernel: as in `Potential.pair_gradients`.
+        places: by which results and random displacements know the structures; 0, 1, … by default.
 
     Raises:
         ValueError: grades are limited, and the model has no active set.
     """
+    given = dict(zip(range(len(structures)) if places is None else places, structures, strict=True))
     batch = RelaxingBatch(model, relaxation, kernel)
-    waiting = deque(sorted(range(len(structures)), key=lambda place: -len(structures[place])))
+    waiting = deque(sorted(given, key=lambda place: -len(given[place])))
     while waiting or batch.tasks:
         entering: list[Task] = []
         room = batch.room()
-        while waiting and (room >= len(structures[waiting[0]]) or not (entering or batch.tasks)):
+        while waiting and (room >= len(given[waiting[0]]) or not (entering or batch.tasks)):
             place = waiting.popleft()
             try:
-                entering.append(prepared(place, structures[place], model, relaxation))
-                room -= len(structures[place])
+                entering.append(prepared(place, given[place], model, relaxation))
+                room -= len(given[place])
             except ValueError as error:
-                yield Relaxed(place, bare_copy(structures[place]), "failed", str(error), pressure=relaxation.pressure)
+                yield Relaxed(place, bare_copy(given[place]), "failed", str(error), pressure=relaxation.pressure)
         batch.admit(entering)
         yield from batch.step()
 

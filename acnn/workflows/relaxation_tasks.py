@@ -13,6 +13,7 @@ from ase.units import GPa
 
 from acnn.arrays import BoolArray, FloatArray
 from acnn.conventions import full_from_voigt
+from acnn.data.structures import unlabeled
 from acnn.evaluation.many import evaluate_many
 from acnn.neighbors import require_usable
 from acnn.potential import Potential
@@ -64,7 +65,7 @@ class Relaxed:
 
     Attributes:
         place: its index among the given ones.
-        atoms: at the end, with energy, forces and stress as far as they are known, and the given ``info``.
+        atoms: at the end, with energy, forces and stress as far as they are known, and its name in ``info``.
         state: "converged"; "unconverged" after all steps; "stopped" by a limit, at the last geometry that kept to it;
             "failed", unchanged.
         reason: why it was stopped or failed.
@@ -154,9 +155,9 @@ def _displace(atoms: Atoms, strains: bool, rng: np.random.Generator) -> None:
 
 
 def bare_copy(atoms: Atoms) -> Atoms:
-    """Return the structure with its ``info``, without labels and constraints."""
-    bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    bare.info = {key: value for key, value in atoms.info.items() if isinstance(value, str | int | float)}
+    """Return the structure with its name, without labels and constraints."""
+    bare = unlabeled(atoms)
+    bare.info |= {key: str(atoms.info[key]) for key in ("name", "config_type") if key in atoms.info}
     return bare
 
 

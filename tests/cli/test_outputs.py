@@ -58,6 +58,8 @@ OUTPUTS = {
     "md --output": ["md missing.xyz missing.acnn -o there"],
     **{f"{name} --json": [f"{name} missing.xyz missing.acnn --json there.json"] for name in PROPERTIES},
     **{f"{name} --plot": [f"{name} missing.xyz missing.acnn --plot there.png"] for name in PROPERTIES},
+    "relax --output": ["relax missing.xyz -m missing.acnn -o there.xyz"],
+    "relax --trajectories": ["relax missing.xyz -m missing.acnn -o new.res --trajectories there.json"],
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
@@ -71,6 +73,7 @@ READ = {
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
     *(f"{command} {name}" for command in PROPERTIES for name in ("structure", "model")),
+    *("relax structures", "relax --model"),
     *("info model", "check model", "check structures", "lammps run deck"),
 }
 INPUTS = [
@@ -79,6 +82,7 @@ INPUTS = [
     "prune linear.acnn train.xyz -o linear.acnn --budget 50%",
     "train linear.yaml",
     "ensemble linear.acnn network.acnn -o linear.acnn",
+    "relax train.xyz -m linear.acnn -o train.xyz",
     "distill linear.acnn train.xyz -o train.xyz",
     f"label train.xyz -o train.xyz {EMT}",
     "evaluate linear.acnn train.xyz --json linear.acnn",

@@ -1,0 +1,120 @@
+"""Structures that a run has relaxed so far, kept so that a killed run continues where it stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from acnn.files import append, write_atomically
+from acnn.workflows.relaxation_tasks import Relaxed
+
+NUMBERS = ("pressure", "fmax", "smax")
+
+
+class RelaxationJournal:
+    """One line of JSON for each relaxed structure, after a line that identifies the run.
+
+    A last line that is not complete was being written when the run was killed, and is removed.
+
+    Args:
+        path: the file.
+        run: everything that the results depend on, by the name the user knows it under.
+
+    Attributes:
+        done: the results by the place of their structures.
+
+    Raises:
+        ValueError: the file belongs to another run, or is no journal.
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
+        self.path = path
+        self._run = json.loads(json.dumps(run))
+        self.done: dict[int, Relaxed] = {}
+        if path.exists():
+            self._continue()
+        else:
+            write_atomically(path, _line(self._run))
+
+    def add(self, found: Relaxed) -> None:
+        """Record a result."""
+        self.done[found.place] = found
+        append(self.path, _line(record_of(found)))
+
+    def drop(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
+
+    def _continue(self) -> None:
+        run, found, size = self._read()
+        other = [name for name in self._run if self._run[name] != run.get(name)]
+        if other:
+            raise ValueError(
+                f"{self.path} contains results of an interrupted run with another {', '.join(other)}: give the same as "
+                "before to continue, or remove the file to start again"
+            )
+        with self.path.open("r+b") as file:
+            file.truncate(size)
+        self.done = {one.place: one for one in found}
+
+    def _read(self) -> tuple[dict[str, Any], list[Relaxed], int]:
+        content = self.path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+        try:
+            run, *lines = map(json.loads, complete.splitlines())
+            return dict(run), [relaxed_of(line) for line in lines], len(complete)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{self.path} is damaged, or was not written by acnn relax: remove it, or rename it"
+            ) from error
+
+
+def record_of(found: Relaxed) -> dict[str, Any]:
+    """Return a result as JSON has it; without the frames."""
+    atoms = found.atoms
+    results = atoms.calc.results if atoms.calc is not None else {}
+    return {
+        "place": found.place,
+        "state": found.state,
+        "reason": found.reason,
+        "steps": found.steps,
+        **{name: _number(getattr(found, name)) for name in NUMBERS},
+        "numbers": atoms.numbers.tolist(),
+        "positions": atoms.positions.tolist(),
+        "cell": atoms.cell.array.tolist(),
+        "pbc": atoms.pbc.tolist(),
+        "info": {key: value for key, value in atoms.info.items() if isinstance(value, str | int | float)},
+        "results": {name: np.asarray(value).tolist() for name, value in results.items()},
+    }
+
+
+def relaxed_of(record: Mapping[str, Any]) -> Relaxed:
+    """Return the result of a record."""
+    atoms = Atoms(
+        record["numbers"],
+        np.array(record["positions"]).reshape(-1, 3),
+        cell=record["cell"],
+        pbc=record["pbc"],
+        info=record["info"],
+    )
+    results = {name: np.array(v) if isinstance(v, list) else v for name, v in record["results"].items()}
+    if results:
+        atoms.calc = SinglePointCalculator(atoms, **results)
+    numbers: dict[str, Any] = {name: math.nan if record[name] is None else float(record[name]) for name in NUMBERS}
+    words = {name: record[name] for name in ("state", "reason")}
+    return Relaxed(int(record["place"]), atoms, steps=int(record["steps"]), **words, **numbers)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content).encode() + b"\n"
