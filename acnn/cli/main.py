@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train a network or attention potential on labeled structures.",
     "ensemble": "Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.",
     "distill": "Write training data with which a single model learns from an ensemble.",
+    "convert": "Write structures of any format in another one, with the labels that are found, their units and signs.",
     "label": "Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
     "evaluate": "Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.",
     "calibrate": "Turn the spread of a committee into error bars, by the errors on structures outside the fit.",

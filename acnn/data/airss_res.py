@@ -13,7 +13,7 @@ The form::
 Pressure P in GPa, volume V in Å³, enthalpy H in eV, lengths in Å, angles in degrees, fractional coordinates. The energy
 of a structure is E = H − P V with the volume of its cell. Where the title holds an internal energy instead, as in some
 data sets, that is what the key ``enthalpy`` names. ``atoms.info`` has name, pressure, enthalpy, magnetization,
-absolute_magnetization, spacegroup, times_found, and the lines REM as one text, rem, as far as the file has them.
+absolute_magnetization, spacegroup, times_found, and the lines REM as a list, rem, as far as the file has them.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _atoms(block: Block) -> Atoms:
         energy = title["enthalpy"] - title.get("pressure", 0.0) * GPa * atoms.get_volume()
     if energy is not None:
         atoms.calc = SinglePointCalculator(atoms, energy=energy)
-    atoms.info.update(title, **({"rem": "\n".join(block.rem)} if block.rem else {}))
+    atoms.info.update(title, **({"rem": block.rem} if block.rem else {}))
     return atoms
 
 
@@ -211,7 +211,7 @@ def _text(atoms: Atoms, place: int) -> str:
         raise ValueError(f"structure {place} is not periodic in three directions: write extended XYZ, not .res")
     species = list(dict.fromkeys(atoms.symbols))
     lengths = " ".join(f"{value:.10f}" for value in cell_to_cellpar(atoms.cell))
-    rem = [f"REM {line}".rstrip() for line in str(atoms.info["rem"]).split("\n")] if "rem" in atoms.info else []
+    rem = [f"REM {line}".rstrip() for line in atoms.info.get("rem", ())]
     head = [f"TITL {_title_text(atoms, place)}", *rem, f"CELL {WAVELENGTH:.5f} {lengths}", "LATT -1"]
     return "\n".join([*head, f"SFAC {' '.join(species)}", *_atom_lines(atoms, species), "END", ""])
 

@@ -61,7 +61,7 @@ def test_the_energy_is_the_enthalpy_less_pressure_times_volume():
         "absolute_magnetization": 1.5,
         "spacegroup": "P-1",
         "times_found": 4,
-        "rem": "\n CASTEP 21.1, cut-off 340 eV",
+        "rem": ["", " CASTEP 21.1, cut-off 340 eV"],
     }
 
 
@@ -89,14 +89,14 @@ def test_structures_survive_a_round_trip():
         atoms = bulk("GaAs", "zincblende", 5.6) * (1, 2, 1)
         atoms.set_cell(atoms.cell.cellpar() + rng.normal(scale=0.1, size=6), scale_atoms=True)
         atoms.positions += rng.normal(scale=0.3, size=(4, 3))
-        atoms.info = {"name": f"x-{place}", "pressure": rng.normal(), "rem": "a\n\n b", "times_found": 2}
+        atoms.info = {"name": f"x-{place}", "pressure": rng.normal(), "rem": ["a", "", " b"], "times_found": 2}
         atoms.calc = SinglePointCalculator(atoms, energy=rng.normal())
         images.append(atoms)
     first = read_airss_res(written(images))
     for one, other in zip(first, read_airss_res(written(first)), strict=True):
         assert_same(one, other)
     assert first[3].get_potential_energy() == pytest.approx(images[3].get_potential_energy(), abs=1e-9)
-    assert first[3].info["rem"] == "a\n\n b"
+    assert first[3].info["rem"] == ["a", "", " b"]
 
 
 def test_spins_of_atoms_survive_a_round_trip():
