@@ -33,6 +33,7 @@ COMMANDS = {
     "relax": "Relax many structures at once, atoms and cells, under pressure.",
     "elastic": "Compute elastic constants of a crystal: stability, moduli, anisotropy; also under pressure.",
     "eos": "Compute the equation of state of a crystal: energy against volume, bulk modulus and its derivative.",
+    "phonons": "Compute phonons of a crystal: bands, thermodynamics; thermal expansion and conductivity on request.",
     "demo": "Try everything once, offline: make Cu-Al data, fit, print the errors, run molecular dynamics in ASE.",
     "example-data": "Write labeled structures to try everything with, without a download.",
     "lammps": "Run models in LAMMPS, and check that this works here.",

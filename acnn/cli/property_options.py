@@ -17,6 +17,7 @@ from acnn.cli.numbers import number
 from acnn.data.frames import read_frames
 from acnn.files import require_writable, write_atomically
 from acnn.plots import require_pictures, save_figure
+from acnn.settings.base import SettingsError
 
 if TYPE_CHECKING:
     from ase_calculator import ACNNCalculator
@@ -63,6 +64,23 @@ def calculator(model: Path, kernel: str | None) -> ACNNCalculator:
     from ase_calculator import ACNNCalculator
 
     return ACNNCalculator(model, kernel=kernel)
+
+
+def triple(text: str, option: str) -> tuple[int, int, int] | None:
+    """Parse three numbers, 3,3,3; None for "auto".
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if text == "auto":
+        return None
+    try:
+        a, b, c = (int(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise SettingsError(f"{option} is auto or three numbers, 3,3,3, not {text!r}") from None
+    if not 1 <= min(a, b, c) <= max(a, b, c) <= 1000:
+        raise SettingsError(f"{option} is three numbers from 1 to 1000, not {text!r}")
+    return a, b, c
 
 
 def print_rows(title: str, rows: Sequence[tuple[str, ...]], headings: Sequence[str] = (), texts: int = 1) -> None:

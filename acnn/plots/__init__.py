@@ -16,13 +16,16 @@ from acnn.plots.errors import config_type_figure, element_figure, parity_figure
 from acnn.plots.output import save_figure, shown_axes, svg
 from acnn.plots.overview import Dimer, Run, overview_figure
 from acnn.plots.pairs import dimer_figure, distance_figure
+from acnn.plots.phonons import bands_figure, conductivity_figure, expansion_figure, thermodynamics_figure
 
 __all__ = [
     "SOURCES",
     "Dimer",
     "Look",
     "Run",
+    "bands_figure",
     "calibration_figure",
+    "conductivity_figure",
     "config_type_figure",
     "dimer_figure",
     "distance_figure",
@@ -30,6 +33,7 @@ __all__ = [
     "element_figure",
     "energy_volume_figure",
     "eos_figure",
+    "expansion_figure",
     "has_matplotlib",
     "learning_figure",
     "overview_figure",
@@ -41,6 +45,7 @@ __all__ = [
     "selection_figure",
     "shown_axes",
     "svg",
+    "thermodynamics_figure",
     "training_figure",
     "young_figure",
 ]

@@ -168,3 +168,55 @@ class Curve(Protocol):
 
     def pressure_at(self, volume: FloatArray) -> FloatArray:
         """Return the pressure, GPa."""
+
+
+class PhononBands(Protocol):
+    """Frequencies along a path of segments."""
+
+    @property
+    def distances(self) -> Sequence[FloatArray]:
+        """Along the path, by segment."""
+
+    @property
+    def frequencies(self) -> Sequence[FloatArray]:
+        """By segment [q, band], THz."""
+
+    @property
+    def ticks(self) -> Sequence[tuple[float, str]]:
+        """Distances and labels of the ends of segments."""
+
+
+class PhononDensity(Protocol):
+    """A density of states."""
+
+    @property
+    def frequencies(self) -> FloatArray:
+        """THz."""
+
+    @property
+    def states(self) -> FloatArray:
+        """Per THz and primitive cell."""
+
+
+class Expansion(Protocol):
+    """Thermal expansion, by temperature."""
+
+    @property
+    def temperatures(self) -> FloatArray:
+        """K."""
+
+    @property
+    def volume(self) -> FloatArray:
+        """Å³/atom."""
+
+    @property
+    def expansion(self) -> FloatArray:
+        """Of the volume, 1/K."""
+
+    @property
+    def bulk_modulus(self) -> FloatArray:
+        """GPa."""
+
+    @property
+    def heat_capacity(self) -> FloatArray:
+        """At constant pressure, J/(K mol of atoms)."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -92,6 +91,13 @@ def relaxed(
     relax(target, fmax, steps)
     copy.set_constraint()
     return copy
+
+
+def at_volume(crystal: Atoms, ratio: float, fmax: float = 1e-4) -> Atoms:
+    """Return a crystal, which has a calculator, at another volume, with positions and the shape of its cell relaxed."""
+    scaled = crystal.copy()
+    scaled.set_cell(ratio ** (1 / 3) * crystal.cell.array, scale_atoms=True)
+    return relaxed(scaled, crystal.calc, fmax=fmax, freedom="shape")
 
 
 def relax(target: Any, fmax: float, steps: int = MOST_STEPS) -> None:
@@ -185,15 +191,3 @@ def strained(atoms: Atoms, strain: FloatArray) -> Atoms:
 def symbols_of(atoms: Atoms) -> list[str]:
     """Return the elements, in the order in which they come first."""
     return list(dict.fromkeys(atoms.get_chemical_symbols()))
-
-
-def three_numbers(words: Sequence[int], what: str) -> tuple[int, int, int]:
-    """Return three repetitions.
-
-    Raises:
-        ValueError: they are not three numbers from 1.
-    """
-    if len(words) != 3 or min(words) < 1:
-        raise ValueError(f"{what} is three numbers of at least 1, not {','.join(map(str, words))}")
-    a, b, c = words
-    return a, b, c

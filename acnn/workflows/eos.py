@@ -15,7 +15,7 @@ from ase.eos import birchmurnaghan
 from numpy.polynomial import Polynomial
 
 from acnn.arrays import FloatArray
-from acnn.workflows.crystal import Model, per_atom, relaxed, require_crystal
+from acnn.workflows.crystal import Model, at_volume, per_atom, relaxed, require_crystal
 
 REAL = 1e-6
 """Largest imaginary part of a real root."""
@@ -75,16 +75,10 @@ def equation_of_state(
     """
     require_crystal(atoms, "equations of state")
     middle = relaxed(atoms, model, pressure)
-    crystals = [_at_volume(middle, model, 1 + change) for change in np.linspace(-span, span, points)]
+    crystals = [at_volume(middle, 1 + change) for change in np.linspace(-span, span, points)]
     volumes = np.array([crystal.get_volume() / len(crystal) for crystal in crystals])
     energies = np.array([per_atom(crystal) for crystal in crystals])
     return fitted(volumes, energies)
-
-
-def _at_volume(crystal: Atoms, model: Model, ratio: float) -> Atoms:
-    scaled = crystal.copy()
-    scaled.set_cell(ratio ** (1 / 3) * crystal.cell.array, scale_atoms=True)
-    return relaxed(scaled, model, freedom="shape")
 
 
 def fitted(volumes: FloatArray, energies: FloatArray) -> EquationOfState:

@@ -61,6 +61,7 @@ OUTPUTS = {
     **{f"{name} --plot": [f"{name} missing.xyz missing.acnn --plot there.png"] for name in PROPERTIES},
     "relax --output": ["relax missing.xyz -m missing.acnn -o there.xyz"],
     "relax --trajectories": ["relax missing.xyz -m missing.acnn -o new.res --trajectories there.json"],
+    "phonons --output": ["phonons missing.xyz missing.acnn -o there"],
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
@@ -74,7 +75,7 @@ READ = {
     "convert structures",
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
-    *(f"{command} {name}" for command in PROPERTIES for name in ("structure", "model")),
+    *(f"{command} {name}" for command in (*PROPERTIES, "phonons") for name in ("structure", "model")),
     *("relax structures", "relax --model"),
     *("info model", "check model", "check structures", "lammps run deck"),
 }
