@@ -80,6 +80,8 @@ SMALLER = {
     ),
     "--copies 16": "--copies 1",
     "--steps 2000": "--steps 20",
+    "acnn phonons cu.xyz cu.acnn -o cu": "acnn phonons cu.xyz cu.acnn -o cu --supercell 2,2,2",
+    "--small --supercell 4,4,4": "--small --supercell 2,2,2",
     '"order": 3, "degree": 14, "cutoff": 5.5': '"order": 2, "degree": 6, "cutoff": 4',
     '"model": {"cutoff": 5.0}, "training": {"epochs": 100}': (
         '"model": {"channels": 2, "l_max": 1, "hidden": [4]}, "linear": {"order": 2, "degree": 4}, '
