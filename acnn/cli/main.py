@@ -20,6 +20,7 @@ COMMANDS = {
     "prune": "Drop the functions of a linear model that buy little accuracy for their time.",
     "train": "Train a network or attention potential on labeled structures.",
     "ensemble": "Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.",
+    "hal": "Learn a potential by hyperactive learning: from a few structures, calling the reference only where needed.",
     "distill": "Write training data with which a single model learns from an ensemble.",
     "convert": "Write structures of any format in another one, with the labels that are found, their units and signs.",
     "label": "Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",

@@ -13,6 +13,7 @@ from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require
 from acnn.plots.dynamics import dynamics_figure
 from acnn.plots.energies import energy_volume_figure
 from acnn.plots.errors import config_type_figure, element_figure, parity_figure
+from acnn.plots.learning import DimerHistory, hal_figure
 from acnn.plots.output import save_figure, shown_axes, svg
 from acnn.plots.overview import Dimer, Run, overview_figure
 from acnn.plots.pairs import dimer_figure, distance_figure
@@ -21,6 +22,7 @@ from acnn.plots.phonons import bands_figure, conductivity_figure, expansion_figu
 __all__ = [
     "SOURCES",
     "Dimer",
+    "DimerHistory",
     "Look",
     "Run",
     "bands_figure",
@@ -34,6 +36,7 @@ __all__ = [
     "energy_volume_figure",
     "eos_figure",
     "expansion_figure",
+    "hal_figure",
     "has_matplotlib",
     "learning_figure",
     "overview_figure",

@@ -109,8 +109,8 @@ class LabelSettings(Section):
         )
 
 
-class FittedLabelSettings(LabelSettings):
-    """Labels that a model is fitted to, with the zero of energy and weights."""
+class ZeroAndWeights(Section):
+    """The zero of energy and the weights of labels."""
 
     e0: str | dict[str, E0] | None = Field(
         None,
@@ -124,7 +124,7 @@ class FittedLabelSettings(LabelSettings):
     )
 
     @model_validator(mode="after")
-    def _sound_energies_and_weights(self) -> FittedLabelSettings:
+    def _sound_energies_and_weights(self) -> ZeroAndWeights:
         if self.e0 is not None:
             explicit_energies(self.e0)
         if isinstance(self.weights, dict):
@@ -136,6 +136,10 @@ class FittedLabelSettings(LabelSettings):
         if isinstance(self.weights, Path):
             return WeightTable.from_yaml(self.weights)
         return WeightTable() if self.weights is None else WeightTable.from_mapping(self.weights)
+
+
+class FittedLabelSettings(ZeroAndWeights, LabelSettings):
+    """Labels that a model is fitted to, with the zero of energy and weights."""
 
 
 def explicit_energies(e0: str | Mapping[str, float]) -> dict[str, float] | None:

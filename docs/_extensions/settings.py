@@ -11,11 +11,12 @@ from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 
 from acnn.settings.fit import FitSettings
+from acnn.settings.hal import HALSettings
 from acnn.settings.messages import section_of
 from acnn.settings.reference import default_text, meaning
 from acnn.settings.train import TrainSettings
 
-FILES = {"acnn fit --config FILE": FitSettings, "acnn train FILE": TrainSettings}
+FILES = {"acnn fit --config FILE": FitSettings, "acnn train FILE": TrainSettings, "acnn hal FILE": HALSettings}
 HEAD = """# Settings
 
 Both commands read a YAML file. `acnn fit --settings` and `acnn train --settings` print one with all settings, their

@@ -65,7 +65,7 @@ OUTPUTS = {
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
-CONTINUED = {"fit --checkpoint", "prune --checkpoint"}
+CONTINUED = {"fit --checkpoint", "prune --checkpoint", "hal --output"}
 READ = {
     *(f"fit {name}" for name in ("train", "--test", "--add", "--config", "--weights")),
     *(f"train {name}" for name in ("config", "--train", "--test", "--weights", "--from", "--linear")),
@@ -77,7 +77,7 @@ READ = {
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
     *(f"{command} {name}" for command in (*PROPERTIES, "phonons") for name in ("structure", "model")),
     *("relax structures", "relax --model"),
-    *("info model", "check model", "check structures", "lammps run deck"),
+    *("hal config", "info model", "check model", "check structures", "lammps run deck"),
 }
 INPUTS = [
     "fit train.xyz -o train.xyz",

@@ -104,6 +104,7 @@ TINY = {
     "linear": {"order": 2, "degree": 4},
     "order": 2,
     "degree": [5, 4],
+    "dynamics": {"steps": 20, "temperature": 300, "swap": 5, "cell": 5},
 }
 """What replaces these settings, where a file has them or, in those of a training, leaves them out."""
 BEFORE = {"python": "from ase.build import bulk\n\natoms = bulk('Si')\n", "sh": "set -euo pipefail\n"}

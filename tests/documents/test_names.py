@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from acnn.cli.main import COMMANDS, app, loaded
 from acnn.settings.base import SettingsError
 from acnn.settings.fit import FitSettings
+from acnn.settings.hal import HALSettings, hal_settings
 from acnn.settings.train import train_settings
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ def settings_in(page: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("code", [code for page in PAGES for code in settings_in(page)])
 def test_settings(code):
-    """Of a training or a fit."""
+    """Of a training, a fit, or hyperactive learning."""
     given = yaml.safe_load(code)
     try:
         train_settings({"data": "train.xyz", "output": "m.acnn", **given})
@@ -111,4 +112,6 @@ def test_settings(code):
         try:
             FitSettings.model_validate({"train": "train.xyz", "output": "m.acnn", **given})
         except ValidationError:
-            raise of_training from None
+            if not set(given) <= set(HALSettings.model_fields):
+                raise of_training from None
+            hal_settings({"structures": "a.xyz", "output": "hal", "reference": {"calculator": "a:B"}, **given})

@@ -12,13 +12,18 @@ from typer.testing import CliRunner
 from acnn.cli.main import app
 from acnn.data.yaml_text import load_yaml
 from acnn.settings.fit import FitSettings
+from acnn.settings.hal import HALSettings
 from acnn.settings.messages import section_of
 from acnn.settings.reference import changed, meaning, reference
 from acnn.settings.train import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-COMMANDS = {"fit": FitSettings, "train": TrainSettings}
-GIVEN = {"fit": {"train": "train.xyz", "output": "model.acnn"}, "train": {"data": "train.xyz", "output": "model.acnn"}}
+COMMANDS = {"fit": FitSettings, "train": TrainSettings, "hal": HALSettings}
+GIVEN = {
+    "fit": {"train": "train.xyz", "output": "model.acnn"},
+    "train": {"data": "train.xyz", "output": "model.acnn"},
+    "hal": {"structures": "start.xyz", "output": "hal", "reference": {"calculator": "ase.calculators.emt:EMT"}},
+}
 
 
 def keys(settings: type[BaseModel], indent: str = "") -> Iterator[str]:
@@ -85,10 +90,16 @@ def test_what_differs_from_the_defaults(command: str) -> None:
     tree = COMMANDS[command]
     plain = tree.model_validate(GIVEN[command]).model_dump(mode="json", by_alias=True)
     files = {key for key, _ in changed(tree, plain)}
-    assert files == {"fit": {"train", "output"}, "train": {"data.train", "output.model"}}[command]
+    named = {
+        "fit": {"train", "output"},
+        "train": {"data.train", "output.model"},
+        "hal": {"structures", "output", "reference.calculator"},
+    }
+    assert files == named[command]
     more = {
         "fit": {"degree": [8, 6], "order": 2},
         "train": {"linear": {"order": 2}, "training": {"loss": {"energy": 3}}},
+        "hal": {"fit": {"order": 2}, "seed": 4},
     }
     given = tree.model_validate({**GIVEN[command], **more[command]}).model_dump(mode="json", by_alias=True)
     found = {key: value for key, value in changed(tree, given) if key not in files}
@@ -97,5 +108,6 @@ def test_what_differs_from_the_defaults(command: str) -> None:
         == {
             "fit": {"degree": [8.0, 6.0], "order": 2},
             "train": {"linear.order": 2, "training.loss.energy.steps": [[0.0, 3.0]]},
+            "hal": {"fit.order": 2, "seed": 4},
         }[command]
     )

@@ -1,0 +1,104 @@
+"""The command ``acnn hal``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from acnn.cli.display import console, progress_stages
+from acnn.cli.errors import warn
+from acnn.cli.label_options import assignment
+from acnn.cli.settings import schema_option, settings_option, with_settings
+from acnn.settings.hal import HALSettings, read_hal_settings
+from acnn.wording import counted
+from acnn.workflows.hal import Watcher, run_hal
+from acnn.workflows.hal.store import Row
+from acnn.workflows.hal.summary import facts_of, write_summary
+
+LINE = (
+    "{iteration:>4} {kind:<9}{steps:>7}{uncertainty:>8}{temperature:>8}{functions:>10}{sigma:>9}{error:>9}{forces:>9}"
+)
+HEADINGS = {
+    "iteration": "iter",
+    "kind": "",
+    "steps": "steps",
+    "uncertainty": "f or γ",
+    "temperature": "K",
+    "functions": "functions",
+    "sigma": "σ",
+    "error": "ΔE",
+    "forces": "ΔF",
+    "fault": "",
+}
+
+
+@with_settings(HALSettings, {"output": "-o"}, only=("output",))
+def hal(
+    config: Annotated[Path, typer.Argument(help="YAML file of settings, see --settings.", show_default=False)],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting: --set bias.strength=0.1 --set stop.iterations=20."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew: remove what the folder holds.")] = False,
+    settings: Annotated[bool, settings_option(HALSettings, "acnn hal")] = False,
+    schema: Annotated[bool, schema_option(HALSettings)] = False,
+    **given: Any,
+) -> None:
+    """Learn a potential by hyperactive learning: from a few structures, calling the reference only where needed.
+
+    A linear ACE is fitted, and molecular dynamics is biased towards structures on which its committee disagrees, until
+    the relative uncertainty f of a force exceeds a tolerance. The reference labels that structure, it joins the fit,
+    and the dynamics start again, until whole runs raise no flag. A few lines of settings are enough:
+
+        structures: start.xyz
+
+        output: hal
+
+        reference: {calculator: "ase.calculators.emt:EMT"}
+
+        dynamics: {temperature: [300, 1500], steps: 5000}
+
+    Writes labels.db (all structures, for ase gui and acnn fit), model.acnn, models of all iterations, hal.csv, hal.png
+    and hal.html. A command that was killed continues when it is repeated, with the same numbers.
+    """
+    changes = dict(assignment(text, "bias.strength=0.1") for text in change or ())
+    chosen = read_hal_settings(config, changes | given)
+    if overwrite and (chosen.output / "settings.json").is_file():
+        shutil.rmtree(chosen.output)
+    console.print("σ and |ΔE| in meV/atom, ΔF in eV/Å: before the structure is learned from", highlight=False)
+    console.print(LINE.format(**HEADINGS), highlight=False)
+    with progress_stages() as stage:
+        finished = run_hal(chosen, Watcher(stage, warn, _print_row))
+    written = write_summary(chosen.output, finished.rows)
+    n = sum(row.labels is not None for row in finished.rows)
+    files = ", ".join(str(path) for path in (finished.model, chosen.output / "labels.db", *written))
+    console.print(
+        f"{finished.reason}; {counted(n, 'structure')} labeled\nwrote {escape(files)}", highlight=False, soft_wrap=True
+    )
+
+
+def _print_row(row: Row) -> None:
+    facts = facts_of(row)
+    shown = {
+        "iteration": facts["iteration"],
+        "kind": facts["kind"],
+        "steps": _number(facts["steps"], "d"),
+        "uncertainty": _number(facts["uncertainty"], ".3f"),
+        "temperature": _number(facts["temperature"], ".0f"),
+        "functions": _number(facts["functions"], "d"),
+        "sigma": _number(facts["sigma_meV_per_atom"], ".2f"),
+        "error": _number(facts["error_meV_per_atom"], ".2f"),
+        "forces": _number(facts["forces_rmse_eV_per_A"], ".3f"),
+        "fault": facts["fault"] or "",
+    }
+    console.print(
+        LINE.format(**shown) + (f"  {facts['fault']}" if facts["fault"] else ""), highlight=False, markup=False
+    )
+
+
+def _number(value: Any, form: str) -> str:
+    return "" if value is None else format(value, form)
