@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple
 
 from ase import Atoms
 
-from acnn.data.frames import extended_xyz, read_frames
-from acnn.data.sources import common_names, files_of, inputs_of
+from acnn.data.frames import extended_xyz
+from acnn.data.named_structures import named_structures
+from acnn.data.sources import files_of, inputs_of
 from acnn.data.structure_files import require_structure_format, write_structures
 from acnn.extras import optional
 from acnn.files import require_new, require_writable, sha256_of, write_atomically
@@ -124,35 +124,6 @@ def run_relaxations(
         write_structures(job.output, [row.atoms for row in rows if row.found.state != "failed"])
         job.journal.unlink(missing_ok=True)
     return rows
-
-
-def named_structures(paths: Sequence[Path]) -> list[Atoms]:
-    """Read all structures of files, and give each a name of its own: ``info["name"]``, or that of its file."""
-    files = files_of(paths)
-    found = []
-    for file, name in zip(files, common_names(files), strict=True):
-        frames = read_frames(file)
-        for frame in frames:
-            atoms = frame.atoms
-            stem = name.removesuffix(".gz").removesuffix(".xz").rpartition(".")[0] or name
-            given = str(atoms.info.get("name", stem if len(frames) == 1 else f"{stem}-{frame.place}"))
-            atoms.info["name"] = "_".join(given.replace("/", "_").split())
-            found.append(atoms)
-    _make_unique(found)
-    return found
-
-
-def _make_unique(structures: Sequence[Atoms]) -> None:
-    seen: Counter[str] = Counter()
-    taken = {atoms.info["name"] for atoms in structures}
-    for atoms in structures:
-        name = atoms.info["name"]
-        seen[name] += 1
-        while seen[name] > 1 and (new := f"{name}-{seen[name]}") in taken:
-            seen[name] += 1
-        if seen[name] > 1:
-            atoms.info["name"] = new
-            taken.add(new)
 
 
 def _relaxed(

@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-
+from acnn.data.atoms_record import atoms_of, atoms_record
 from acnn.files import append, write_atomically
 from acnn.workflows.relaxation_tasks import Relaxed
 
@@ -78,38 +75,21 @@ class RelaxationJournal:
 
 def record_of(found: Relaxed) -> dict[str, Any]:
     """Return a result as JSON has it; without the frames."""
-    atoms = found.atoms
-    results = atoms.calc.results if atoms.calc is not None else {}
     return {
         "place": found.place,
         "state": found.state,
         "reason": found.reason,
         "steps": found.steps,
         **{name: _number(getattr(found, name)) for name in NUMBERS},
-        "numbers": atoms.numbers.tolist(),
-        "positions": atoms.positions.tolist(),
-        "cell": atoms.cell.array.tolist(),
-        "pbc": atoms.pbc.tolist(),
-        "info": {key: value for key, value in atoms.info.items() if isinstance(value, str | int | float)},
-        "results": {name: np.asarray(value).tolist() for name, value in results.items()},
+        **atoms_record(found.atoms),
     }
 
 
 def relaxed_of(record: Mapping[str, Any]) -> Relaxed:
     """Return the result of a record."""
-    atoms = Atoms(
-        record["numbers"],
-        np.array(record["positions"]).reshape(-1, 3),
-        cell=record["cell"],
-        pbc=record["pbc"],
-        info=record["info"],
-    )
-    results = {name: np.array(v) if isinstance(v, list) else v for name, v in record["results"].items()}
-    if results:
-        atoms.calc = SinglePointCalculator(atoms, **results)
     numbers: dict[str, Any] = {name: math.nan if record[name] is None else float(record[name]) for name in NUMBERS}
     words = {name: record[name] for name in ("state", "reason")}
-    return Relaxed(int(record["place"]), atoms, steps=int(record["steps"]), **words, **numbers)
+    return Relaxed(int(record["place"]), atoms_of(record), steps=int(record["steps"]), **words, **numbers)
 
 
 def _number(value: float) -> float | None:

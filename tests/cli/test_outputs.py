@@ -62,10 +62,17 @@ OUTPUTS = {
     "relax --output": ["relax missing.xyz -m missing.acnn -o there.xyz"],
     "relax --trajectories": ["relax missing.xyz -m missing.acnn -o new.res --trajectories there.json"],
     "phonons --output": ["phonons missing.xyz missing.acnn -o there"],
+    "hull --html": ["hull missing.xyz --html there.html"],
+    "hull --json": ["hull missing.xyz --json there.json"],
+    "pool take --output": ["pool take missing.db -n 1 --for a -o there.xyz"],
+    "volumes --json": ["volumes missing.xyz --json there.json"],
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
-CONTINUED = {"fit --checkpoint", "prune --checkpoint", "hal --output"}
+CONTINUED = {
+    *("fit --checkpoint", "prune --checkpoint", "hal --output"),
+    *("pool build database", "pool merge database"),
+}
 READ = {
     *(f"fit {name}" for name in ("train", "--test", "--add", "--config", "--weights")),
     *(f"train {name}" for name in ("config", "--train", "--test", "--weights", "--from", "--linear")),
@@ -76,7 +83,8 @@ READ = {
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
     *(f"{command} {name}" for command in (*PROPERTIES, "phonons") for name in ("structure", "model")),
-    *("relax structures", "relax --model"),
+    *("relax structures", "relax --model", "hull structures", "volumes structures"),
+    *("pool build structures", "pool merge others", "pool take database", "pool stat database"),
     *("hal config", "info model", "check model", "check structures", "lammps run deck"),
 }
 INPUTS = [
@@ -85,6 +93,7 @@ INPUTS = [
     "prune linear.acnn train.xyz -o linear.acnn --budget 50%",
     "train linear.yaml",
     "ensemble linear.acnn network.acnn -o linear.acnn",
+    "hull train.xyz --json train.xyz",
     "relax train.xyz -m linear.acnn -o train.xyz",
     "distill linear.acnn train.xyz -o train.xyz",
     f"label train.xyz -o train.xyz {EMT}",

@@ -72,6 +72,7 @@ PACKAGES = {"pair_style pace": "ML-PACE", "python/invoke": "PYTHON"}
 SMALLER = {
     "runs/*/OUTCAR": "oth*.xyz",
     "--order 3 --degree 14 --cutoff 5.5": "--order 2 --degree 6 --cutoff 4",
+    " --html hull.html": "",  # which shows two elements or more
     "--budget 2us": "--budget 90%",
     "--order 3 --degree 12,10,7 --cutoff 5": "--order 2 --degree 6 --cutoff 4",
     "acnn fit train.xyz -o si.acnn --committee 16": "acnn fit train.xyz -o si.acnn --committee 2 --order 2 --degree 6",

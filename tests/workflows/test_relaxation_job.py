@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
 from acnn.data.frames import read_frames
+from acnn.data.named_structures import named_structures
 from acnn.data.structure_files import write_structures
 from acnn.workflows import relaxation_job
-from acnn.workflows.relaxation_job import RelaxationJob, named_structures, run_relaxations
+from acnn.workflows.relaxation_job import RelaxationJob, run_relaxations
 from acnn.workflows.relaxation_journal import RelaxationJournal, record_of, relaxed_of
 from acnn.workflows.relaxation_processes import LostProcessError, _received
 from acnn.workflows.relaxation_tasks import Relaxation, Relaxed
