@@ -111,7 +111,10 @@ def _joined(flat: FlatStructures, keys: tuple[Hashable, ...], searches: Sequence
 
 def _complete(last: _Joined, flat: FlatStructures, cutoff: float, skin: float) -> BoolArray:
     """Return for which structures no pair can be missing [n_structures]; False for NaN."""
-    lattices, before = (_filled(cells) for cells in (flat.cells, last.cells))
+    crystals = flat.pbc.all(axis=1)
+    lattices, before = flat.cells, last.cells
+    if not crystals.all():
+        lattices, before = _filled(lattices), _filled(before)
     same = (flat.cells == last.cells).all(axis=(1, 2))
     deformation = np.linalg.solve(before, lattices)
     deformation[same] = np.eye(3)
@@ -120,7 +123,7 @@ def _complete(last: _Joined, flat: FlatStructures, cutoff: float, skin: float) -
     moved = flat.positions - np.einsum("ic,icd->id", last.positions, deformation[flat.structure])
     farthest = np.sqrt(np.maximum.reduceat(np.einsum("ic,ic->i", moved, moved), flat.first[:-1]))
     fine: BoolArray = stretch * (cutoff + skin) - 2 * farthest >= cutoff
-    return fine & (same | flat.pbc.all(axis=1))
+    return fine & (same | crystals)
 
 
 def _filled(cells: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import ase
@@ -87,12 +88,12 @@ class FlatStructures:
         """Number of structures."""
         return len(self.cells)
 
-    @property
+    @cached_property
     def structure(self) -> IntArray:
         """The structure of every atom [n_atoms]."""
         return np.repeat(np.arange(self.n_structures), np.diff(self.first))
 
-    @property
+    @cached_property
     def volumes(self) -> FloatArray:
         """Å³ of the cells, 0 where they have none [n_structures]."""
         return np.abs(np.linalg.det(self.cells))

@@ -81,16 +81,21 @@ class Row(NamedTuple):
         return float(atoms.cell.volume) / len(atoms) if atoms.cell.rank == 3 else math.nan
 
     @property
+    def remarked(self) -> Atoms:
+        """The structure with a remark on how it ended, which .res has in a line REM."""
+        atoms, found = self.atoms, self.found
+        reason = f": {found.reason}" if found.reason else ""
+        end = f"{found.steps} steps, largest force {found.fmax:.3g} eV/A"
+        atoms.info["rem"] = [f"acnn relax: {found.state}{reason}; {end}"]
+        return atoms
+
+    @property
     def atoms(self) -> Atoms:
         """The structure as it is written to a file."""
         atoms, found = self.found.atoms.copy(), self.found
         atoms.calc = found.atoms.calc
         atoms.info |= {"name": self.name, "pressure": found.pressure, "spacegroup": self.group, "state": found.state}
         atoms.info |= {"enthalpy": found.enthalpy, "steps": found.steps}
-        reason = f": {found.reason}" if found.reason else ""
-        atoms.info["rem"] = (
-            f"acnn relax: {found.state}{reason}; {found.steps} steps, largest force {found.fmax:.3g} eV/A"
-        )
         return atoms
 
 
@@ -121,7 +126,14 @@ def run_relaxations(
     with locked(job.output):
         structures = named_structures(job.structures)
         rows = _relaxed(job, structures, stage, on_resume)
-        write_structures(job.output, [row.atoms for row in rows if row.found.state != "failed"])
+        write_structures(
+            job.output,
+            [
+                (row.remarked if job.output.suffix == ".res" else row.atoms)
+                for row in rows
+                if row.found.state != "failed"
+            ],
+        )
         job.journal.unlink(missing_ok=True)
     return rows
 

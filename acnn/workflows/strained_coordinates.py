@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,21 +44,21 @@ class StrainedCoordinates:
     flat: FlatStructures
     relaxes_cell: BoolArray
 
-    @property
+    @cached_property
     def sizes(self) -> IntArray:
         """Numbers of atoms [n_structures]."""
         return np.diff(self.flat.first)
 
-    @property
+    @cached_property
     def _scales(self) -> FloatArray:
         return np.sqrt(self.sizes + 3.0)
 
-    @property
+    @cached_property
     def n_rows(self) -> int:
         """Rows of the largest structure."""
         return CELL + int(self.sizes.max(initial=0))
 
-    @property
+    @cached_property
     def places(self) -> NDArray[np.integer]:
         """The rows of all atoms in arrays [n_structures · n_rows, 3]."""
         within = np.arange(len(self.flat.numbers)) - np.repeat(self.flat.first[:-1], self.sizes)

@@ -60,7 +60,7 @@ def test_results_are_written_by_enthalpy_with_their_space_groups(files: Path) ->
     assert enthalpies == sorted(enthalpies)
     for atoms in frames:
         assert atoms.info["pressure"] == 5.0
-        assert atoms.info["rem"].startswith("acnn relax: converged; ")
+        assert atoms.info["rem"][0].startswith("acnn relax: converged; ")
         steps = ase.io.read(files / "steps" / f"{atoms.info['name']}.xyz", ":")
         assert len(steps[-1]) == len(atoms)
         assert steps[-1].get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
