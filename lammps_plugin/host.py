@@ -16,7 +16,7 @@ import struct
 from typing import Any
 
 from acnn.arrays import BoolArray, FloatArray
-from lammps_plugin.site_properties import SITE_PROPERTIES
+from lammps_plugin.site_properties import EVERY, SITE_PROPERTIES
 
 UNITS_PER_EV = {"metal": 1.0, "real": 23.060549}
 """LAMMPS' unit of energy in the unit styles with lengths in Å; kcal/mol as LAMMPS itself converts."""
@@ -46,7 +46,7 @@ class Host:
         self.interface = interface  # kept, so that no other object can take its place in memory
         self._lmp = lammps_of(interface)
         self._units = None if self._lmp is None else self._lmp.extract_global("units")
-        self._rooms = [] if self._lmp is None else [name for name in SITE_PROPERTIES if self._has(name)]
+        self._rooms: list[str] = []
 
     def energy_unit(self, data: Any) -> float:
         """Return the energy unit per eV, from the data or LAMMPS; eV if neither provides it."""
@@ -64,13 +64,29 @@ class Host:
             )
 
     def rooms(self, data: Any) -> dict[str, FloatArray]:
-        """Return arrays [n_local] for properties of atoms, by name; without our plugin as of the first step."""
+        """Return arrays [n_local] for properties of atoms, by name; none at steps that `EVERY` leaves out.
+
+        Without our plugin, rooms are looked for where LAMMPS asks for energies, as it does at the first step of a run.
+        """
         if self._lmp is None:
             return getattr(data, "rooms", {})
+        if data.eflag:
+            self._rooms = [name for name in SITE_PROPERTIES if self._has(name)]
         if self._rooms and hasattr(data, "update_pair_forces_gpu"):
             raise ValueError(f"KOKKOS keeps d_{self._rooms[0]} elsewhere: leave it out, or run without -k on")
+        if not self._rooms or not self._is_due():
+            return {}
         found = {name: self._lmp.numpy.extract_atom(f"d_{name}", nelem=data.nlocal) for name in self._rooms}
         return {name: room for name, room in found.items() if room is not None}  # unfix takes rooms away
+
+    def _is_due(self) -> bool:
+        """Return whether rooms are filled at this step: see `EVERY`."""
+        if not self._lmp.has_id("variable", EVERY):
+            return True
+        value = self._lmp.extract_variable(EVERY)
+        if float(value) < 1:
+            raise ValueError(f"variable {EVERY} must be at least 1 step, not {value}")
+        return int(self._lmp.extract_global("ntimestep")) % int(float(value)) == 0
 
     def _has(self, name: str) -> bool:
         return self._lmp.extract_atom(f"d_{name}") is not None

@@ -36,7 +36,7 @@ from acnn.parallel.launchers import end_job, mpi_place
 from acnn.potential import Potential
 from lammps_plugin.direct import DirectEvaluation, threads_per_rank
 from lammps_plugin.host import Host
-from lammps_plugin.site_properties import write_site_properties
+from lammps_plugin.site_properties import properties_of_sites, write_site_properties
 
 SHELL_VERSION = 1
 VIRIAL_ATOM = 4
@@ -70,6 +70,11 @@ class UnifiedPotential:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (model_to_bytes(self.potential), {"dtype": self.dtype}, SHELL_VERSION)
+
+    @property
+    def site_properties(self) -> list[str]:
+        """The properties of single atoms that an input may ask for."""
+        return list(properties_of_sites(self.potential))
 
     def notice(self, elements: Iterable[str]) -> str:
         """Return a line for the log where the training data lack combinations of these elements, otherwise nothing."""

@@ -29,6 +29,7 @@ from acnn.potential import Potential
 from lammps_plugin.constraints import hold, keeps_center, still
 from lammps_plugin.coupling import attach
 from lammps_plugin.input_lines import run_with_path
+from lammps_plugin.limits import Limits, Watch
 from lammps_plugin.structures import PS_PER_FS, gather, is_moving, load_atoms, load_file
 
 ENSEMBLES = ("nve", "nvt", "npt")
@@ -51,11 +52,17 @@ class MDResult:
         atoms: the last structure with its velocities, masses and constraints, in LAMMPS' orientation of the cell; on
             rank 0, otherwise None.
         atoms_per_rank: number of atoms of each rank.
+        monitored: columns "step" and "largest", the largest value of the monitored property of all atoms.
+        n_kept: number of frames written to ``kept``.
+        reason: why the run ended early; empty if it did not.
     """
 
     thermo: dict[str, FloatArray]
     atoms: ase.Atoms | None
     atoms_per_rank: list[int]
+    monitored: dict[str, FloatArray]
+    n_kept: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,11 @@ def run_md(
     trajectory: str | os.PathLike[str] | None = None,
     trajectory_every: int = 100,
     restart: str | os.PathLike[str] | None = None,
+    monitor: str | None = None,
+    monitor_every: int = 10,
+    halt: float = math.inf,
+    keep: float = math.inf,
+    kept: str | os.PathLike[str] | None = None,
     progress: bool = True,
     comm: Any = None,
 ) -> MDResult:
@@ -148,12 +160,17 @@ def run_md(
         thermo_every, trajectory_every: steps between rows, and frames.
         trajectory: LAMMPS dump to write (columns id element x y z vx vy vz; readable by `ase.io.read`).
         restart: LAMMPS restart file to write at the end; given as ``structure`` to another call, it continues the run.
+        monitor: a property of single atoms that the model has ("gamma", "energies_std"), looked at at every multiple of
+            ``monitor_every`` steps; the other steps cost no more than without it.
+        halt: the run ends where the property of an atom exceeds this.
+        keep: frames where it does are written to ``kept``, an extended XYZ file that is replaced.
         progress: show a progress bar on rank 0.
         comm: an mpi4py communicator; by default all ranks.
     """
     if steps < 0 or thermo_every < 1 or trajectory_every < 1:
         raise ValueError("steps must not be negative, thermo_every and trajectory_every must be at least 1")
     schedule = Schedule(ensemble, temperature, pressure, timestep, thermostat_time, barostat_time, seed)
+    limits = Limits(monitor, monitor_every, halt, keep, kept)
     potential = model if isinstance(model, Potential) else load_model(model)
     comm, lmp = start(comm)
     try:
@@ -161,11 +178,14 @@ def run_md(
         _set_in_motion(lmp, schedule, is_moving(structure, ensemble))
         _integrate(lmp, schedule)
         _dump_frames(lmp, trajectory, trajectory_every, symbols)
-        thermo = _advance(lmp, steps, thermo_every, progress and comm.Get_rank() == 0)
+        watch = Watch(lmp, comm, limits, potential)
+        thermo, reason = _advance(lmp, steps, thermo_every, symbols, watch, progress and comm.Get_rank() == 0)
+        watch.end()
         if restart is not None:
             run_with_path(lmp, "write_restart {}", restart)
         shares = comm.allgather(int(lmp.extract_global("nlocal")))
-        return MDResult(thermo, gather(lmp, symbols, _periodic(lmp), comm.Get_rank()), shares)
+        last = gather(lmp, symbols, _periodic(lmp), comm.Get_rank())
+        return MDResult(thermo, last, shares, watch.found(), watch.n_kept, reason)
     finally:
         lmp.close()
 
@@ -222,22 +242,26 @@ def _periodic(lmp: Any) -> list[bool]:
     return [bool(p) for p in lmp.extract_box()[5]]
 
 
-def _advance(lmp: Any, steps: int, every: int, progress: bool) -> dict[str, FloatArray]:
-    """Run, and read the thermodynamic state after every ``every`` steps."""
+def _advance(
+    lmp: Any, steps: int, every: int, symbols: Sequence[str], watch: Watch, progress: bool
+) -> tuple[dict[str, FloatArray], str]:
+    """Run, and read the thermodynamic state after every ``every`` steps; return it, and why the run ended early."""
     lmp.command("thermo_style custom step time temp pe etotal press vol")
     lmp.command(f"thermo {every}")
     lmp.command("run 0 post no")
-    rows = [_thermo(lmp)]
+    pbc, rows, done = _periodic(lmp), [_thermo(lmp)], 0
+    reason = watch.look(symbols, pbc)
     with Progress(disable=not progress) as bar:
         task = bar.add_task("molecular dynamics", total=steps)
-        done = 0
-        while done < steps:
-            count = min(every, steps - done)
+        while done < steps and not reason:
+            count = int(min(every - done % every, steps - done, watch.steps_to_next()))
             lmp.command(f"run {count} pre no post no")
             done += count
-            rows.append(_thermo(lmp))
+            reason = watch.look(symbols, pbc)
+            if done % every == 0 or done == steps or reason:
+                rows.append(_thermo(lmp))
             bar.update(task, advance=count, description=f"{rows[-1]['temperature']:.0f} K")
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}, reason
 
 
 def _thermo(lmp: Any) -> dict[str, float]:

@@ -3,7 +3,11 @@
     fix room all property/atom d_acnn_energies_std
     dump atoms all custom 100 atoms.lammpstrj id d_acnn_energies_std
 
-The names are those of `acnn.properties` that an atom's own neighbors determine, with "acnn_" before them.
+at every step, after ``variable acnn_every index 10`` at every tenth. The names are those of `acnn.properties` that an
+atom's own neighbors determine, with "acnn_" before them. In acnn's plugin also, by the bare names and when asked,
+
+    fix grades all pair 10 mliap gamma 1
+    dump atoms all custom 100 atoms.lammpstrj id f_grades
 """
 
 from __future__ import annotations
@@ -18,18 +22,25 @@ from acnn.properties import PROPERTIES
 
 SITE_PROPERTIES = {PREDICTED + name: of for name, of in PROPERTIES.items() if of.of_sites and of.axes == ("atoms",)}
 """Properties by their names in LAMMPS, without its "d_"."""
+EVERY = "acnn_every"
+"""Variable of an input: steps between those at which the rooms are filled."""
 
 
-def site_property(potential: Potential, name: str) -> Property:
-    """Return the property of this name in LAMMPS.
+def properties_of_sites(potential: Potential) -> dict[str, Property]:
+    """Return the properties that this potential has, by name."""
+    return {of.name: of for of in SITE_PROPERTIES.values() if of.exists(potential)}
+
+
+def site_property(potential: Potential, room: str) -> Property:
+    """Return the property of a room: "acnn_gamma" of fix property/atom, "gamma" of fix pair.
 
     Raises:
         ValueError: there is none, or this potential does not have it.
     """
-    usable = {known: of for known, of in SITE_PROPERTIES.items() if of.exists(potential)}
+    usable, name = properties_of_sites(potential), room.removeprefix(PREDICTED)
     if name not in usable:
-        choices = ", ".join(f"d_{known}" for known in usable)
-        raise ValueError(f"fix property/atom has d_{name}, which this model cannot fill: choose from {choices}")
+        choices = ", ".join(f"d_{PREDICTED}{known}" for known in usable)
+        raise ValueError(f"fix property/atom has d_{room}, which this model cannot fill: choose from {choices}")
     return usable[name]
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import acnn
 from acnn.data import SILICON_PARAMETERS, molecular_dynamics, rattled, write_copper_aluminum, write_silicon
+from acnn.uncertainty import active_set_of
 from lammps_plugin import save_unified
 
 WATER_EDGE = 3.104
@@ -136,6 +137,8 @@ def main() -> None:
         acnn.AlgebraicPrior(),
         repulsion_weight=0.3,
     )
+    if name == "silicon":
+        fit.model.active_set = active_set_of(fit.model, data.structures)  # for grades, in in.stop and in.collect
     acnn.save_model(fit.model, f"{name}.acnn")
     save_unified(fit.model, f"{name}.mliap.pt")
     print(f"{name}: {len(data)} structures, {fit.model.basis.n_functions} functions, {fit.seconds:.0f} s; errors:")

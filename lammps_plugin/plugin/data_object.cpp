@@ -163,7 +163,7 @@ PyGetSetDef attributes[] = {
     {"numneighs", get_ints<&D::numneighs, &D::nlistatoms>, nullptr, "(nlistatoms): pairs of the center", nullptr},
     {"elems", get_ints<&D::elems, &D::ntotal>, nullptr, "(ntotal): element, -1 for NULL types", nullptr},
     {"f", get_f, nullptr, "(ntotal, 3): forces; update_pair_forces also gives per-atom stress", nullptr},
-    {"rooms", get_rooms, nullptr, "{name: (nlocal)}: the d_acnn_... of fix property/atom", nullptr},
+    {"rooms", get_rooms, nullptr, "{name: (nlocal)}: d_acnn_... of fix property/atom, fix pair", nullptr},
     {"eatoms", get_eatoms, set_eatoms, "(nlistatoms): energies", nullptr},
     {"energy", get_energy, set_energy, "energy of the centers of this rank", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};

@@ -33,7 +33,8 @@ Model::Model(const std::string &file) : model(load(file))
     throw PythonError("the model's rcutfac must be positive, not " + to_string(rcutfac.get()));
   ndescriptors_ = integer("ndescriptors");
   nparams_ = integer("nparams");
-  read_elements();
+  elements_ = names("element_types");
+  if (PyObject_HasAttrString(model.get(), "site_properties")) site_properties_ = names("site_properties");
 }
 
 Model::~Model()
@@ -55,12 +56,15 @@ int Model::integer(const char *name) const
   return static_cast<int>(value);
 }
 
-void Model::read_elements()
+std::vector<std::string> Model::names(const char *attribute) const
 {
-  Object names = attribute("element_types");
-  Object sequence = checked(PySequence_Fast(names.get(), "the model's element_types must be a sequence"));
+  const Object found = this->attribute(attribute);
+  const std::string message = std::string("the model's ") + attribute + " must be a sequence";
+  const Object sequence = checked(PySequence_Fast(found.get(), message.c_str()));
+  std::vector<std::string> texts;
   for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(sequence.get()); k++)
-    elements_.push_back(to_string(PySequence_Fast_GET_ITEM(sequence.get(), k)));
+    texts.push_back(to_string(PySequence_Fast_GET_ITEM(sequence.get(), k)));
+  return texts;
 }
 
 std::string Model::notice(const std::vector<std::string> &in_use) const

@@ -24,18 +24,21 @@ class Model {
 
   double cutoff() const { return cutoff_; }
   const std::vector<std::string> &elements() const { return elements_; }
+
+  // What `fix pair` may ask for, by name.
+  const std::vector<std::string> &site_properties() const { return site_properties_; }
   int ndescriptors() const { return ndescriptors_; }
   int nparams() const { return nparams_; }
 
  private:
   Object attribute(const char *name) const;
   int integer(const char *name) const;
-  void read_elements();
+  std::vector<std::string> names(const char *attribute) const;
   void show(PairData &data);
 
   Object model, object;    // object: shows `shown` to Python
   PairData *shown = nullptr;
-  std::vector<std::string> elements_;
+  std::vector<std::string> elements_, site_properties_;
   double cutoff_ = 0.0;
   int ndescriptors_ = 0, nparams_ = 0;
 };

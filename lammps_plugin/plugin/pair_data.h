@@ -49,7 +49,7 @@ struct PairData {
   double *virial = nullptr;     // (6) xx yy zz xy xz yz, where LAMMPS asks for the pairs' sum
   double **vatom = nullptr;     // (ntotal)(6), where LAMMPS asks for it
   double **cvatom = nullptr;    // (ntotal)(9) and yx zx zy, as centroid virials, where it asks for them
-  std::vector<std::pair<const char *, double *>> rooms;    // (nlocal) d_acnn_… of fix property/atom, by acnn_…
+  std::vector<std::pair<const char *, double *>> rooms;    // (nlocal) see pair_rooms.cpp
   bool active = false;                                     // true during a call of the model
 
   void add_pair_forces(const double *fij);    // (npairs, 3): +dE/dr_ij

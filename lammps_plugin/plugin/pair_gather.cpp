@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstring>
 #include <stdexcept>
 
 using namespace LAMMPS_NS;
@@ -32,17 +31,8 @@ void PairMLIAPUnified::gather(int eflag, int vflag)
   reserve();
   gather_elements();
   gather_centers();
+  gather_fields();
   gather_rooms();
-}
-
-// Atoms move between ranks, and with them the memory of their properties.
-void PairMLIAPUnified::gather_rooms()
-{
-  data.rooms.clear();
-  for (int k = 0; k < atom->ndvector; k++) {
-    const char *name = atom->dvname[k];
-    if (name && std::strncmp(name, "acnn_", 5) == 0) data.rooms.emplace_back(name, atom->dvector[k]);
-  }
 }
 
 void PairMLIAPUnified::gather_centers()

@@ -7,8 +7,10 @@
 #include "pair.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace acnn {
 
@@ -25,6 +27,8 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   double init_one(int i, int j) override;
   void compute(int eflag, int vflag) override;
   double memory_usage() override;
+  void *extract(const char *name, int &dim) override;
+  void *extract_peratom(const char *name, int &columns) override;
 
   static Creator builtin;    // of the style that this one replaces, or null
 
@@ -43,6 +47,8 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void gather_elements();
   void gather_centers();
   void gather_rooms();
+  void gather_fields();
+  bool is_due();
   Exclusions find_exclusions();
   int gather_neighbors(int i, int ij);
   void tally();
@@ -50,7 +56,15 @@ class PairMLIAPUnified : public LAMMPS_NS::Pair {
   void on_all_ranks(const std::function<void()> &action);
   [[noreturn]] void stop(const std::string &message);
 
+  // A property of atoms that `fix pair` asks for at some steps. LAMMPS keeps the address of `wanted`.
+  struct Field {
+    int wanted = 0;
+    LAMMPS_NS::bigint step = -1;    // at which the values were found
+    std::vector<double> values;     // (nlocal)
+  };
+
   std::unique_ptr<Model> model;
+  std::map<std::string, Field> fields;
   PairData data;
   bool warned = false;    // of exclusions
 };

@@ -22,10 +22,12 @@ from ase.data import atomic_masses, atomic_numbers
 
 from acnn.arrays import BoolArray, FloatArray
 from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS
+from acnn.data.dataset import LabeledStructure, Weights
 from acnn.models.linear import LinearACE
 from acnn.models.network import NetworkACE
 from acnn.potential import Potential
-from acnn.testing import evaluate, random_model, random_network
+from acnn.testing import evaluate, random_model, random_network, with_random_committee
+from acnn.uncertainty.grade import active_set_of
 from lammps_plugin import plugin_build
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -44,6 +46,15 @@ DRIVER = Path(__file__).with_name("driver.py")
 def model() -> LinearACE:
     """More elements than most of the cases have, and a longer cutoff of pairs."""
     return random_model(["O", "Si", "Ti"], order=3, degree=6.0, cutoff=4.2, pair_cutoff=5.0)
+
+
+def graded() -> LinearACE:
+    """With a committee, and the active set of rattled silicon."""
+    found = with_random_committee(model(), 3)
+    crystals = [_rattled(ase.build.bulk("Si", cubic=True), seed) for seed in range(20)]
+    structures = [LabeledStructure(atoms, 0.0, None, None, "bulk", Weights(), "bulk") for atoms in crystals]
+    found.active_set = active_set_of(found, structures)
+    return found
 
 
 def attention(*elements: str) -> NetworkACE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
+
+from ase_calculator import ACNNCalculator
 
 sys.path.insert(0, str(Path(__file__).parent))
 try:
@@ -88,6 +91,30 @@ def test_a_watched_run_ends_at_a_large_force(lmp, silicon):
     last = ase.io.read(silicon / "monitor.lammpstrj", format="lammps-dump-text")
     assert np.linalg.norm(last.get_forces(), axis=1).max() > 10.0
     assert "the run ended at step 3000" not in printed
+
+
+def test_a_run_ends_outside_the_data(lmp, silicon):
+    if not lmp.plugin:
+        pytest.skip("fix pair asks acnn's plugin")
+    printed = run(lmp, silicon, "in.stop", n=2, steps=3000, hot=9000)
+    step = int(re.search(r"the run ended at step (\d+)$", printed, re.MULTILINE)[1])
+    assert 0 < step < 3000
+    assert step % 10 == 0
+    last = ase.io.read(silicon / "stop.lammpstrj", format="lammps-dump-text")
+    grades = last.arrays["f_grades"].ravel()
+    assert grades.max() > 10.0
+    assert grades == pytest.approx(ACNNCalculator(silicon / "silicon.acnn").get_property("gamma", last), rel=0.01)
+
+
+def test_frames_outside_the_data_are_collected(lmp, silicon):
+    run(lmp, silicon, "in.collect", 2, n=2, steps=800, hot=9000)
+    frames, atoms = (
+        ase.io.read(silicon / f"collect{of}.lammpstrj", ":", format="lammps-dump-text") for of in ("", ".atoms")
+    )
+    outside = [frame.arrays["d_acnn_gamma"].ravel() for frame in frames]
+    assert 0 < len(frames) < 41
+    assert all(grades.max() > 2.0 for grades in outside)
+    assert sum((grades > 2.0).sum() for grades in outside) == sum(map(len, atoms))
 
 
 def test_the_alloy_has_the_energy_of_its_labels(lmp, folder):
