@@ -21,6 +21,7 @@ SLOW = (
     *("train/test_command.py", "train/test_distillation.py", "train/test_job.py", "train/test_processes.py"),
     *("train/test_transfer.py", "workflows/test_check.py", "workflows/test_elastic.py"),
     *("workflows/test_hal.py", "workflows/test_phonons.py"),
+    "workflows/test_defects_and_surfaces.py",
 )
 """Files and folders where most of the time goes to tests of seconds; single ones elsewhere are marked there."""
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from acnn.cli.display import console, print_written
 from acnn.cli.numbers import number
-from acnn.data.frames import read_frames
+from acnn.data.frames import extended_xyz, read_frames, require_xyz
 from acnn.files import require_writable, write_atomically
 from acnn.plots import require_pictures, save_figure
 from acnn.settings.base import SettingsError
@@ -27,6 +27,12 @@ ModelFile = Annotated[Path, typer.Argument(help="Model file, MODEL.acnn.")]
 Pressure = Annotated[float, number("GPa.", least=-1000, most=10_000)]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the results as JSON.", show_default=False)]
 Plot = Annotated[Path | None, typer.Option(help="Draw the results: .png, .pdf or .svg.", show_default=False)]
+
+Structures = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write the structures, extended XYZ: made.xyz.", show_default=False),
+]
+MillerIndices = Annotated[list[str], typer.Option(help="Plane, 1,1,1; may be given several times.")]
 
 
 class Task:
@@ -41,6 +47,8 @@ class Task:
         outputs: Sequence[Path | None] = (),
     ) -> None:
         require_writable([plot, *outputs], inputs, [json_file], overwrite=overwrite)
+        for output in filter(None, outputs):
+            require_xyz(output)
         require_pictures(plot)
         self.json_file, self.plot = json_file, plot
 
@@ -81,6 +89,42 @@ def triple(text: str, option: str) -> tuple[int, int, int] | None:
     if not 1 <= min(a, b, c) <= max(a, b, c) <= 1000:
         raise SettingsError(f"{option} is three numbers from 1 to 1000, not {text!r}")
     return a, b, c
+
+
+def miller_indices(texts: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Parse Miller indices.
+
+    Raises:
+        SettingsError: one is not three whole numbers, at least one of them other than 0.
+    """
+    found = []
+    for text in texts:
+        words = text.replace(",", " ").split()
+        try:
+            h, k, l = (int(word) for word in words)
+        except ValueError:
+            raise SettingsError(f"--miller is three whole numbers, 1,1,1, not {text!r}") from None
+        if not (0 < max(abs(h), abs(k), abs(l)) <= 50):
+            raise SettingsError(f"--miller is three numbers from -50 to 50, not all 0, and not {text!r}")
+        found.append((h, k, l))
+    return found
+
+
+def plane_name(miller: Sequence[int]) -> str:
+    """Return "(111)", or "(1 -1 12)" where that is needed."""
+    separate = " " if any(not 0 <= index < 10 for index in miller) else ""
+    return f"({separate.join(map(str, miller))})"
+
+
+def write_structures(path: Path | None, structures: Sequence[Atoms], config_types: Sequence[str]) -> None:
+    """Write structures as extended XYZ, if a file is named, with their config types."""
+    if path is None:
+        return
+    frames = [atoms.copy() for atoms in structures]
+    for atoms, config_type in zip(frames, config_types, strict=True):
+        atoms.info = {"config_type": config_type}
+    write_atomically(path, extended_xyz(frames))
+    print_written(path)
 
 
 def print_rows(title: str, rows: Sequence[tuple[str, ...]], headings: Sequence[str] = (), texts: int = 1) -> None:

@@ -7,7 +7,7 @@ by `shown_axes`.
 from __future__ import annotations
 
 from acnn.plots.calibration import SOURCES, calibration_figure
-from acnn.plots.crystals import eos_figure, young_figure
+from acnn.plots.crystals import decohesion_figure, eos_figure, young_figure
 from acnn.plots.curves import learning_figure, pruning_figure, selection_figure, training_figure
 from acnn.plots.drawing import Look, has_matplotlib, require_matplotlib, require_pictures
 from acnn.plots.dynamics import dynamics_figure
@@ -29,6 +29,7 @@ __all__ = [
     "calibration_figure",
     "conductivity_figure",
     "config_type_figure",
+    "decohesion_figure",
     "dimer_figure",
     "distance_figure",
     "dynamics_figure",

@@ -9,7 +9,7 @@ import numpy as np
 
 from acnn.arrays import FloatArray
 from acnn.plots.drawing import COLORS, panels
-from acnn.plots.subjects import Curve
+from acnn.plots.subjects import Curve, Opening
 
 
 def eos_figure(curve: Curve) -> Any:
@@ -25,6 +25,21 @@ def eos_figure(curve: Curve) -> Any:
         pressure.set_ylabel("pressure (GPa)")
         for axis in axes[0]:
             axis.set_xlabel("volume (Å³/atom)")
+    return figure
+
+
+def decohesion_figure(curves: Mapping[str, Opening]) -> Any:
+    """Draw energy and stress of rigid decohesion against the opening, a color for each plane."""
+    with panels(1, 2) as (figure, axes):
+        energy, stress = axes[0]
+        for color, (name, curve) in zip(COLORS, curves.items(), strict=False):
+            energy.plot(curve.openings, curve.energies, color=color, label=name)
+            stress.plot(curve.openings, curve.stresses, color=color)
+        energy.set_ylabel("energy (J/m²)")
+        stress.set_ylabel("stress (GPa)")
+        energy.legend()
+        for axis in axes[0]:
+            axis.set_xlabel("opening (Å)")
     return figure
 
 

@@ -220,3 +220,19 @@ class Expansion(Protocol):
     @property
     def heat_capacity(self) -> FloatArray:
         """At constant pressure, J/(K mol of atoms)."""
+
+
+class Opening(Protocol):
+    """Rigid decohesion."""
+
+    @property
+    def openings(self) -> FloatArray:
+        """Å."""
+
+    @property
+    def energies(self) -> FloatArray:
+        """J/m²."""
+
+    @property
+    def stresses(self) -> FloatArray:
+        """GPa."""

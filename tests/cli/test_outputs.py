@@ -24,8 +24,15 @@ EMT = "--calculator ase.calculators.emt:EMT"
 ADVICE = "add --overwrite (in Python overwrite=True) or choose another name"
 FIT = "--order 1 --degree 3 --cutoff 4"
 TRAIN = "data: DATA.xyz\nmodel: {cutoff: 4.0}\noutput: OUTPUT\n"
-PROPERTIES = ("elastic", "eos")
-"""Commands that compute properties of a structure."""
+PROPERTIES = {
+    "elastic": "missing.xyz missing.acnn",
+    "eos": "missing.xyz missing.acnn",
+    "decohesion": "missing.xyz missing.acnn --miller 1,1,1",
+    "surface": "missing.xyz missing.acnn --miller 1,1,1",
+    "defects": "missing.xyz missing.acnn",
+    "dimers": "missing.acnn",
+}
+"""Commands that compute properties of a structure, and their inputs."""
 OUTPUTS = {
     "fit --output": ["fit missing.xyz -o there.acnn"],
     "fit --json": ["fit missing.xyz -o new.acnn --json there.json"],
@@ -57,8 +64,9 @@ OUTPUTS = {
     "example-data folder": ["example-data cual data"],
     "calibrate --output": ["calibrate missing.acnn missing.xyz -o there.acnn"],
     "md --output": ["md missing.xyz missing.acnn -o there"],
-    **{f"{name} --json": [f"{name} missing.xyz missing.acnn --json there.json"] for name in PROPERTIES},
-    **{f"{name} --plot": [f"{name} missing.xyz missing.acnn --plot there.png"] for name in PROPERTIES},
+    **{f"{name} --json": [f"{name} {given} --json there.json"] for name, given in PROPERTIES.items()},
+    **{f"{n} --plot": [f"{n} {PROPERTIES[n]} --plot there.png"] for n in ("elastic", "eos", "decohesion", "dimers")},
+    **{f"{n} --output": [f"{n} {PROPERTIES[n]} -o there.xyz"] for n in ("surface", "defects", "dimers")},
     "relax --output": ["relax missing.xyz -m missing.acnn -o there.xyz"],
     "relax --trajectories": ["relax missing.xyz -m missing.acnn -o new.res --trajectories there.json"],
     "phonons --output": ["phonons missing.xyz missing.acnn -o there"],
@@ -82,7 +90,8 @@ READ = {
     "convert structures",
     *("evaluate model", "evaluate data", "report model", "report data", "export model"),
     *("calibrate model", "calibrate data", "calibrate --training", "md structure", "md model"),
-    *(f"{command} {name}" for command in (*PROPERTIES, "phonons") for name in ("structure", "model")),
+    *(f"{command} model" for command in (*PROPERTIES, "phonons")),
+    *(f"{command} structure" for command in {*PROPERTIES, "phonons"} - {"dimers"}),
     *("relax structures", "relax --model", "hull structures", "volumes structures"),
     *("pool build structures", "pool merge others", "pool take database", "pool stat database"),
     *("hal config", "info model", "check model", "check structures", "lammps run deck"),
