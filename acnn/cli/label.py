@@ -63,6 +63,15 @@ def label(
     max_force: Annotated[
         float, number("Leave out structures with a larger force label, eV/Å.", least=0, most=1e6)
     ] = 30.0,
+    jobs: Annotated[int, number("Structures at the same time, in processes of one thread.", least=1, most=10_000)] = 1,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Submit every structure as a job of Slurm, --jobs at a time, with this parameter of submitit: "
+            "--slurm slurm_partition=cpu --slurm timeout_min=60.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     **keys: str,
 ) -> None:
@@ -95,6 +104,8 @@ def label(
         correction=correction,
         keys={name.removesuffix("_key"): key for name, key in keys.items()},
         max_force=max_force,
+        jobs=jobs,
+        slurm=dict(assignment(text, "slurm_partition=cpu") for text in slurm) if slurm else None,
     )
     with progress_stages() as stage:
         labeled = label_structures(labeling, output, overwrite, Watcher(stage, _print_keys, _print_resumed))

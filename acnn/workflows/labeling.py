@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from acnn.data.structures import displaced, rounded
 from acnn.files import destination, require_new, require_writable, sha256_of
 from acnn.io.model_file import load_model
 from acnn.locks import locked
+from acnn.parallel.executors import ahead, executor
 from acnn.potential import Potential
 from acnn.progress import Stage, silent
 from acnn.train.distillation import model_labels
@@ -46,6 +49,8 @@ class Labeling:
         correction: file of a model of such differences, which are added.
         keys: those of existing labels, by kind: energy, forces, virial, stress.
         max_force: structures with a larger force label are left out, eV/Å.
+        jobs: calculations at the same time, in processes of one thread.
+        slurm: parameters of submitit: calculations are jobs of Slurm instead.
     """
 
     structures: Path
@@ -60,6 +65,8 @@ class Labeling:
     correction: Path | None = None
     keys: Mapping[str, str | None] = field(default_factory=dict)
     max_force: float = 30.0
+    jobs: int = 1
+    slurm: Mapping[str, Any] | None = None
 
     @property
     def all_keys(self) -> dict[str, str | None]:
@@ -188,10 +195,11 @@ def _label(labeling: Labeling, target: Path, part: Path, watcher: Watcher) -> La
     offsets = None if labeling.reference is None else _offsets(labeling, todo, calculator, watcher)
     rest, name = todo[len(journal.done) :], type(calculator).__name__
     advance = watcher.stage(f"labels by {name}", len(rest))
-    labeler = _labeler(calculator, own, offsets, correction)
-    for found in each_labeled(rest, labeler, name, labeling.max_force, keep_types=labeling.difference):
-        journal.add(found)
-        advance()
+    with _calculating(labeling, calculator, rest, target.with_suffix(".jobs")) as calculate:
+        labeler = _labeler(calculate, own, offsets, correction)
+        for found in each_labeled(rest, labeler, name, labeling.max_force, keep_types=labeling.difference):
+            journal.add(found)
+            advance()
     reasons = journal.reasons
     if len(reasons) == len(todo):
         journal.drop()
@@ -200,15 +208,40 @@ def _label(labeling: Labeling, target: Path, part: Path, watcher: Watcher) -> La
     return Labeled(len(todo) - len(reasons), reasons, offsets)
 
 
+@contextmanager
+def _calculating(
+    labeling: Labeling, calculator: Calculator, structures: Sequence[Atoms], folder: Path
+) -> Iterator[Labeler]:
+    """Yield what calculates the structures, which must be asked for in this order."""
+    if labeling.jobs == 1 and labeling.slurm is None:
+        yield lambda atoms: calculated(atoms, calculator)
+        return
+    with executor(labeling.jobs, labeling.slurm, folder) as pool:
+        function = partial(_calculated_elsewhere, labeling.calculator, dict(labeling.arguments))
+        results = ahead(pool, function, structures, labeling.jobs if labeling.slurm else 2 * labeling.jobs)
+        yield lambda atoms: next(results).result()
+
+
+_elsewhere: dict[str, Calculator] = {}
+"""The calculator of a process that works for others: making one may take seconds."""
+
+
+def _calculated_elsewhere(name: str, arguments: dict[str, Any], atoms: Atoms) -> Labels:
+    key = repr((name, arguments))
+    if key not in _elsewhere:
+        _elsewhere[key] = make_calculator(name, arguments)
+    return calculated(atoms, _elsewhere[key])
+
+
 def _labeler(
-    calculator: Calculator, own: dict[int, Labels] | None, offsets: EnergyOffsets | None, correction: Potential | None
+    calculate: Labeler, own: dict[int, Labels] | None, offsets: EnergyOffsets | None, correction: Potential | None
 ) -> Labeler:
     """Return the function that labels: the calculator's labels, or own labels minus these, shifted and corrected."""
 
     def labels(atoms: Atoms) -> Labels:
         if own is not None:
-            return own[id(atoms)] - calculated(atoms, calculator)
-        found = calculated(atoms, calculator)
+            return own[id(atoms)] - calculate(atoms)
+        found = calculate(atoms)
         if offsets is not None:
             found = found.shifted(offsets.of(atoms))
         return found if correction is None else found + model_labels(atoms, correction)

@@ -115,3 +115,19 @@ def test_isolated_atoms_alone_are_not_labeled(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "in.xyz", Atoms("Cu"))
     with pytest.raises(ValueError, match="contains only isolated atoms"):
         label_structures(Labeling(tmp_path / "in.xyz", EMT_NAME), tmp_path / "out.xyz")
+
+
+def test_several_processes_write_what_one_writes(crystals: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        labeling = Labeling(crystals, EMT_NAME, copies=2, reference=crystals, keys={"energy": "E"}, jobs=jobs)
+        label_structures(labeling, tmp_path / f"{jobs}.xyz")
+    assert (tmp_path / "2.xyz").read_bytes() == (tmp_path / "1.xyz").read_bytes()
+
+
+def test_failures_in_other_processes_are_those_of_the_calculator(crystals: Path, tmp_path: Path) -> None:
+    foreign = ase.io.read(crystals, ":3")
+    foreign[1].symbols[0] = "Sr"
+    ase.io.write(tmp_path / "foreign.xyz", foreign)
+    done = label_structures(Labeling(tmp_path / "foreign.xyz", EMT_NAME, jobs=2), tmp_path / "out.xyz")
+    assert done.written == 2
+    assert "Sr" in done.reasons[0]
