@@ -1,4 +1,4 @@
-"""The commands ``acnn lammps doctor`` and ``acnn lammps run``."""
+"""The commands ``acnn lammps doctor``, ``acnn lammps run`` and ``acnn lammps plot``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from acnn.cli.display import console
+from acnn.cli.display import console, print_written
 from acnn.cli.errors import errors, warn
 from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import number
 from acnn.files import require_writable, write_atomically
+from acnn.plots import require_pictures, save_figure, thermo_figure
+from acnn.wording import counted
 
 if TYPE_CHECKING:
     from lammps_plugin.doctor import Finding
@@ -102,3 +104,34 @@ def run(
         return
     sys.stdout.flush()
     os.execve(prepared.command[0], prepared.command, {**os.environ, **prepared.changes})
+
+
+@lammps.command()
+def plot(
+    log: Annotated[Path, typer.Argument(help="Log of LAMMPS: log.lammps.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture to write.", show_default="LOG with .png")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Keywords to draw: Temp,Press.", show_default="all that change")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw the thermodynamic output of a log of LAMMPS: all its runs, in any style, also of runs that were killed.
+
+    acnn lammps plot log.lammps --columns Temp,Press,PotEng
+    """
+    from lammps_plugin.thermo import chosen_columns, read_log
+
+    picture = output or log.with_name(log.name + ".png")
+    require_writable([picture], [log], overwrite=overwrite)
+    require_pictures(picture)
+    found = read_log(log.read_text(encoding="utf-8", errors="replace"), log.name)
+    names = chosen_columns(found, (columns or "").replace(",", " ").split())
+    for place, run in enumerate(found.runs, 1):
+        steps = run.columns.get("Step")
+        span = "" if steps is None else f", steps {steps[0]:g} to {steps[-1]:g}"
+        end = "" if run.is_complete else "; it did not end"
+        console.print(f"run {place}: {counted(run.rows, 'row')}{span}{end}", highlight=False)
+    save_figure(thermo_figure([run.columns for run in found.runs], names, found.units), picture)
+    print_written(picture)

@@ -18,6 +18,7 @@ from acnn.plots.output import save_figure, shown_axes, svg
 from acnn.plots.overview import Dimer, Run, overview_figure
 from acnn.plots.pairs import dimer_figure, distance_figure
 from acnn.plots.phonons import bands_figure, conductivity_figure, expansion_figure, thermodynamics_figure
+from acnn.plots.thermo import thermo_figure
 
 __all__ = [
     "SOURCES",
@@ -49,6 +50,7 @@ __all__ = [
     "selection_figure",
     "shown_axes",
     "svg",
+    "thermo_figure",
     "thermodynamics_figure",
     "training_figure",
     "young_figure",

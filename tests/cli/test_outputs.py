@@ -74,6 +74,7 @@ OUTPUTS = {
     "hull --json": ["hull missing.xyz --json there.json"],
     "pool take --output": ["pool take missing.db -n 1 --for a -o there.xyz"],
     "volumes --json": ["volumes missing.xyz --json there.json"],
+    "lammps plot --output": ["lammps plot missing.log -o there.png"],
     "lammps doctor --json": ["lammps doctor --json there.json"],
 }
 """By command and what names the file: commands that would replace one, and whose inputs do not exist."""
@@ -94,7 +95,7 @@ READ = {
     *(f"{command} structure" for command in {*PROPERTIES, "phonons"} - {"dimers"}),
     *("relax structures", "relax --model", "hull structures", "volumes structures"),
     *("pool build structures", "pool merge others", "pool take database", "pool stat database"),
-    *("hal config", "info model", "check model", "check structures", "lammps run deck"),
+    *("hal config", "info model", "check model", "check structures", "lammps run deck", "lammps plot log"),
 }
 INPUTS = [
     "fit train.xyz -o train.xyz",

@@ -82,6 +82,7 @@ SMALLER = {
     "--copies 16": "--copies 1",
     "--steps 2000": "--steps 20",
     "acnn phonons cu.xyz cu.acnn -o cu": "acnn phonons cu.xyz cu.acnn -o cu --supercell 2,2,2",
+    "cu.acnn -o defects.xyz": "cu.acnn --supercell 2,2,2 --attempts 1 -o defects.xyz",
     "--small --supercell 4,4,4": "--small --supercell 2,2,2",
     '"order": 3, "degree": 14, "cutoff": 5.5': '"order": 2, "degree": 6, "cutoff": 4',
     '"model": {"cutoff": 5.0}, "training": {"epochs": 100}': (
