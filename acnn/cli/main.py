@@ -22,6 +22,7 @@ COMMANDS = {
     "ensemble": "Join models trained with different seeds: their mean is the prediction, their spread the uncertainty.",
     "hal": "Learn a potential by hyperactive learning: from a few structures, calling the reference only where needed.",
     "distill": "Write training data with which a single model learns from an ensemble.",
+    "data": "Look at structures and labels: find faults, split, select, show.",
     "convert": "Write structures of any format in another one, with the labels that are found, their units and signs.",
     "label": "Label structures with an ASE calculator: energies (eV), forces (eV/Å), virials (eV).",
     "evaluate": "Report the errors of a model: MAE and RMSE of energies, forces and virials by config type.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +55,8 @@ class Dataset:
     ``sha256`` is that of the file, or of the hashes of all; ``left_out`` counts structures dropped because of
     ``max_force``; ``virials_ignored`` those whose virial or stress was ignored because they are not periodic in three
     directions; ``keys`` holds the keys used for energy, forces, virial and stress, and the number of structures for
-    each; ``notes`` describes what was not used and what is doubtful, one sentence each.
+    each; ``notes`` describes what was not used and what is doubtful, one sentence each; ``dropped`` counts the
+    energies, forces and virials left out because of ``drop_nan``.
     """
 
     structures: tuple[LabeledStructure, ...]
@@ -65,6 +66,7 @@ class Dataset:
     keys: dict[str, dict[str, int]]
     virials_ignored: int = 0
     notes: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -196,6 +198,7 @@ def read_dataset(
         keys=_together([part.keys for part in parts]),
         virials_ignored=sum(part.virials_ignored for part in parts),
         notes=(*(n for part in parts for n in part.notes), *other_levels({part.source: part.keys for part in parts})),
+        dropped=sum((Counter(part.dropped) for part in parts), Counter()),
     )
     if not whole.structures:
         raise DatasetError(f"all {whole.left_out} structures of {source} are left out by max_force = {max_force} eV/Å")
@@ -219,7 +222,7 @@ def _labeled(
     kept = [structure for structure in structures if is_kept(structure, max_force)]
     notes = (*group.notes, *keys.notes, *_dropped(bad, group.name), *symmetry_notes(_virials(kept), group.name))
     ignored = sum(map(keys.has_useless_virial, atoms))
-    return Dataset(tuple(kept), group.name, "", len(structures) - len(kept), keys.used, ignored, notes)
+    return Dataset(tuple(kept), group.name, "", len(structures) - len(kept), keys.used, ignored, notes, dict(bad))
 
 
 def _together(used: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:

@@ -21,13 +21,14 @@ def energy_axes(dataset: Dataset, reference_energies: Mapping[str, float] | None
     """
     if all(structure.energy is None for structure in dataset):
         raise ValueError(f"{dataset.source} has no energies to draw")
-    energies = _found_energies(dataset) if reference_energies is None else reference_energies
+    energies = found_energies(dataset) if reference_energies is None else reference_energies
     types = Look(dataset.config_types)
     points = {dataset.name: energy_points(dataset, energies)}
     return shown_axes(lambda: energy_volume_figure(points, types), types)
 
 
-def _found_energies(dataset: Dataset) -> dict[str, float]:
+def found_energies(dataset: Dataset) -> dict[str, float]:
+    """Return energies of isolated atoms in the data, or those that fit the compositions best, eV by element."""
     isolated = isolated_atom_energies(dataset)
     return isolated if set(dataset.elements) <= set(isolated) else least_squares_energies(dataset)
 

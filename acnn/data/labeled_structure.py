@@ -15,6 +15,7 @@ from acnn.data.weights import DEFAULT, Weights, WeightsError, WeightTable, weigh
 
 HUGE_LABEL = 1e8
 """eV per atom, and eV/Å; no calculation gives a larger number: uranium, with all electrons, has 0.8 million eV."""
+CHARGES = ("charge", "total_charge", "charge_state")
 HUGE_FORCE = 1000.0
 """eV/Å; a larger force is taken for a failed calculation unless ``max_force`` allows it."""
 
@@ -24,7 +25,8 @@ class LabeledStructure:
     """A structure, its labels (None where missing) and their weights.
 
     ``atoms`` carries numbers, positions, cell and periodicity only; ``energy`` in eV for the whole cell,
-    ``forces`` (n, 3) in eV/Å, ``virial`` (3, 3) in eV; ``name`` is for messages: ``train.xyz #12 (liquid)``.
+    ``forces`` (n, 3) in eV/Å, ``virial`` (3, 3) in eV; ``name`` is for messages: ``train.xyz #12 (liquid)``;
+    ``charge`` is what the data say of the charge of the whole, in e.
     """
 
     atoms: Atoms
@@ -34,6 +36,7 @@ class LabeledStructure:
     config_type: str
     weights: Weights
     name: str
+    charge: float | None = None
 
     def __len__(self) -> int:
         return len(self.atoms)
@@ -77,7 +80,16 @@ def labeled(frame: Frame, keys: LabelKeys, table: WeightTable, source: str) -> L
         config_type=config_type,
         weights=_scaled_weights(table.weights_of(config_type), atoms, name),
         name=name,
+        charge=_charge(atoms),
     )
+
+
+def _charge(atoms: Atoms) -> float | None:
+    """Return the total charge, or None if nothing is said of it."""
+    for key in CHARGES:
+        if isinstance(value := atoms.info.get(key), int | float | np.number):
+            return float(value)
+    return float(atoms.get_initial_charges().sum()) if atoms.has("initial_charges") else None
 
 
 def _scaled_weights(weights: Weights, atoms: Atoms, name: str) -> Weights:

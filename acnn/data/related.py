@@ -22,8 +22,10 @@ from acnn.data.labeled_structure import LabeledStructure
 LARGEST_STRAIN = 0.08
 LARGEST_DISPLACEMENT = 0.3
 """Å; beyond, the formula is too far from exact."""
-MOST_MOVED = 0.03
-"""Å, in pairs that differ by strain."""
+LEAST_MOVED, MOST_MOVED, MOST_STRAINED = 1e-4, 0.03, 0.04
+"""Å: displacements of pairs that forces are judged by, and that virials are; the strain of the latter."""
+FEWEST = 10
+"""Pairs from which a slope is found."""
 NEXT = 4
 """Structures after each, in the order of the file and in that of their volumes, that are looked at."""
 
@@ -132,39 +134,49 @@ class Slope:
     explained: float
 
 
-FEWEST = 5
-"""Pairs from which a slope is found."""
+def slopes_of(pairs: Sequence[Pair], sizes: Sequence[int]) -> tuple[Slope | None, Slope | None]:
+    """Compare the changes of the energies with the work of forces, and with that of virials where atoms hardly move.
 
-
-def slope_of_forces(pairs: Sequence[Pair]) -> Slope | None:
-    """Compare the work of forces with the changes of the energies; None with too few pairs."""
-    known = [p for p in pairs if np.isfinite(p.work) and np.isfinite(p.virial_work) and p.displacement > 1e-4]
-    return _slope([p.work for p in known], [p.change - p.virial_work for p in known], None)
-
-
-def slope_of_virials(pairs: Sequence[Pair], sizes: Sequence[int]) -> Slope | None:
-    """Compare the work of virials with the changes of the energies, where atoms hardly move; None with too few pairs.
+    Both are determined together from all pairs, then the virials anew from pairs that differ by a small strain.
 
     Args:
         sizes: numbers of atoms of all structures.
+
+    Returns:
+        slopes of forces and of virials; None with too few pairs.
     """
-    strained = [p for p in pairs if np.isfinite(p.virial_work) and np.abs(p.strain).max() > 1e-4]
-    known = [p for p in strained if p.displacement < (MOST_MOVED if np.isfinite(p.work) else 1e-4)]
-    changes = [p.change - (p.work if np.isfinite(p.work) else 0.0) for p in known]
-    return _slope([p.virial_work for p in known], changes, [sizes[p.first] * np.trace(p.strain) for p in known])
+    moved = [p for p in pairs if p.displacement > LEAST_MOVED and np.isfinite(p.work) and np.isfinite(p.virial_work)]
+    forces, ratio = None, 1.0
+    if len(moved) >= FEWEST:
+        x = np.array([[p.work, p.virial_work, sizes[p.first] * np.trace(p.strain)] for p in moved])
+        y = np.array([p.change for p in moved])
+        solution = _robust(x, y)
+        ratio = float(solution[0])
+        forces = Slope(ratio, 0.0, len(moved), _explained(x[:, 0], y - x[:, 1:] @ solution[1:]))
+    strained = [p for p in pairs if np.isfinite(p.virial_work) and 1e-4 < np.abs(p.strain).max() < MOST_STRAINED]
+    still = [p for p in strained if p.displacement < (MOST_MOVED if np.isfinite(p.work) else LEAST_MOVED)]
+    if len(still) < FEWEST:
+        return forces, None
+    x = np.array([[p.virial_work, sizes[p.first] * np.trace(p.strain)] for p in still])
+    y = np.array([p.change - ratio * np.nan_to_num(p.work) for p in still])
+    solution = _robust(x, y)
+    return forces, Slope(float(solution[0]), float(solution[1]), len(still), _explained(x[:, 0], y))
 
 
-def _slope(works: Sequence[float], changes: Sequence[float], traces: Sequence[float] | None) -> Slope | None:
-    x, y = np.array(works), np.array(changes)
-    if len(x) < FEWEST or not (np.abs(x) > 0).any():
-        return None
-    columns = np.column_stack([x] if traces is None else [x, traces])
-    used = np.ones(len(x), dtype=bool)
-    for _ in range(3):  # without pairs that do not follow the others
-        solution = np.linalg.lstsq(columns[used], y[used], rcond=None)[0]
-        residuals = np.abs(y - columns @ solution)
+def _robust(columns: FloatArray, y: FloatArray) -> FloatArray:
+    """Solve in the least-squares sense without the pairs that do not follow the others."""
+    scales = np.linalg.norm(columns, axis=0)
+    scaled, used = columns / np.where(scales > 0, scales, 1.0), np.ones(len(y), dtype=bool)
+    for _ in range(3):
+        solution = np.linalg.lstsq(scaled[used], y[used], rcond=None)[0]
+        residuals = np.abs(y - scaled @ solution)
         used = residuals <= 4 * np.median(residuals) + 1e-9
-    total = float(np.sum(y[used] ** 2))
-    explained = 1 - float(np.sum((y[used] - x[used]) ** 2)) / total if total > 0 else 1.0
-    offset = float(solution[1]) if traces is not None else 0.0
-    return Slope(float(solution[0]), offset, len(x), explained)
+    return np.asarray(solution / np.where(scales > 0, scales, 1.0))
+
+
+def _explained(work: FloatArray, change: FloatArray) -> float:
+    """Return the share of the squares of the changes that the work explains, without the largest tenth of the rest."""
+    rest = np.abs(change - work)
+    used = rest <= np.quantile(rest, 0.9)
+    total = float(np.sum(change[used] ** 2))
+    return 1 - float(np.sum(rest[used] ** 2)) / total if total > 0 else 1.0

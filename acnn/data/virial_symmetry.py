@@ -15,7 +15,7 @@ ASYMMETRY = 0.05
 
 def symmetry_notes(virials: Iterable[tuple[str, FloatArray]], source: str) -> list[str]:
     """Report virials [3, 3], each with the name of its structure, that are not symmetric, in one sentence."""
-    found = [(_asymmetry(virial), name) for name, virial in virials]
+    found = [(asymmetry(virial), name) for name, virial in virials]
     bad = [(share, name) for share, name in found if share > ASYMMETRY]
     if not bad:
         return []
@@ -27,6 +27,7 @@ def symmetry_notes(virials: Iterable[tuple[str, FloatArray]], source: str) -> li
     ]
 
 
-def _asymmetry(virial: FloatArray) -> float:
+def asymmetry(virial: FloatArray) -> float:
+    """Return the largest difference of W and its transpose, as a share of the largest component."""
     largest = float(np.abs(virial).max())
     return float(np.abs(virial - virial.T).max()) / largest if largest > 0 else 0.0

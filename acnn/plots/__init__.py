@@ -18,6 +18,7 @@ from acnn.plots.output import save_figure, shown_axes, svg
 from acnn.plots.overview import Dimer, Run, overview_figure
 from acnn.plots.pairs import dimer_figure, distance_figure
 from acnn.plots.phonons import bands_figure, conductivity_figure, expansion_figure, thermodynamics_figure
+from acnn.plots.statistics import data_figure
 from acnn.plots.thermo import thermo_figure
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "calibration_figure",
     "conductivity_figure",
     "config_type_figure",
+    "data_figure",
     "decohesion_figure",
     "dimer_figure",
     "distance_figure",

@@ -27,13 +27,14 @@ def energy_volume_figure(sets: Mapping[str, Sequence[EnergyPoint]], types: Look)
     """Draw energies against the volume per atom (without volumes, the number of atoms), a panel for each data set."""
     with panels(1, len(sets), (max(PANEL[0], 4.6 - len(sets)), 2.9), sharey=True) as (figure, axes):
         for column, (name, points) in zip(axes[0], sets.items(), strict=True):
-            _energy_axes(column, points, types)
+            energy_axes(column, points, types)
             column.set_title(name)
         axes[0, 0].set_ylabel(BINDING_ENERGY)
     return figure
 
 
-def _energy_axes(axes: Any, points: Sequence[EnergyPoint], types: Look) -> None:
+def energy_axes(axes: Any, points: Sequence[EnergyPoint], types: Look) -> None:
+    """Draw energies against the volume per atom, or the number of atoms where there are no volumes."""
     volumes = [point.volume for point in points if point.volume]
     shown = [point for point in points if point.volume or not volumes]
     for config_type in types.names:

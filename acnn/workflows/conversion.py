@@ -21,11 +21,13 @@ from acnn.data.airss_res import write_airss_res
 from acnn.data.errors import DatasetError, error_sentence
 from acnn.data.frames import OWN_FORMATS, XYZ_SUFFIXES, extended_xyz
 from acnn.data.groups import read_groups
-from acnn.data.label_keys import choose_keys, used_keys
-from acnn.data.label_names import KNOWN_KEYS
+from acnn.data.label_keys import LabelKeys, choose_keys, used_keys
+from acnn.data.label_names import KNOWN, KNOWN_KEYS, QUANTITIES
+from acnn.data.label_search import names_in
 from acnn.data.labeled_structure import LabeledStructure, is_kept, labeled
 from acnn.data.labeling import Labels
-from acnn.data.related import related_pairs, slope_of_virials
+from acnn.data.other_files import DEEPMD
+from acnn.data.related import related_pairs, slopes_of
 from acnn.data.sources import files_of
 from acnn.data.weights import WeightTable
 from acnn.extras import optional
@@ -33,8 +35,8 @@ from acnn.files import write_atomically
 from acnn.settings.data import LabelSettings
 from acnn.wording import counted
 
+NO_KEYS = LabelKeys(dict.fromkeys(QUANTITIES, ()), {}, ())
 OWN_WRITERS = {"airss-res": write_airss_res, "acnn-xsf": write_acnn_xsf}
-DEEPMD = "deepmd/npy"
 SAME_RATIO = 0.3
 """Largest deviation from 1, or −1, of a ratio that shows the sign."""
 
@@ -68,7 +70,7 @@ class Converted:
 
     def sign_of_virials(self) -> str | None:
         """Compare the virials with the energies of structures that differ by strain; None without such structures."""
-        slope = slope_of_virials(related_pairs(self.structures), [len(s) for s in self.structures])
+        _, slope = slopes_of(related_pairs(self.structures), [len(s) for s in self.structures])
         if slope is None:
             return None
         compared = f"virials against energies of {counted(slope.n, 'pair')} of structures that differ by strain"
@@ -86,17 +88,22 @@ def _pressures(structures: Sequence[LabeledStructure]) -> str:
     return f": pressures of {min(values):.3g} to {max(values):.3g} GPa"
 
 
-def converted(paths: Sequence[Path], labels: LabelSettings, flip_virial: bool = False) -> Converted:
+def converted(
+    paths: Sequence[Path], labels: LabelSettings, flip_virial: bool = False, need_labels: bool = True
+) -> Converted:
     """Read structures and find their labels as fits do.
 
     Args:
+        need_labels: whether structures without any labels are an error.
         flip_virial: whether virials or stresses of the files have the other sign.
     """
     explicit = {kind: getattr(labels, f"{kind}_key") for kind in ("energy", "forces", "virial", "stress")}
     found: list[tuple[LabeledStructure, Atoms]] = []
     used, notes = [], list[str]()
     for group in read_groups(files_of(paths), ":", labels.format, labels.trust_pickle):
-        keys = choose_keys([place.frame.atoms for place in group.places], explicit, group.name)
+        atoms = [place.frame.atoms for place in group.places]
+        is_bare = not need_labels and not any(explicit.values()) and not any(map(_has_labels, atoms))
+        keys = NO_KEYS if is_bare else choose_keys(atoms, explicit, group.name)
         names = {name.key for of_quantity in keys.names.values() for name in of_quantity}
         for place in group.places:
             structure = labeled(place.frame, keys, WeightTable(), place.file)
@@ -110,6 +117,10 @@ def converted(paths: Sequence[Path], labels: LabelSettings, flip_virial: bool = 
     if not structures:
         raise DatasetError(f"no structure is left by max_force = {labels.max_force} eV/Å")
     return Converted(structures, images, "; ".join(dict.fromkeys(used)), tuple(notes))
+
+
+def _has_labels(atoms: Atoms) -> bool:
+    return any(names_in(atoms, names) for names in KNOWN.values())
 
 
 def _flipped(structure: LabeledStructure) -> LabeledStructure:

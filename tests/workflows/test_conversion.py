@@ -27,7 +27,7 @@ def strained_copper(n: int) -> list[Atoms]:
     images = []
     for place in range(n):
         atoms = bulk("Cu", cubic=True)
-        strain = rng.normal(scale=0.02, size=(3, 3))
+        strain = rng.normal(scale=0.006, size=(3, 3))
         atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain + strain.T), scale_atoms=True)
         atoms.calc = EMT()
         labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress()}
