@@ -26,21 +26,19 @@ from typing import Any
 import ase.io
 import torch
 import yaml
-from ase import units
 from fitting import add_arguments, fit_with_cli, print_rows
 from silicon_properties_crystal import defect_energies, elastic_constants, relaxed_crystal, surface_energies
 from silicon_properties_priors import POWERS, PriorFits, draw, prior_curves, prior_rows, reference_decohesion
 
 import acnn
 from acnn.files import write_atomically
+from acnn.workflows.surfaces import J_PER_M2
 from ase_calculator import ACNNCalculator
 
 ORDER, DEGREES, WL, CUTOFF = 4, (18, 18, 12, 8), 1.0, 6.0
 QUICK_POWERS = (0, 5)
 WEIGHTS = {"default": {"E": 10.0, "F": 1.0, "V": 1.0}}
 FIGURE = Path(__file__).parent / "out" / "silicon_properties.png"
-SURFACE_UNIT = units.m**2 / units.J
-"""J/m² in one eV/Å²."""
 REFERENCES = {
     "a0": ("Å", 5.4610, 5.4608),
     "B": ("GPa", 88.6, 88.8),
@@ -51,9 +49,9 @@ REFERENCES = {
     "hexagonal": ("eV", 3.724, 3.626),
     "tetrahedral": ("eV", 3.910, 3.714),
     "dumbbell": ("eV", 3.662, 3.680),
-    "(100)": ("J/m²", 0.1356 * SURFACE_UNIT, 0.1325 * SURFACE_UNIT),
-    "(110)": ("J/m²", 0.0949 * SURFACE_UNIT, 0.0969 * SURFACE_UNIT),
-    "(111)": ("J/m²", 0.0980 * SURFACE_UNIT, 0.0938 * SURFACE_UNIT),
+    "(100)": ("J/m²", 0.1356 * J_PER_M2, 0.1325 * J_PER_M2),
+    "(110)": ("J/m²", 0.0949 * J_PER_M2, 0.0969 * J_PER_M2),
+    "(111)": ("J/m²", 0.0980 * J_PER_M2, 0.0938 * J_PER_M2),
 }
 """Unit, DFT, GAP."""
 
@@ -118,7 +116,7 @@ def prior_fits(scratch: Path) -> PriorFits:
 def properties(calculator: ACNNCalculator) -> dict[str, float]:
     """Every key of `REFERENCES`, in its units."""
     crystal = relaxed_crystal(calculator)
-    surfaces = {f"({name})": SURFACE_UNIT * energy for name, energy in surface_energies(crystal).items()}
+    surfaces = {f"({name})": energy for name, energy in surface_energies(crystal).items()}
     return elastic_constants(crystal) | defect_energies(crystal) | surfaces
 
 

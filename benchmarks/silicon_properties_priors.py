@@ -80,12 +80,12 @@ def prior_curves(fits: PriorFits, powers: tuple[int, ...]) -> list[dict[str, Any
 
 def _curves(power: int, fits: PriorFits, fit: LinearFit) -> dict[str, Any]:
     calculator = ACNNCalculator(fit.model)
-    crystal = relaxed_crystal(calculator)
+    crystal, dimers = relaxed_crystal(calculator), dimer_energies(calculator, ("Si", "Si"), DISTANCES)
     return {
         "p": power,
         "regularization": fit.solution.regularization,
         "forces_rmse_eV_per_A": fits.forces_rmse(fit),
-        "dimer": {"distance": DISTANCES.tolist(), "energy": dimer_energies(calculator, DISTANCES)},
+        "dimer": {"distance": DISTANCES.tolist(), "energy": dimers.tolist()},
         "decohesion": {surface: decohesion(crystal, surface, OPENINGS) for surface in ("100", "110", "111")},
     }
 

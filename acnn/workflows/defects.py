@@ -138,9 +138,12 @@ def chemical_potentials(crystal: Atoms, given: Mapping[str, float] | None = None
 
 
 def formation_energy(
-    defect: Defect, crystal: Atoms, mu: Mapping[str, float], attempts: int = ATTEMPTS
+    defect: Defect, crystal: Atoms, mu: Mapping[str, float], attempts: int = ATTEMPTS, rattle: float = RATTLE
 ) -> FormationEnergy:
     """Return what a defect costs in a supercell of the crystal, which has a calculator.
+
+    Args:
+        rattle: random displacements before each relaxation, Å.
 
     Raises:
         RelaxationError: none of the relaxations ended.
@@ -152,7 +155,7 @@ def formation_energy(
     unrelaxed = atoms.get_potential_energy() - reference
     ended, failures = [], []
     for attempt in range(attempts):
-        trial = _displaced(defect, attempt)
+        trial = _displaced(defect, attempt, rattle)
         trial.calc = crystal.calc
         try:
             relax(trial, FMAX)
@@ -166,14 +169,15 @@ def formation_energy(
     return FormationEnergy(defect.name, float(unrelaxed), [energy for energy, _, _ in ended], ended[0][2])
 
 
-def _displaced(defect: Defect, attempt: int) -> Atoms:
+def _displaced(defect: Defect, attempt: int, rattle: float) -> Atoms:
     """Return the beginning of a relaxation."""
     atoms: Atoms = defect.atoms.copy()
     if sum(defect.change.values()) < 0:
         away, distances = get_distances([defect.place], atoms.positions, cell=atoms.cell, pbc=True)
         near = distances[0] < NEIGHBORS * distances.min()
         atoms.positions[near] -= attempt * INWARD * away[0, near] / distances[0, near, None]
-    atoms.rattle(RATTLE, seed=attempt)
+    if rattle:
+        atoms.rattle(rattle, seed=attempt)
     return atoms
 
 

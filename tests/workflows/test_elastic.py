@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.lammpslib import LAMMPSlib
 from ase.eos import EquationOfState
 from ase.optimize import LBFGS
 from typer.testing import CliRunner, Result
@@ -68,6 +69,21 @@ def test_silicon_has_its_published_constants() -> None:
         clamped = elastic_constants(bulk("Si"), make_calculator(), clamped=True).stiffness
     np.testing.assert_allclose(found[[0, 0, 3], [0, 1, 3]], [151.4, 76.4, 56.4], atol=0.1)
     np.testing.assert_allclose(clamped[[0, 0, 3], [0, 1, 3]], [151.4, 76.4, 109.8], atol=0.1)
+
+
+TERSOFF = "Si Si Si 3 1 0 100390 16.217 -0.59825 0.78734 1.1e-6 1.73222 471.18 2.85 0.15 2.4799 1830.8"
+
+
+def test_tersoffs_silicon_has_its_published_constants(tmp_path: Path) -> None:
+    """Balamane, Halicioglu and Tiller, Phys. Rev. B 46, 2250 (1992). Loosely relaxed, C44 is up to 5 % off."""
+    try:
+        require_lammps()
+    except ImportError as error:
+        pytest.skip(str(error))
+    (tmp_path / "Si.tersoff").write_text(f"{TERSOFF}\n")
+    commands = ["pair_style tersoff", f'pair_coeff * * "{tmp_path}/Si.tersoff" Si']
+    found = elastic_constants(bulk("Si"), LAMMPSlib(lmpcmds=commands, atom_types={"Si": 1})).stiffness
+    np.testing.assert_allclose(found[[0, 0, 3], [0, 1, 3]], [142.5, 75.4, 69.0], atol=0.1)
 
 
 def test_constants_are_second_derivatives_of_the_relaxed_energy(copper: Path) -> None:
