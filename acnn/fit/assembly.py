@@ -20,8 +20,9 @@ from torch import Tensor
 from acnn.arrays import FloatArray
 from acnn.basis.ace import ACEBasis
 from acnn.basis.derivatives import BasisDerivatives, PairDerivatives
-from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, voigt_from_full
+from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS
 from acnn.data.dataset import LabeledStructure
+from acnn.data.equations import equations_of
 from acnn.fit.virial_offset import counts_of
 from acnn.graph import AtomicGraph, subgraph
 from acnn.kernels.basis import BasisKernel, Rows
@@ -140,24 +141,15 @@ class Assembler:
         from E0 would make the evidence overestimate the noise.
         """
         graph = atomic_graph(structure.atoms, self.model.cutoff)
-        weights, per_atom = structure.weights, 1 / np.sqrt(len(structure.atoms))
-        gradients = (structure.forces is not None and weights.forces > 0) or (
-            structure.virial is not None and weights.virial > 0
-        )
-        rows = self.rows(graph, gradients)
-        fixed = self._fixed_part(graph)
+        labeled = list(equations_of(structure, *self._fixed_part(graph)))
+        rows = self.rows(graph, any(of.quantity != "energy" for of in labeled))
         parts: list[tuple[FloatArray, FloatArray]] = []
         constants = np.zeros((6, len(self.model.elements)))
-        if structure.energy is not None and weights.energy > 0:
-            weight = weights.energy * per_atom
-            parts.append((weight * rows.energy[None], weight * np.array([structure.energy - fixed[0]])))
-        if structure.forces is not None and rows.forces is not None and weights.forces > 0:
-            target = (structure.forces - fixed[1]).reshape(-1)
-            parts.append((weights.forces * rows.forces, weights.forces * target))
-        if structure.virial is not None and rows.virial is not None and weights.virial > 0:
-            weight = weights.virial * per_atom
-            parts.append((weight * rows.virial, weight * voigt_from_full(structure.virial - fixed[2])))
-            constants[:3] = weight * counts_of(structure.atoms, self.model.elements)
+        for quantity, weight, values in labeled:
+            of_quantity: FloatArray = getattr(rows, quantity)
+            parts.append((weight * np.atleast_2d(of_quantity), weight * values))
+            if quantity == "virial":
+                constants[:3] = weight * counts_of(structure.atoms, self.model.elements)
         if not parts:
             return np.zeros((0, self.n_columns)), np.zeros(0)
         targets, p = np.concatenate([y for _, y in parts]), len(rows.energy)

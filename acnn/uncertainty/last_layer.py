@@ -16,6 +16,7 @@ import torch
 from acnn.arrays import FloatArray
 from acnn.conventions import voigt_from_full
 from acnn.data.dataset import LabeledStructure
+from acnn.data.equations import equations_of
 from acnn.graph import AtomicGraph
 from acnn.models import Model
 from acnn.neighbors import atomic_graph
@@ -69,28 +70,20 @@ class _Columns:
 
     def equations(self, structure: LabeledStructure) -> Equations:
         """Return weighted rows [m, n] and labels minus predictions [m]."""
-        graph, weights = atomic_graph(structure.atoms, self.model.cutoff), structure.weights
+        graph = atomic_graph(structure.atoms, self.model.cutoff)
         predicted = self.model.pair_gradients(graph, self.kernel)
-        energies, forces, virials = self._values(graph)
-        per_atom = 1 / np.sqrt(len(structure))
-        found: list[Equations] = []
-        if structure.energy is not None and weights.energy > 0:
-            w = weights.energy * per_atom
-            found.append((w * energies[None], w * np.array([structure.energy - float(predicted.energies[0])])))
-        if structure.forces is not None and weights.forces > 0:
-            error = structure.forces - predicted.forces.numpy()
-            found.append((weights.forces * forces, weights.forces * error.reshape(-1)))
-        if structure.virial is not None and weights.virial > 0:
-            w = weights.virial * per_atom
-            found.append((w * virials, w * voigt_from_full(structure.virial - predicted.virials[0].numpy())))
+        values = self._values(graph)
+        given = float(predicted.energies[0]), predicted.forces.numpy(), predicted.virials[0].numpy()
+        found = [(w * values[of], w * targets) for of, w, targets in equations_of(structure, *given)]
         if not found:
             return np.zeros((0, self.n)), np.zeros(0)
         return np.concatenate([rows for rows, _ in found]), np.concatenate([targets for _, targets in found])
 
-    def _values(self, graph: AtomicGraph) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return energies [n], forces [3 n_atoms, n] and virials [6, n] of the features."""
+    def _values(self, graph: AtomicGraph) -> dict[str, FloatArray]:
+        """Return energies [1, n], forces [3 n_atoms, n] and virials [6, n] of the features."""
         found = [part.pair_gradients(graph, self.kernel) for part in self.parts]
-        energies = np.array([float(one.energies[0]) for one in found])
-        forces = np.stack([one.forces.numpy().reshape(-1) for one in found], axis=1)
-        virials = np.stack([voigt_from_full(one.virials[0].numpy()) for one in found], axis=1)
-        return energies, forces, virials
+        return {
+            "energy": np.array([[float(one.energies[0]) for one in found]]),
+            "forces": np.stack([one.forces.numpy().reshape(-1) for one in found], axis=1),
+            "virial": np.stack([voigt_from_full(one.virials[0].numpy()) for one in found], axis=1),
+        }
