@@ -96,5 +96,12 @@ def _by_element(model: Potential, features: SiteFeatures) -> dict[int, tuple[Ten
     for number in torch.unique(numbers).tolist():
         z = order[chemical_symbols[number]]
         centers = torch.nonzero(numbers == number)[:, 0]
-        found[z] = centers, features.values[centers][:, features.columns[z]].detach().double()
+        found[z] = centers, _part(features.values, centers, features.columns[z]).detach().double()
     return found
+
+
+def _part(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return these rows and columns, both ascending, without a copy where they are all rows and a range of columns."""
+    is_range = len(columns) > 0 and int(columns[-1] - columns[0]) + 1 == len(columns)
+    of_rows = values if len(rows) == len(values) else values[rows]
+    return of_rows.narrow(1, int(columns[0]), len(columns)) if is_range else of_rows[:, columns]
