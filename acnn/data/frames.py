@@ -35,6 +35,8 @@ XYZ_FORMATS = ("xyz", "extxyz")
 DATABASES = ("db", "json")
 OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
+OF_DPDATA = {"vasp-out": "vasp/outcar", "vasp-xml": "vasp/xml"}
+"""Other readers of formats of ASE."""
 UNSAFE_FORMATS = {
     "bundletrajectory": "is unpickled by ASE, which can run any code",
     "py": "is run by ASE as a program",
@@ -182,10 +184,14 @@ def _read_with_ase(path: Path, name: str, selection: slice) -> list[Frame]:
     try:
         images = _read_database(path, name) if name in DATABASES else _read_images(path, name)
     except Exception as error:
-        raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)})") from error
+        raise DatasetError(f"ASE cannot read {path} as {name!r} ({error_sentence(error)}){_hint(name)}") from error
     if not images:
         raise DatasetError(f"ASE finds no structures in {path}, read as {name!r}")
     return [Frame(i, images[i], flaw) for i, flaw in list(enumerate(_flaws(path, name, images)))[selection]]
+
+
+def _hint(name: str) -> str:
+    return f"; perhaps dpdata can: --format {OF_DPDATA[name]}" if name in OF_DPDATA else ""
 
 
 def _flaws(path: Path, name: str, images: Sequence[Atoms]) -> list[str]:

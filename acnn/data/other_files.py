@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from acnn.data.errors import DatasetError, error_sentence
 from acnn.extras import optional
 
-DEEPMD = "deepmd/npy"
+DEEPMD, DIGITS = "deepmd/npy", "0123456789_"
 PICKLES = (".pckl", ".pickle", ".pkl", ".pckl.gzip", ".pkl.gz", ".pickle.gz")
 
 
@@ -26,9 +26,13 @@ def read_with_dpdata(path: Path, name: str) -> list[Atoms]:
     """
     dpdata = optional("dpdata", "formats such as deepmd/npy", "formats")
     try:
-        images: list[Atoms] = dpdata.LabeledSystem(str(path), fmt=name).to("ase/structure")
+        system = dpdata.LabeledSystem(str(path), fmt=name)
+        system.data["atom_names"] = [kind.rstrip(DIGITS) for kind in system.data["atom_names"]]  # CP2K's Fe1 is Fe
+        images: list[Atoms] = system.to("ase/structure") if len(system) else []
     except Exception as error:
         raise DatasetError(f"dpdata cannot read {path} as {name!r} ({error_sentence(error)})") from error
+    if not images:
+        raise DatasetError(f"dpdata finds no finished step in {path}, read as {name!r}")
     return images
 
 

@@ -42,32 +42,36 @@ def add_free_energies(name: str, lines: Iterable[str], images: Sequence[Atoms]) 
 
 
 def _outcar(lines: Iterable[str]) -> Iterator[bool]:
-    """Yield whether each ionic step ended before the largest number of electronic steps, NELM."""
-    most, steps, reached = 60, 0, False
+    """Yield whether each ionic step ended before NELM electronic steps, or with a change of the energy below EDIFF.
+
+    VASP 5 says "aborting loop because EDIFF is reached" after NELM steps, too.
+    """
+    most, steps, limit, change = 0, 0, 0.0, 0.0
     for line in lines:
-        if found := re.search(r"\bNELM\s*=\s*(\d+)", line):
+        if not most and (found := re.search(r"\bNELM\s*=\s*(\d+)", line)):
             most = int(found[1])
+        elif not limit and (found := re.search(r"\bEDIFF\s*=\s*(\S+)", line)):
+            limit = float(found[1])
         elif found := re.search(r"- Iteration\s+\d+\(\s*(\d+)\)", line):
             steps = int(found[1])
-        elif "aborting loop" in line:
-            reached = "EDIFF is reached" in line
-            steps = steps if reached else most
+        elif found := re.search(r"total energy-change.*:\s*(\S+)", line):
+            change = abs(float(found[1]))
         elif "FREE ENERGIE OF THE ION-ELECTRON SYSTEM" in line:
-            yield reached or steps < most
-            steps, reached = 0, False
+            yield steps < most or change < limit
+            steps = 0
 
 
 def _vasprun(lines: Iterable[str]) -> Iterator[bool]:
-    most, steps = 60, 0
+    most, steps = 0, 0
     for line in lines:
-        if found := re.search(r'name="NELM">\s*(\d+)', line):
+        if not most and (found := re.search(r'name="NELM">\s*(\d+)', line)):  # further ones mean something else
             most = int(found[1])
         elif "<calculation" in line:
             steps = 0
         elif "<scstep" in line:
             steps += 1
         elif "</calculation" in line:
-            yield steps < most
+            yield steps < most or not most
 
 
 def _pwo(lines: Iterable[str]) -> Iterator[bool]:

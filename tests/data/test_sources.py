@@ -80,11 +80,17 @@ def test_gradients_of_turbomole():
     assert structure.forces[0, 2] == pytest.approx(-2.2650515e-2 * 2 * RYDBERG / BOHR, rel=1e-5)
 
 
-def steps_of_vasp(*steps: tuple[int, str]) -> list[str]:
-    lines = ["   NELM   =      5;   NELMIN=  2; NELMDL= -5     # of ELM steps"]
-    for ionic, (n, end) in enumerate(steps, start=1):
-        lines += [f"--------- Iteration {ionic:6d}({k:4d})  ------" for k in range(1, n + 1)]
-        lines += [end, "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)"]
+def steps_of_vasp(*steps: tuple[int, float]) -> list[str]:
+    """Numbers of electronic steps, and the last change of the energy."""
+    lines = [
+        "   NELM   =      5;   NELMIN=  2; NELMDL= -5     # of ELM steps",
+        "   EDIFF  = 0.1E-05   stopping-criterion",
+    ]
+    for ionic, (n, change) in enumerate(steps, start=1):
+        for k in range(1, n + 1):
+            lines += [f"--------- Iteration {ionic:6d}({k:4d})  ------"]
+            lines += [f" total energy-change (2. order) :{change * 10 ** (n - k):14.7E}  (-0.1E-08)"]
+        lines += ["---- aborting loop because EDIFF is reached ----", "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)"]
     return lines
 
 
@@ -93,19 +99,14 @@ def steps_of_vasp(*steps: tuple[int, str]) -> list[str]:
     [
         (
             "vasp-out",
-            steps_of_vasp(
-                (3, "------ aborting loop because EDIFF is reached ------"),
-                (5, ""),
-                (5, "------ aborting loop because EDIFF is reached ------"),
-                (5, "------ aborting loop EDIFF was not reached (unconverged) ------"),
-                (2, ""),
-            ),
+            steps_of_vasp((3, 5e-7), (5, -2e-3), (5, -6e-7), (5, 4e-6), (2, 2e-2)),
             [True, False, True, False, True],
         ),
         (
             "vasp-xml",
             [
                 '<i type="int" name="NELM">     3</i>',
+                '<i type="int" name="NELM">     1</i>',
                 *[line for n in (2, 3) for line in ("<calculation>", *["<scstep>"] * n, "</calculation>")],
             ],
             [True, False],
@@ -237,6 +238,12 @@ def test_what_names_no_file_is_an_error(tmp_path, path, sentence):
 def test_names_tell_files_apart():
     assert common_names([Path("/x/a.xyz"), Path("/y/b.xyz")]) == ["a.xyz", "b.xyz"]
     assert common_names([Path("/x/1/OUTCAR"), Path("/x/2/OUTCAR")]) == ["1/OUTCAR", "2/OUTCAR"]
+
+
+def test_what_ase_cannot_read_dpdata_may(tmp_path):
+    (tmp_path / "OUTCAR").write_text("  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n")
+    with pytest.raises(DatasetError, match=r"ASE cannot read .*; perhaps dpdata can: --format vasp/outcar"):
+        read_dataset(tmp_path / "OUTCAR")
 
 
 def test_the_format_can_be_named(tmp_path):
