@@ -27,11 +27,11 @@ from acnn.workflows.minimizers import FIRE, LBFGS, Minimizer, stacked
 from acnn.workflows.relaxation_tasks import Relaxation, Relaxed, State, Task, bare_copy, finished, prepared
 from acnn.workflows.strained_coordinates import CELL, StrainedCoordinates, joined
 
-ATOMS = 400
+ATOMS = 800
 """Atoms of a batch."""
 REFILL = 0.25
 """Share of a batch that must be empty before others enter, since every change of its structures takes time."""
-SKIN = 0.5
+SKIN = 0.7
 """Å"""
 NOT_A_NUMBER = "the model gives an infinite energy or force, or NaN"
 GRADE_EVERY = 5

@@ -126,14 +126,9 @@ def run_relaxations(
     with locked(job.output):
         structures = named_structures(job.structures)
         rows = _relaxed(job, structures, stage, on_resume)
-        write_structures(
-            job.output,
-            [
-                (row.remarked if job.output.suffix == ".res" else row.atoms)
-                for row in rows
-                if row.found.state != "failed"
-            ],
-        )
+        remarks = job.output.suffix == ".res"
+        known = [row for row in rows if row.found.state != "failed"]
+        write_structures(job.output, [row.remarked if remarks else row.atoms for row in known])
         job.journal.unlink(missing_ok=True)
     return rows
 

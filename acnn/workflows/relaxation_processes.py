@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -73,7 +74,8 @@ def _received(connection: Any, running: dict[Any, Any]) -> Relaxed | None:
 def _work(
     connection: Connection, model: Path, structures: dict[int, Atoms], relaxation: Relaxation, kernel: str | None
 ) -> None:
-    """Send results one by one, then None; or the error that ended the work."""
+    """Send results one by one, then None; or the error that ended the work. Only the first process is interrupted."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     try:
         for found in relax_many(load_model(model), list(structures.values()), relaxation, kernel, list(structures)):

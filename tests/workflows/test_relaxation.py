@@ -171,7 +171,7 @@ def test_large_grades_stop_a_structure(model, copper) -> None:
 
 
 class Poisoned(Potential):
-    """Gives NaN for every structure with a cell of a certain volume or less, per atom."""
+    """Gives NaN for every structure of three atoms."""
 
     def __init__(self, model: Potential) -> None:
         super().__init__()

@@ -118,15 +118,18 @@ def test_several_processes_give_the_same(files: Path) -> None:
         assert one.enthalpy == pytest.approx(two.enthalpy, abs=1e-5, nan_ok=True)
 
 
-def test_a_process_that_is_killed_is_reported() -> None:
+def test_errors_of_a_process_and_its_death_are_reported() -> None:
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    theirs.close()
 
     class Process:
         exitcode = -9
 
         def join(self) -> None: ...
 
+    theirs.send(ValueError("something is wrong"))
+    with pytest.raises(ValueError, match="something is wrong"):
+        _received(ours, {ours: Process()})
+    theirs.close()
     with pytest.raises(LostProcessError, match="ended with status -9, perhaps for lack of memory: repeat the command"):
         _received(ours, {ours: Process()})
 
