@@ -29,10 +29,10 @@ def bands_figure(bands: Mapping[str, PhononBands], densities: Mapping[str, Phono
             lines[0].set_label(name)
             density.plot(densities[name].states, densities[name].frequencies, color=color, linewidth=1)
         _path_axis(path, first.ticks)
-        lowest = min(float(frequencies.min()) for of in bands.values() for frequencies in of.frequencies)
-        path.set_ylim(bottom=min(0.0, 1.05 * lowest))
+        ends = [end for of in bands.values() for f in of.frequencies for end in (float(f.min()), float(f.max()))]
+        path.set_ylim(min(0.0, 1.05 * min(ends)), 1.05 * max(ends))
         if len(bands) > 1:
-            path.legend(loc="lower right")
+            path.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(bands))
         density.set_xlabel("states per THz")
         density.set_xlim(0)
     return figure

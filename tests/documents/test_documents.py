@@ -64,6 +64,7 @@ NOT_RUN = {
     "acnn demo            # data, fit, errors, molecular dynamics": "the tutorials and tests/cli do",
     "mpiexec -n 8 acnn fit train.xyz -o si.acnn": "tests/fit/test_ranks.py fits with several ranks",
     "acnn fit --config fit.yaml": "examples/fit.yaml is one, and runs",
+    "from matcalc import ElasticityCalc, EOSCalc, PhononCalc": "matcalc is not among the packages of the tests",
     "python fit.py silicon    # writes silicon.acnn and silicon.mliap.pt": "tests/lammps_plugin/test_examples.py does",
 }
 """Blocks by their first line, and why."""
