@@ -54,14 +54,14 @@ def _report(found: Hull, within: float) -> None:
     near = [phase for phase in found.phases if 1000 * phase.above <= within]
     rows = [
         (
-            *(phase.name, phase.formula, phase.group, "+" if phase.above == 0 else "-", f"{1000 * phase.above:.1f}"),
+            *(phase.name, phase.formula, phase.group, f"{1000 * phase.above:.1f}"),
             *(f"{phase.formation:.4f}", f"{phase.enthalpy:.4f}", f"{phase.volume:.3f}"),
         )
         for phase in near
     ]
-    units = ("above hull\nmeV/atom", "formation\neV/atom", "enthalpy\neV/atom", "volume\nÅ³/atom")
+    units = ("above\nmeV/atom", "formation\neV/atom", "enthalpy\neV/atom", "volume\nÅ³/atom")
     title = f"{'-'.join(found.elements)} at {found.pressure:.3g} GPa"
-    print_rows(title, rows, ("name", "formula", "group", "on hull", *units), texts=4)
+    print_rows(title, rows, ("name", "formula", "group", *units), texts=3)
     left_out = "".join(f"; left out: {n} with {reason}" for reason, n in found.left_out.items())
     console.print(
         f"{len(found.stable)} on the hull of {counted(len(found.phases), 'structure')}, {len(near)} within "

@@ -81,7 +81,9 @@ class Hull:
             self.diagram, show_unstable=within, backend="plotly"
         )
         figure = plotter.get_plot()
-        figure.update_layout(title=f"{'-'.join(self.elements)} at {self.pressure:.3g} GPa")
+        figure.update_layout(title=f"{'-'.join(self.elements)} at {self.pressure:.3g} GPa", margin={"t": 100})
+        if len(self.elements) == 2:
+            figure.update_layout(yaxis_title="enthalpy of formation (eV/atom)")
         return str(figure.to_html(include_plotlyjs=True, full_html=True))
 
 
