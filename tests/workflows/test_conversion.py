@@ -71,6 +71,17 @@ def test_a_format_that_lacks_labels_is_named(copper, tmp_path):
     assert (tmp_path / "cu.res").read_text().startswith("TITL cu-0 1.5 ")
 
 
+def test_titles_with_energies_become_titles_with_enthalpies(tmp_path):
+    text = "TITL b 100 8 -10 0 0 1 (P1) n - 1\nCELL 1.5418 2 2 2 90 90 90\nLATT -1\nSFAC B\nB 1 0 0 0 1\nEND\n"
+    (tmp_path / "energies.res").write_text(text)
+    found = converted([tmp_path / "energies.res"], LabelSettings.model_validate({"energy_key": "enthalpy"}))
+    write_converted(found, tmp_path / "enthalpies.res", None)
+    (structure,) = read_dataset(tmp_path / "enthalpies.res").structures
+    assert structure.energy == pytest.approx(-10.0, abs=1e-9)
+    enthalpy = float((tmp_path / "enthalpies.res").read_text().split()[4])
+    assert enthalpy == pytest.approx(-10.0 + 100 * 0.00624150907 * 8, abs=1e-6)
+
+
 def test_each_structure_can_have_a_file(copper, tmp_path):
     write_converted(converted([copper], FOUND), tmp_path / "cu-%03d.xsf", None)
     files = sorted(tmp_path.glob("*.xsf"))
