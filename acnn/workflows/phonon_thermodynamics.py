@@ -67,9 +67,10 @@ def _mode_heat_capacity(frequencies: FloatArray, temperatures: FloatArray) -> Fl
 def thermodynamics_of(phonopy: Any, temperatures: FloatArray) -> Thermodynamics:
     """Return the thermodynamics on the mesh that was computed last."""
     phonopy.run_thermal_properties(temperatures=temperatures, cutoff_frequency=LEAST_FREQUENCY)
-    found, n = phonopy.thermal_properties, len(phonopy.primitive)
-    free_energy = np.array(found.free_energy) / KJ_PER_MOL / n
-    return Thermodynamics(temperatures, free_energy, np.array(found.entropy) / n, np.array(found.heat_capacity) / n)
+    _, free_energy, entropy, heat_capacity = phonopy.thermal_properties.thermal_properties  # kJ/mol and J/(K mol)
+    n = len(phonopy.primitive)
+    per_atom = np.array(free_energy) / KJ_PER_MOL / n
+    return Thermodynamics(temperatures, per_atom, np.array(entropy) / n, np.array(heat_capacity) / n)
 
 
 def square_displacements(phonopy: Any, temperatures: FloatArray) -> FloatArray:
