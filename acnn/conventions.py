@@ -26,6 +26,8 @@ QUANTITIES = ("energy", "forces", "virial")
 MEASURES = ("mae", "rmse")
 ERROR_UNITS = {"energy": "meV/atom", "forces": "eV/Å", "virial": "meV/atom"}
 """Units of errors by quantity."""
+CLOSEST_APPROACH = 1e-6
+"""Å; atoms closer than this are a mistake in the structure."""
 FARTHEST = 1e8
 """Å, the largest coordinate; double precision resolves it to 1.5e-8 Å."""
 

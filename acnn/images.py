@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NamedTuple
 
 import ase
@@ -24,7 +23,7 @@ from acnn.tree_search import inverse_of
 
 MOST_CANDIDATES = 1_000_000
 """Atoms times images beyond which a search by a grid is faster."""
-OWN = 1e-6
+ROUNDING = 1e-6
 """Å; how far beyond the reach distances are accepted, since rounding must not lose a pair."""
 
 
@@ -88,12 +87,12 @@ class FlatStructures:
         """Number of structures."""
         return len(self.cells)
 
-    @cached_property
+    @functools.cached_property
     def structure(self) -> IntArray:
         """The structure of every atom [n_atoms]."""
         return np.repeat(np.arange(self.n_structures), np.diff(self.first))
 
-    @cached_property
+    @functools.cached_property
     def volumes(self) -> FloatArray:
         """Å³ of the cells, 0 where they have none [n_structures]."""
         return np.abs(np.linalg.det(self.cells))
@@ -123,7 +122,7 @@ class FlatStructures:
 def images_within(
     numbers: NDArray[np.integer], positions: FloatArray, cell: FloatArray, pbc: BoolArray, reach: float
 ) -> Images:
-    """Find the pairs of one structure closer than ``reach`` (Å), and possibly some that are `OWN` farther apart."""
+    """Find the pairs of one structure closer than ``reach`` (Å), and perhaps some `ROUNDING` farther apart."""
     if len(numbers) == 0:
         return Images(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0, np.int64))
     translations = _translations(positions, cell, pbc, reach)
@@ -133,11 +132,11 @@ def images_within(
     centers = positions - middle
     size = np.sqrt(np.einsum("ic,ic->i", centers, centers).max())
     lattice = translations @ cell
-    near = np.einsum("tc,tc->t", lattice, lattice) < (reach + 2 * size + OWN) ** 2
+    near = np.einsum("tc,tc->t", lattice, lattice) < (reach + 2 * size + ROUNDING) ** 2
     translations, lattice = translations[near], lattice[near]
     images = (centers[:, None] + lattice).reshape(-1, 3)
     distance = np.einsum("ic,ic->i", images, images)
-    within = np.flatnonzero(distance < (reach + size + OWN) ** 2)
+    within = np.flatnonzero(distance < (reach + size + ROUNDING) ** 2)
     owner, which = np.divmod(within, len(lattice))
     squares = centers @ images[within].T
     squares *= -2
@@ -145,7 +144,7 @@ def images_within(
     squares += distance[within]
     itself = np.flatnonzero(~translations[which].any(axis=1))
     squares[owner[itself], itself] = np.inf
-    pair_i, pair_image = np.nonzero(squares < (reach + OWN) ** 2)
+    pair_i, pair_image = np.nonzero(squares < (reach + ROUNDING) ** 2)
     return Images(owner, translations[which], pair_i, pair_image)
 
 

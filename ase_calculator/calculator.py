@@ -21,6 +21,7 @@ from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedErr
 from ase.data import chemical_symbols
 
 from acnn.combinations import named
+from acnn.conventions import CLOSEST_APPROACH
 from acnn.evaluation.properties import Evaluation, volume_of
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.io.model_file import load_model, model_from_bytes, model_to_bytes
@@ -30,9 +31,6 @@ from acnn.potential import Potential
 from acnn.properties import PROPERTIES, group_of, results
 from acnn.uncertainty.committee import require_committee
 from acnn.verlet import VerletList, _equal
-
-CLOSEST_APPROACH = 1e-6
-"""Å; atoms closer than this are a mistake in the structure."""
 
 
 class ACNNCalculator(BaseCalculator):

@@ -13,7 +13,7 @@ import numpy as np
 from ase import Atoms
 
 from acnn.arrays import FloatArray
-from acnn.conventions import stress_from_virial, voigt_from_full
+from acnn.conventions import CLOSEST_APPROACH, stress_from_virial, voigt_from_full
 from acnn.evaluation.properties import array
 from acnn.graph import AtomicGraph, dtype_of
 from acnn.image_lists import ImageLists
@@ -22,8 +22,6 @@ from acnn.potential import PairGradients, Potential
 
 ATOMS = 400
 """Atoms that are evaluated together: their pairs stay in the cache of a processor."""
-CLOSEST_APPROACH = 1e-6
-"""Å; atoms closer than this are a mistake in the structure."""
 
 
 class EvaluatedStructures(NamedTuple):
