@@ -15,11 +15,15 @@ from acnn.models.dimers import DimerCurve, dimer_curves
 from acnn.plots import dimer_figure
 from acnn.settings.base import SettingsError
 
+DISTANCES = "1.5:5:0.25"
+
 
 def dimers(
     model: ModelFile,
     output: Structures = None,
-    distances: Annotated[str, typer.Option(help="Å, of the structures of -o: from:to:step.")] = "1.5:5:0.25",
+    distances: Annotated[
+        str | None, typer.Option(help="Å, of the structures of -o: from:to:step.", show_default=DISTANCES)
+    ] = None,
     json_file: JsonFile = None,
     plot: Plot = None,
     overwrite: Overwrite = False,
@@ -29,7 +33,9 @@ def dimers(
     Example: acnn dimers si.acnn --plot dimers.png -o dimers.xyz --distances 1.6:4:0.2
     """
     task = Task([model], json_file, plot, overwrite, [output])
-    lengths, potential = _range(distances), load_model(model)
+    if distances is not None and output is None:
+        raise SettingsError("--distances are those of the structures that -o writes: name a file, -o dimers.xyz")
+    lengths, potential = _range(distances or DISTANCES), load_model(model)
     curves = dimer_curves(potential)
     rows = [
         (

@@ -14,8 +14,10 @@ from acnn.cli.label_options import Kernel, Overwrite
 from acnn.cli.numbers import number
 from acnn.cli.phonon_display import print_conductivity, print_expansion, print_phonons
 from acnn.cli.property_options import ModelFile, Pressure, Structure, calculator, read_structure, triple
+from acnn.extras import optional
 from acnn.files import require_writable, write_atomically
 from acnn.plots import bands_figure, conductivity_figure, expansion_figure, save_figure, thermodynamics_figure
+from acnn.settings.base import SettingsError
 from acnn.workflows.lattice_dynamics import Sampling
 from acnn.workflows.lattice_dynamics import phonons as computed
 from acnn.workflows.quasiharmonic import thermal_expansion
@@ -39,7 +41,9 @@ def phonons(
     gruneisen: Annotated[bool, typer.Option("--gruneisen", help="Grüneisen parameters, by three volumes.")] = False,
     qha: Annotated[bool, typer.Option("--qha", help="Quasi-harmonic thermal expansion, by six volumes.")] = False,
     order: Annotated[int, number("3: lattice thermal conductivity, too, by phono3py.", least=2, most=3)] = 2,
-    third: Annotated[str, typer.Option(help="Supercell of --order 3; auto: at least 10 Å wide.")] = "auto",
+    third: Annotated[
+        str | None, typer.Option(help="Supercell of --order 3: 2,2,2.", show_default="at least 10 Å wide")
+    ] = None,
     kernel: Kernel = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -50,10 +54,12 @@ def phonons(
 
     Example: acnn phonons si.xyz si.acnn -o si --gruneisen --qha
     """
+    _require_sense(order, third, small)
     files = {name: output.with_name(f"{output.name}.{name}") for name in _endings(qha, order)}
     require_writable(list(files.values()), [structure, model], overwrite=overwrite)
     divisions, points, of_third = (
-        triple(text, f"--{name}") for name, text in (("supercell", supercell), ("mesh", mesh), ("third", third))
+        triple(text, f"--{name}")
+        for name, text in (("supercell", supercell), ("mesh", mesh), ("third", third or "auto"))
     )
     sampling = Sampling(divisions, small, displacement, points, highest, highest / 50)
     atoms, calc = read_structure(structure), calculator(model, kernel)
@@ -79,6 +85,15 @@ def phonons(
     write_atomically(files["json"], (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
     for path in files.values():
         print_written(path)
+
+
+def _require_sense(order: int, third: str | None, small: bool) -> None:
+    if order == 3:
+        optional("phono3py", "thermal conductivities", "phono3py")
+        if small:
+            raise SettingsError("--order 3 needs one supercell: leave out --small")
+    elif third is not None:
+        raise SettingsError("--third is the supercell of third derivatives: add --order 3, or leave it out")
 
 
 def _endings(qha: bool, order: int) -> list[str]:

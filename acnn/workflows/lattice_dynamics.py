@@ -14,6 +14,7 @@ import numpy as np
 from ase import Atoms
 
 from acnn.arrays import FloatArray
+from acnn.extras import optional
 from acnn.workflows.crystal import (
     Model,
     at_volume,
@@ -148,6 +149,8 @@ def phonons(
         ImportError: phonopy, spglib or seekpath is missing.
     """
     require_crystal(atoms, "phonons")
+    for module, users in (("phonopy", "phonons"), ("seekpath", "paths of phonon bands")):
+        optional(module, users)
     given = sampling or Sampling()
     crystal = relaxed(atoms, model, pressure, FMAX) if relax else with_calculator(atoms, model)
     phonopy, divisions, effort = force_constants(crystal, given)

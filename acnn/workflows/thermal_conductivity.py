@@ -39,8 +39,15 @@ class Conductivity:
 
     @property
     def axes(self) -> dict[str, FloatArray]:
-        """κ along x, y and z [temperature]."""
-        return {axis: self.kappa[:, k] for k, axis in enumerate("xyz")}
+        """κ along x, y and z [temperature]; axes that are equal are one, "x, y"."""
+        found: dict[str, FloatArray] = {}
+        for k, axis in enumerate("xyz"):
+            same = next((name for name, of in found.items() if np.allclose(of, self.kappa[:, k], rtol=1e-4)), None)
+            if same is None:
+                found[axis] = self.kappa[:, k]
+            else:
+                found = {f"{name}, {axis}" if name == same else name: of for name, of in found.items()}
+        return found
 
     def near(self, temperature: float) -> tuple[float, FloatArray]:
         """Return the temperature next to this one, K, and κ along x, y, z."""

@@ -222,8 +222,9 @@ def test_commands_write_what_the_functions_find(folder: Path) -> None:
         ("decohesion cu.xyz cu.acnn --miller 0,0,0", "not all 0"),
         ("defects cu.xyz cu.acnn --kinds hole", "--kinds is vacancy or interstitial"),
         ("defects cu.xyz cu.acnn --mu Cu", "--mu is an element and its energy"),
-        ("dimers cu.acnn --distances 2", "--distances is from:to:step"),
-        ("dimers cu.acnn --distances=-2:3:1", "--distances must be positive"),
+        ("dimers cu.acnn -o x.xyz --distances 2", "--distances is from:to:step"),
+        ("dimers cu.acnn -o x.xyz --distances=-2:3:1", "--distances must be positive"),
+        ("dimers cu.acnn --distances 2:3:1", "name a file, -o dimers.xyz"),
         ("dimers cu.acnn -o x.cif", "would be extended XYZ: name it x.xyz"),
     ],
 )

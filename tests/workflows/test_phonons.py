@@ -260,6 +260,7 @@ def test_conductivity_falls_with_temperature(silicon: Any) -> None:
     assert found.kappa[0, 0] > 0
     assert found.kappa[0, 0] / found.kappa[1, 0] == pytest.approx(2, rel=0.05)
     assert found.near(1100.0)[0] == 1000.0
+    assert list(found.axes) == ["x, y, z"]
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -302,6 +303,7 @@ def test_what_makes_no_sense_is_refused(folder: Path) -> None:
     for given, what in (
         ((*words, "--supercell", "2,2"), "--supercell is auto or three numbers, 3,3,3, not '2,2'"),
         ((*words, "--mesh", "0,1,1"), "--mesh is three numbers from 1 to 1000, not '0,1,1'"),
+        ((*words, "--third", "2,2,2"), "add --order 3, or leave it out"),
         (("phonons", "cluster.xyz", *words[2:]), "phonons need a structure that is periodic in three directions"),
     ):
         done = run(*given)
