@@ -100,10 +100,10 @@ def check_charges(dataset: Dataset) -> Iterator[Finding]:
 def check_sizes(dataset: Dataset) -> Iterator[Finding]:
     """Find energies per atom where those of the cell are meant."""
     labeled = [s for s in dataset if s.energy is not None and len(s) > 1]
-    sizes = np.array([len(s) for s in labeled])
+    sizes, elements = np.array([len(s) for s in labeled]), dataset.elements
     if len(set(sizes)) < 2 or len(labeled) < 8:
         return
-    shares = np.array([[np.mean(s.atoms.symbols == element) for element in dataset.elements] for s in labeled])
+    shares = np.array([[np.mean(s.atoms.symbols == element) for element in elements] for s in labeled])
     energies = np.array([s.energy for s in labeled], dtype=float)
     scatter = [
         float(np.std(y - shares @ np.linalg.lstsq(shares, y, rcond=None)[0])) for y in (energies / sizes, energies)

@@ -37,5 +37,6 @@ def check_data(dataset: Dataset) -> list[Finding]:
 
 def environments_of(dataset: Dataset) -> list[Environment]:
     """Describe all structures; pairs of elements are told apart if there are enough structures."""
-    by_pair = n_features(len(dataset.elements)) * PER_STRUCTURE <= len(dataset)
-    return [environment(structure.atoms, dataset.elements, by_pair) for structure in dataset]
+    elements = dataset.elements
+    by_pair = n_features(len(elements)) * PER_STRUCTURE <= len(dataset)
+    return [environment(structure.atoms, elements, by_pair) for structure in dataset]
