@@ -3,13 +3,14 @@
 A linear ACE fitted to the silicon structures of `acnn example-data`, which Stillinger and Weber's potential labels, and
 one fitted without options to the training data of Zuo et al. (2020; PBE), beside that potential in LAMMPS and beside
 experiment. Then phonons from small supercells beside those of the large one, at the q-points of the grid; and elastic
-constants beside matscipy's.
+constants beside matscipy's, and lattice thermal conductivities.
 
 Experiment: neutrons, Dolling (1963), Nilsson and Nelin (1972), as tabulated by Giannozzi et al., Phys. Rev. B 43, 7231
-(1991); elastic constants at room temperature, McSkimin and Andreatch (1964).
+(1991); elastic constants at room temperature, McSkimin and Andreatch (1964); thermal
+conductivity, Glassbrenner and Slack (1964).
 
     python benchmarks/crystal_properties.py DATA/zuo2020/Si_train.xyz --json phonons.json --supercells small.json \
-        --elastic elastic.json --plot phonons.svg
+        --elastic elastic.json --conductivity conductivity.json --plot phonons.png
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from matscipy.elasticity import fit_elastic_constants
 from acnn.data.examples import write_silicon
 from acnn.data.stillinger_weber import stillinger_weber
 from acnn.plots import bands_figure, save_figure
-from acnn.workflows import Phonons, Sampling, elastic_constants, phonons
+from acnn.workflows import Phonons, Sampling, elastic_constants, phonons, thermal_conductivity
 from acnn.workflows.commensurate import grid
 from acnn.workflows.crystal import primitive_of, relaxed
 from acnn.workflows.elastic import stiffness
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("--supercells", type=Path, help="write the comparison of supercells here")
     parser.add_argument("--elastic", type=Path, help="write the comparison of elastic constants here")
+    parser.add_argument("--conductivity", type=Path, help="write thermal conductivities here")
     parser.add_argument("--plot", type=Path, help="draw the bands here")
     add_arguments(parser)
     arguments = parser.parse_args()
@@ -63,9 +65,16 @@ def main() -> None:
         found = {name: properties(calculator, arguments.quick) for name, calculator in calculators.items()}
         compared = (REFERENCE, "ACE fitted to PBE")
         small = [row for name in compared for row in supercells(name, calculators[name], arguments.quick)]
+        kappa = [conductivity(name, calculator, arguments.quick) for name, calculator in calculators.items()]
         constants = beside_matscipy({**calculators, "EMT": EMT()})
     rows = [numbers(name, *of) for name, of in found.items()] + [{"potential": "experiment", **EXPERIMENT}]
-    for table, path in ((rows, arguments.json), (small, arguments.supercells), (constants, arguments.elastic)):
+    kappa.append({"potential": "experiment", "W_per_K_m": 148.0, "evaluations": "–", "seconds": "–"})
+    for table, path in (
+        (rows, arguments.json),
+        (kappa, arguments.conductivity),
+        (small, arguments.supercells),
+        (constants, arguments.elastic),
+    ):
         print_rows(table)
         write_rows(path, table)
     if arguments.plot:
@@ -122,6 +131,21 @@ def supercells(name: str, calculator: BaseCalculator, quick: bool) -> list[dict[
             }
         )
     return rows
+
+
+def conductivity(name: str, calculator: BaseCalculator, quick: bool) -> dict[str, Any]:
+    """At 300 K, without isotopes."""
+    n, mesh = ((1, 1, 1), (5, 5, 5)) if quick else ((2, 2, 2), (11, 11, 11))
+    sampling = Sampling((3, 3, 3), mesh=mesh, highest=300.0, interval=300.0)
+    begin = time.process_time()
+    found = thermal_conductivity(bulk("Si", cubic=True), calculator, sampling, n)
+    seconds = f"{time.process_time() - begin:.1f}"
+    return {
+        "potential": name,
+        "W_per_K_m": float(found.kappa[0, 0]),
+        "evaluations": sum(found.evaluations),
+        "seconds": seconds,
+    }
 
 
 def beside_matscipy(calculators: dict[str, BaseCalculator]) -> list[dict[str, Any]]:
