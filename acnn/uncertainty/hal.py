@@ -38,7 +38,8 @@ class BiasStrength:
 
     Attributes:
         relative: τ_r; 0: no bias.
-        memory: steps over which the norms of forces are averaged, with exponentially falling weights.
+        memory: steps over which the norms of forces are averaged, with exponentially falling weights, and over which
+            the bias rises at first.
     """
 
     relative: float
@@ -58,7 +59,8 @@ class BiasStrength:
     @property
     def value(self) -> float:
         """τ now; 0 before the first step, and where all members agree."""
-        return self.relative * self._force / self._bias if self._bias > 0 else 0.0
+        rise = min(self._steps / self.memory, 1.0)
+        return rise * self.relative * self._force / self._bias if self._bias > 0 else 0.0
 
 
 def _mean_norm(vectors: Tensor) -> float:

@@ -36,7 +36,8 @@ def test_the_bias_pulls_a_part_as_strongly_as_the_model():
     assert strength.value == pytest.approx(0.2 * 3 / 0.1, rel=0.1)
 
 
-def test_the_first_step_counts_fully_and_agreement_gives_no_bias():
-    strength = BiasStrength(0.5)
-    assert strength.update(torch.full((4, 3), 2.0), torch.full((4, 3), 0.5)) == pytest.approx(0.5 * 2.0 / 0.5)
+def test_the_bias_rises_and_agreement_gives_none():
+    strength = BiasStrength(0.5, memory=4)
+    found = [strength.update(torch.full((4, 3), 2.0), torch.full((4, 3), 0.5)) for _ in range(6)]
+    assert found == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
     assert BiasStrength(0.5).update(torch.ones(4, 3), torch.zeros(4, 3)) == 0
