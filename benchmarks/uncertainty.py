@@ -9,6 +9,8 @@ shares of the errors that σ and the 90 % bounds cover.
 
     python benchmarks/uncertainty.py DATA --json uncertainty.json
 
+Networks: `uncertainty_networks.py`; ace-jax on the same silicon: `uncertainty_acejax.py`.
+
 DATA contains zuo2020/Si_{train,test}.xyz, acepotentials/TiAl_tutorial.xyz and the folder ethanol.
 """
 
@@ -78,17 +80,25 @@ def ethanol(arguments: argparse.Namespace, scratch: Path) -> tuple[str, Path, Pa
 def measure(
     arguments: argparse.Namespace, name: str, train: Path, test: Path, flags: list[str], kind: str, scratch: Path
 ) -> list[dict[str, Any]]:
-    model, found = scratch / "model.acnn", scratch / "found.json"
+    model = scratch / "model.acnn"
     flags = [*flags, "--committee", str(arguments.committee), "--uncertainty", kind]
     metrics = fit_with_cli(train, model, arguments.threads, *flags)
     plot = [] if arguments.plots is None else ["--uncertainty-plot", str(arguments.plots / f"{name}_{kind}.png")]
+    return judged(
+        model, test, {"data": name, "members": kind, "functions": metrics["n_basis"]}, arguments.threads, *plot
+    )
+
+
+def judged(model: Path, test: Path, about: dict[str, Any], threads: int, *flags: str) -> list[dict[str, Any]]:
+    """What a model says of the errors on test structures: a row for each quantity and term of σ."""
+    found = model.with_suffix(".json")
     command = [sys.executable, "-m", "acnn", "evaluate", str(model), str(test), "--uncertainty", "--json", str(found)]
-    command += ["--overwrite", *plot]
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
+    command += ["--overwrite", *flags]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
     uncertainty = json.loads(found.read_text())["uncertainty"]
     covered = coverage(model, test)
     return [
-        {"data": name, "members": kind, "functions": metrics["n_basis"], "quantity": quantity, "sigma": term}
+        {**about, "quantity": quantity, "sigma": term}
         | calibration
         | {f"{bar}_covers": covered[quantity][bar] if term == "error bars" else "" for bar in ("std", "q90")}
         for quantity, of_quantity in uncertainty.items()

@@ -50,8 +50,18 @@ def model() -> LinearACE:
 
 def graded() -> LinearACE:
     """With a committee, and the active set of rattled silicon."""
-    found = with_random_committee(model(), 3)
     crystals = [_rattled(ase.build.bulk("Si", cubic=True), seed) for seed in range(20)]
+    return with_active_set(with_random_committee(model(), 3), crystals)
+
+
+def of_elements_apart() -> LinearACE:
+    """With the active set of rattled copper and of rattled aluminium: it has seen no alloy."""
+    perfect = [ase.build.bulk(element, cubic=True) * (2, 2, 2) for element in ("Cu", "Al")]
+    crystals = [_rattled(atoms.copy(), seed) for atoms in perfect for seed in range(8)]
+    return with_active_set(random_model(["Al", "Cu"], order=2, degree=5.0, cutoff=4.2, pair_cutoff=5.0), crystals)
+
+
+def with_active_set(found: LinearACE, crystals: list[Atoms]) -> LinearACE:
     structures = [LabeledStructure(atoms, 0.0, None, None, "bulk", Weights(), "bulk") for atoms in crystals]
     found.active_set = active_set_of(found, structures)
     return found

@@ -210,3 +210,37 @@ run 40
     written = re.findall(r"ITEM: NUMBER OF ATOMS\n(\d+)", (tmp_path / "odd.lammpstrj").read_text())
     assert int(written[-1]) > 0
     assert not any(map(int, written[:-1]))
+
+
+@pytest.mark.parametrize(("dissolved", "ends"), [(0, 20), (1, 5)])
+def test_an_alloy_that_was_never_seen_ends_the_run_at_once(dissolved: int, ends: int, tmp_path: Path) -> None:
+    """Copper runs on; with one atom of aluminium in it, which no data have, the first look ends the run."""
+    launcher = cases.quickest()
+    if launcher.missing:
+        pytest.skip(launcher.missing)
+    atoms = ase.build.bulk("Cu", cubic=True) * (3, 3, 3)
+    atoms.rattle(0.03, seed=1)
+    atoms.symbols[:dissolved] = "Al"
+    case = Case("alloy", atoms, ("Al", "Cu"))
+    save_unified(cases.of_elements_apart(), tmp_path / "m.mliap.pt")
+    (tmp_path / "m.data").write_text(cases.data_file(case))
+    deck = cases.setup(case, "m.data") + cases.style(case, "m.mliap.pt")
+    deck += """
+fix room all property/atom d_acnn_gamma
+variable acnn_every index 5
+compute grades all property/atom d_acnn_gamma
+compute worst all reduce max c_grades
+variable worst equal c_worst
+thermo_style custom step c_worst
+fix stop all halt 5 v_worst > 10.0 error soft
+timestep 0.0001
+fix move all nve
+run 20
+print "ended at $(step)"
+"""
+    (tmp_path / "in.lammps").write_text(deck)
+    done = launcher.run(tmp_path / "in.lammps", 2)
+    assert f"ended at {ends}" in done.stdout, done.stdout[-3000:]
+    first = re.search(r"^ +0 +([\d.e+]+) *$", done.stdout, re.MULTILINE)
+    assert first
+    assert (float(first[1]) > 10.0) == bool(dissolved)
