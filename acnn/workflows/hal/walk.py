@@ -17,10 +17,11 @@ from acnn.uncertainty.hal import BiasStrength
 from acnn.workflows.hal.biased import BiasedCalculator
 from acnn.workflows.hal.moves import CELL_MOVES, swapped, tried
 
-EXPLODED = 20.0
-"""Multiple of the highest temperature asked for, plus 1000 K, at which a run counts as exploded."""
+HOT, HOT_FLUCTUATION = 3.0, 1500.0
+"""A run that is hotter than this multiple of its temperature plus so many K has fallen into a hole of the model."""
 TAMER = 0.5
-"""Where a flagged structure is of no use, the first one beyond this part of the tolerance is offered, and the start."""
+"""Where a flagged structure is of no use, the first one beyond this part of the tolerance is offered; and one that is
+called sound is no hotter than this part of the limit."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class _Run:
         # Where it ends at a larger τ_r, the spread is needed from the first step.
         self.calculator = BiasedCalculator(potential, BiasStrength(max(self.strengths)))
         self.atoms.calc = self.calculator
-        self.offered = [unlabeled(start)]
+        self.offered: list[Atoms] = []
+        self.sound: Atoms | None = None
         self.largest = self.at = 0.0
         self.step = 0
 
@@ -99,25 +101,31 @@ class _Run:
 
     def _reason(self) -> str:
         """Return why the run stops here, and offer its structure; empty if it goes on."""
-        limit = EXPLODED * max(self.temperatures) + 1000
-        hot = self.atoms.get_temperature()
-        if not hot < limit:
-            return f"the temperature is {hot:.3g} K"
+        limit, found = HOT * self._along(self.temperatures) + HOT_FLUCTUATION, self.atoms.get_temperature()
+        if not found < limit:
+            return self._lost(f"the temperature is {found:.3g} K")
         if self.step % self.settings.check:
             return ""
         self.atoms.get_potential_energy()  # after a move that was rejected, the calculator has seen the trial last
         if self.calculator.closest < self.settings.closest:
-            return f"two atoms are {self.calculator.closest:.2f} bond lengths apart"
+            return self._lost(f"two atoms are {self.calculator.closest:.2f} bond lengths apart")
         self.at = self.calculator.uncertainty(self.bias.flag, self.bias.epsilon)
         if not math.isfinite(self.at):
-            return "forces are not finite"
+            return self._lost("forces are not finite")
+        if found < TAMER * limit:
+            self.sound = unlabeled(self.atoms)
         self.largest = max(self.largest, self.at)
-        if len(self.offered) == 1 and self.at > TAMER * self.bias.tolerance:
+        if not self.offered and self.at > TAMER * self.bias.tolerance:
             self.offered.append(unlabeled(self.atoms))
         if self.at <= self.bias.tolerance:
             return ""
         self.offered.append(unlabeled(self.atoms))
         return f"{'f' if self.bias.flag == 'forces' else 'γ'} is {self.at:.3g}"
+
+    def _lost(self, reason: str) -> str:
+        """Offer the last sound structure of a run that is not worth a calculation where it ended."""
+        self.offered = [self.sound if self.sound is not None else unlabeled(self.atoms)]
+        return reason
 
     def _ended(self, candidates: list[Atoms], reason: str) -> Walk:
         facts = {
@@ -127,7 +135,7 @@ class _Run:
             "temperature": float(self.atoms.get_temperature()),
             "reason": reason,
         }
-        return Walk(candidates[:3], unlabeled(self.atoms), facts)
+        return Walk(candidates, unlabeled(self.atoms), facts)
 
 
 def _ends(value: float | tuple[float, float]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Label a structure by Quantum ESPRESSO: python label.py input.xyz output.xyz
 
 Local density approximation, a norm-conserving pseudopotential of Debian's package quantum-espresso-data, 18 Ry,
-k-points 0.25 per Å apart: good enough to learn with, not for publication.
+k-points 0.07 · 2π per Å apart: good enough to learn with, not for publication.
 """
 
 import os
@@ -23,7 +23,7 @@ def main() -> None:
             profile=EspressoProfile(command="pw.x", pseudo_dir=PSEUDO),
             pseudopotentials={"Si": "Si.pz-vbc.UPF"},
             directory=folder,
-            kspacing=0.25,
+            kspacing=0.07,  # without 2π: 3 × 3 × 3 for eight atoms
             input_data={
                 "control": {"tprnfor": True, "tstress": True, "disk_io": "none"},
                 "system": {"ecutwfc": 18, "occupations": "smearing", "degauss": 0.01},
