@@ -115,9 +115,9 @@ class _Run:
         if found < TAMER * limit:
             self.sound = unlabeled(self.atoms)
         self.largest = max(self.largest, self.at)
-        if not self.offered and self.at > TAMER * self.bias.tolerance:
-            self.offered.append(unlabeled(self.atoms))
         if self.at <= self.bias.tolerance:
+            if not self.offered and self.at > TAMER * self.bias.tolerance:
+                self.offered.append(unlabeled(self.atoms))
             return ""
         self.offered.append(unlabeled(self.atoms))
         return f"{'f' if self.bias.flag == 'forces' else 'γ'} is {self.at:.3g}"
