@@ -41,7 +41,7 @@ from acnn.workflows.hal.beginning import largest_basis
 from acnn.workflows.hal.biased import shortest_in_bonds
 from ase_calculator import ACNNCalculator
 
-CALLS, STEPS, FUNCTIONS = 15, 3000, 120
+CALLS, STEPS, FUNCTIONS = 15, 1500, 120
 TARGET, HOT = (300.0, 1500.0), 2250.0
 CLOSEST = 0.6
 E0 = {"Al": 3.28, "Cu": 3.51}
@@ -90,7 +90,7 @@ def settings_of(folder: Path, seed: int) -> HALSettings:
             "reference": {"calculator": "ase.calculators.emt:EMT"},
             "fit": {"order": 2, "members": 16, "e0": E0},
             "growth": {"functions": FUNCTIONS, "every": 5},
-            "bias": {"strength": 0.2, "tolerance": 0.2},
+            "bias": {"strength": 0.2, "tolerance": 0.1},
             "dynamics": {"temperature": TARGET, "steps": 2000, "timestep": 2.0, "swap": 20, "cell": 10},
             "stop": {"iterations": CALLS, "quiet": 3},
             "seed": seed,
