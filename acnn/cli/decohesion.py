@@ -50,5 +50,7 @@ def decohesion(
         (name, f"{of.energies[-1]:.4f}", f"{of.strength:.3f}", f"{openings[of.stresses.argmax()]:.2f}")
         for name, of in found.items()
     ]
-    print_rows("rigid decohesion", rows, ("plane", "energy at the end\nJ/m²", "largest stress\nGPa", "at\nÅ"))
+    print_rows(
+        "rigid decohesion", rows, ("plane", "energy at the end,\nboth surfaces, J/m²", "largest stress\nGPa", "at\nÅ")
+    )
     task.write({"decohesion": [of.as_dict() for of in found.values()]}, lambda: decohesion_figure(found))

@@ -43,7 +43,7 @@ def hal(
         list[str] | None,
         typer.Option("--set", help="Any other setting: --set bias.strength=0.1 --set stop.iterations=20."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew: remove what the folder holds.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew: remove an earlier run.")] = False,
     settings: Annotated[bool, settings_option(HALSettings, "acnn hal")] = False,
     schema: Annotated[bool, schema_option(HALSettings)] = False,
     **given: Any,
@@ -69,10 +69,8 @@ def hal(
     chosen = read_hal_settings(config, changes | given)
     if overwrite and (chosen.output / "settings.json").is_file():
         shutil.rmtree(chosen.output)
-    console.print("σ and |ΔE| in meV/atom, ΔF in eV/Å: before the structure is learned from", highlight=False)
-    console.print(LINE.format(**HEADINGS), highlight=False)
     with progress_stages() as stage:
-        finished = run_hal(chosen, Watcher(stage, warn, _print_row))
+        finished = run_hal(chosen, Watcher(stage, warn, _Rows().show))
     written = write_summary(chosen.output, finished.rows)
     n = sum(row.labels is not None for row in finished.rows)
     files = ", ".join(str(path) for path in (finished.model, chosen.output / "labels.db", *written))
@@ -81,7 +79,21 @@ def hal(
     )
 
 
-def _print_row(row: Row) -> None:
+class _Rows:
+    """Prints the rows of the table, and its head before the first one."""
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    def show(self, row: Row) -> None:
+        if not self.begun:
+            console.print("σ and ΔE in meV/atom, ΔF in eV/Å: before the structure is learned from", highlight=False)
+            console.print(LINE.format(**HEADINGS), highlight=False)
+        self.begun = True
+        console.print(_line(row), highlight=False, markup=False)
+
+
+def _line(row: Row) -> str:
     facts = facts_of(row)
     shown = {
         "iteration": facts["iteration"],
@@ -93,11 +105,9 @@ def _print_row(row: Row) -> None:
         "sigma": _number(facts["sigma_meV_per_atom"], ".2f"),
         "error": _number(facts["error_meV_per_atom"], ".2f"),
         "forces": _number(facts["forces_rmse_eV_per_A"], ".3f"),
-        "fault": facts["fault"] or "",
+        "fault": facts["fault"] or facts["reason"] or "",
     }
-    console.print(
-        LINE.format(**shown) + (f"  {facts['fault']}" if facts["fault"] else ""), highlight=False, markup=False
-    )
+    return LINE.format(**shown)
 
 
 def _number(value: Any, form: str) -> str:

@@ -21,11 +21,11 @@ from acnn.settings.hal import BiasSettings, HALDynamicsSettings, HALSettings, ha
 from acnn.testing import random_crystal, random_model, with_random_committee
 from acnn.uncertainty import spread_gradients
 from acnn.uncertainty.hal import BiasStrength
-from acnn.workflows.hal import Watcher, moves, run_hal
+from acnn.workflows.hal import Watcher, learning, moves, run_hal
 from acnn.workflows.hal.biased import BiasedCalculator, shortest_in_bonds
 from acnn.workflows.hal.moves import CELL_MOVES, scaled, swapped, tried
-from acnn.workflows.hal.reference import Reference
-from acnn.workflows.hal.store import Store
+from acnn.workflows.hal.reference import Reference, label_all
+from acnn.workflows.hal.store import Row, Store
 from acnn.workflows.hal.walk import walk
 
 EMT_REFERENCE = {"calculator": "ase.calculators.emt:EMT"}
@@ -207,20 +207,26 @@ def test_another_run_in_the_same_folder_is_refused_but_may_be_longer(settings):
     short = settings.model_copy(update={"stop": settings.stop.model_copy(update={"iterations": 0})})
     finished = run_hal(short)
     assert finished.reason == "the limit of 0 iterations was reached"
-    with pytest.raises(SettingsError, match="holds a run with another seed: choose another output"):
+    with pytest.raises(SettingsError, match=r"holds a run with other settings, seed \(0 instead of 5\): choose"):
         run_hal(settings.model_copy(update={"seed": 5}))
     longer = settings.model_copy(update={"stop": settings.stop.model_copy(update={"iterations": 1})})
     assert run_hal(longer).rows[-1].iteration == 1
 
 
-def test_structures_whose_calculation_is_useless_are_rejected_and_recorded(settings):
+def test_structures_whose_calculation_is_useless_are_rejected_and_recorded(settings, monkeypatch):
+    def failing(reference, structures, executor):
+        if (settings.output / "equations.factor").is_file():
+            return ["it did not converge"] * len(structures)
+        return label_all(reference, structures, executor)
+
     bias = settings.bias.model_copy(update={"tolerance": 1e-6})
-    reference = settings.reference.model_copy(update={"max_force": 1e-6})
-    stop = settings.stop.model_copy(update={"iterations": 1})
-    finished = run_hal(settings.model_copy(update={"bias": bias, "reference": reference, "stop": stop}))
+    stop = settings.stop.model_copy(update={"iterations": 20})
+    monkeypatch.setattr(learning, "label_all", failing)
+    finished = run_hal(settings.model_copy(update={"bias": bias, "stop": stop}))
+    assert finished.reason == "no calculation of 5 iterations in succession was of use, see hal.csv"
     rejected = [row for row in finished.rows if row.iteration == 1]
     assert {row.kind for row in rejected} == {"rejected"}
-    assert all("a force of" in row.facts["fault"] for row in rejected)
+    assert all(row.facts["fault"] == "it did not converge" for row in rejected)
     assert [row.facts["last"] for row in rejected] == [False] * (len(rejected) - 1) + [True]
 
 
@@ -289,3 +295,22 @@ def test_atoms_that_cannot_be_calculated_alone_need_an_e0(settings):
 def test_uniform_scaling_is_small():
     atoms = bulk("Cu", cubic=True)
     assert abs(scaled(atoms, np.random.default_rng(0)).get_volume() / atoms.get_volume() - 1) < 0.07
+
+
+def test_a_database_of_another_run_or_damaged_is_refused(settings):
+    short = settings.model_copy(update={"stop": settings.stop.model_copy(update={"iterations": 0})})
+    run_hal(short)
+    database = settings.output / "labels.db"
+    whole = database.read_bytes()
+    Store(database).add(Row("start", 0, 2, bulk("Ag")))
+    with pytest.raises(SettingsError, match="is of another run: its structure 2 to start from is Ag"):
+        run_hal(short)
+    database.write_bytes(whole[:6000])
+    with pytest.raises(SettingsError, match="is damaged, or not from acnn hal"):
+        run_hal(short)
+
+
+def test_structures_to_start_from_must_be_sound(settings):
+    ase.io.write(settings.structures, Atoms("Cu2", [[0, 0, 0], [0.3, 0, 0]]))
+    with pytest.raises(ValueError, match="the reference fails for start structure 0: a force of"):
+        run_hal(settings)

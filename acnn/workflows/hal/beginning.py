@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from ase import Atoms
 from ase.data import atomic_numbers
@@ -13,6 +15,7 @@ from acnn.data.structures import unlabeled
 from acnn.files import sha256_of, write_atomically
 from acnn.settings.base import SettingsError
 from acnn.settings.hal import HALFitSettings, HALSettings
+from acnn.settings.messages import brief
 
 HIGHEST_DEGREE = 20
 """Of the largest basis, where its degree is left open."""
@@ -25,10 +28,10 @@ def starting_structures(settings: HALSettings) -> list[Atoms]:
     found = []
     for frame in read_frames(settings.structures):
         require_sound_geometry(frame.atoms, f"{settings.structures.name} #{frame.place}")
-        if len(frame.atoms) > 1:
+        if len(frame.atoms) > 1 or frame.atoms.pbc.any():
             found.append(unlabeled(frame.atoms))
     if not found:
-        raise SettingsError(f"{settings.structures} holds no structure of several atoms to start from")
+        raise SettingsError(f"{settings.structures} holds isolated atoms only: give molecules or crystals")
     return found
 
 
@@ -57,7 +60,7 @@ def require_same(settings: HALSettings) -> None:
         SettingsError: it does not.
     """
     path = settings.output / "settings.json"
-    if not path.is_file() and {found.name for found in settings.output.iterdir()} - {"labels.lock"}:
+    if not path.is_file() and {found.name for found in settings.output.iterdir()} - {"settings.json.lock"}:
         raise SettingsError(
             f"{settings.output} is not empty, and what is in it is not from acnn hal: choose another output"
         )
@@ -67,13 +70,23 @@ def require_same(settings: HALSettings) -> None:
             before = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise SettingsError(f"{path} is damaged: remove the folder to start anew") from error
-        changed = [name for name in own if name not in MAY_CHANGE and own[name] != before.get(name)]
+        changed = [
+            line for name in own if name not in MAY_CHANGE for line in _differences(name, before.get(name), own[name])
+        ]
         if changed:
             raise SettingsError(
-                f"{settings.output} holds a run with another {', '.join(changed)}: choose another output, or remove "
-                "the folder to start anew"
+                f"{settings.output} holds a run with other settings, {', '.join(changed)}: choose another output, or "
+                "add --overwrite to start anew"
             )
     write_atomically(path, (json.dumps(own, indent=1) + "\n").encode())
+
+
+def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in now:
+            yield from _differences(f"{name}.{key}", before.get(key), now[key])
+    elif before != now:
+        yield f"{name} ({brief(before)} instead of {brief(now)})"
 
 
 def _fingerprint(settings: HALSettings) -> str:

@@ -34,7 +34,7 @@ from acnn.uncertainty import active_set_of, committee_deviations
 from acnn.wording import counted
 from acnn.workflows.hal.beginning import by_number, largest_basis, require_same, starting_structures
 from acnn.workflows.hal.reference import Reference, label_all
-from acnn.workflows.hal.store import LAST, Row, Store, ended, iterations_done
+from acnn.workflows.hal.store import LAST, Row, Store, ended, iterations_done, require_rows_of
 from acnn.workflows.hal.walk import Walk, walk
 
 
@@ -62,6 +62,8 @@ class Finished(NamedTuple):
 
 
 NOBODY = Watcher()
+MOST_REJECTED = 5
+"""Iterations in succession without a label after which it is over."""
 
 
 def run_hal(settings: HALSettings, watcher: Watcher = NOBODY) -> Finished:
@@ -73,7 +75,7 @@ def run_hal(settings: HALSettings, watcher: Watcher = NOBODY) -> Finished:
     """
     folder = settings.output
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "labels"):
+    with locked(folder / "settings.json"):
         return _Learning(settings, watcher).to_the_end()
 
 
@@ -88,6 +90,7 @@ class _Learning:
         self.data = read_dataset(settings.data, weights=self.weights) if settings.data else None
         self.store = Store(self.folder / "labels.db")
         self.rows = self.store.rows()
+        require_rows_of(self.rows, self.starts, self.store.path)
         (self.folder / "models").mkdir(exist_ok=True)
 
     def to_the_end(self) -> Finished:
@@ -120,6 +123,9 @@ class _Learning:
         kinds = {row.kind for row in self.rows if row.iteration in last}
         if n >= quiet and kinds == {"quiet"}:
             return f"{counted(quiet, 'iteration')} in succession ended without a flag"
+        lately = {row.kind for row in self.rows if n - MOST_REJECTED < row.iteration <= n}
+        if n >= MOST_REJECTED and lately == {"rejected"}:
+            return f"no calculation of {MOST_REJECTED} iterations in succession was of use, see hal.csv"
         return ""
 
     def _iteration(self, n: int, model: LinearACE, walkers: Any, labeler: Any) -> None:
@@ -182,10 +188,12 @@ class _Learning:
         wanted = [one for one in wanted if one[:2] not in done]
         labels = label_all(self.reference, [atoms for _, _, atoms in wanted], labeler)
         for (kind, k, atoms), found in zip(wanted, labels, strict=True):
-            fault = found if isinstance(found, str) else found.fault(np.inf)
+            fault = found if isinstance(found, str) else found.fault(self.settings.reference.max_force)
             if fault or isinstance(found, str):
                 advice = "; give fit.e0: lstsq or energies if atoms alone cannot be calculated" * (kind == "isolated")
                 raise ValueError(f"the reference fails for {kind} structure {k}: {fault}{advice}")
+            if kind == "start" and found.virial is None and self.settings.dynamics.cell and atoms.pbc.all():
+                self.watcher.on_start("the reference has no stress: how cells change is learned from energies alone")
             self._add(Row(kind, 0, k, atoms, found))  # type: ignore[arg-type]
 
     def _elements(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Everything else follows from it and the settings, so a run that was killed conti
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from acnn.data.dataset import LabeledStructure
 from acnn.data.labeling import Labels
 from acnn.data.structures import unlabeled
 from acnn.data.weights import WeightTable
+from acnn.settings.base import SettingsError
 
 Kind = Literal["isolated", "start", "labeled", "rejected", "quiet"]
 """Quiet: a run without a flag, with its last structure; rejected: a structure whose calculation is of no use."""
@@ -77,7 +79,13 @@ class Store:
 
     def rows(self) -> list[Row]:
         """Return all rows, by iteration and walker."""
-        found = [_row(row) for row in self._db.select(sort="id")] if self.path.is_file() else []
+        try:
+            found = [_row(row) for row in self._db.select(sort="id")] if self.path.is_file() else []
+        except (sqlite3.DatabaseError, KeyError, AttributeError) as error:
+            raise SettingsError(
+                f"{self.path} is damaged, or not from acnn hal ({error}): restore a copy, or add --overwrite to start "
+                "anew"
+            ) from error
         return sorted(found, key=lambda row: (row.iteration, row.walker))
 
 
@@ -96,6 +104,23 @@ def _shown(atoms: Atoms, labels: Labels) -> SinglePointCalculator:
     if labels.virial is not None:
         found["stress"] = voigt_from_full(stress_from_virial(labels.virial, atoms.get_volume()))
     return SinglePointCalculator(atoms, **{name: value for name, value in found.items() if value is not None})
+
+
+def require_rows_of(rows: Sequence[Row], starts: Sequence[Atoms], path: Path) -> None:
+    """Require that rows belong to a run from these structures.
+
+    Raises:
+        SettingsError: they do not.
+    """
+    for row in rows:
+        if row.kind != "start":
+            continue
+        own = starts[row.walker] if row.walker < len(starts) else Atoms()
+        if not np.array_equal(own.numbers, row.atoms.numbers) or not np.allclose(own.positions, row.atoms.positions):
+            raise SettingsError(
+                f"{path} is of another run: its structure {row.walker} to start from is {row.atoms.symbols}, and not "
+                "that of the settings"
+            )
 
 
 def ended(rows: Sequence[Row], iteration: int) -> set[int]:

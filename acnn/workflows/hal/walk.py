@@ -63,7 +63,8 @@ class _Run:
         self.atoms.calc = self.calculator
         self.offered: list[Atoms] = []
         self.sound: Atoms | None = None
-        self.largest = self.at = 0.0
+        self.largest: float | None = None
+        self.at = 0.0
         self.step = 0
 
     def to_the_end(self) -> Walk:
@@ -114,7 +115,7 @@ class _Run:
             return self._lost("forces are not finite")
         if found < TAMER * limit:
             self.sound = unlabeled(self.atoms)
-        self.largest = max(self.largest, self.at)
+        self.largest = self.at if self.largest is None else max(self.largest, self.at)
         if self.at <= self.bias.tolerance:
             if not self.offered and self.at > TAMER * self.bias.tolerance:
                 self.offered.append(unlabeled(self.atoms))
