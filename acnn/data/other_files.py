@@ -27,7 +27,8 @@ def read_with_dpdata(path: Path, name: str) -> list[Atoms]:
     dpdata = optional("dpdata", "formats such as deepmd/npy", "formats")
     try:
         system = dpdata.LabeledSystem(str(path), fmt=name)
-        system.data["atom_names"] = [kind.rstrip(DIGITS) for kind in system.data["atom_names"]]  # CP2K's Fe1 is Fe
+        names = [kind.rstrip(DIGITS) for kind in system.data["atom_names"]]  # CP2K's Fe1 is Fe
+        system.data.update(atom_names=names)
         images: list[Atoms] = system.to("ase/structure") if len(system) else []
     except Exception as error:
         raise DatasetError(f"dpdata cannot read {path} as {name!r} ({error_sentence(error)})") from error
