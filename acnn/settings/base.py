@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,24 @@ def read_mapping(path: Path, example: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{path} must map settings to values, such as {example!r}")
     return {str(key).replace("-", "_"): value for key, value in values.items()}
+
+
+def put_at(values: dict[str, Any], name: str, value: Any, short: Mapping[str, str] = {}) -> None:
+    """Set a setting by its dotted name, "training.epochs", in values as a settings file has them.
+
+    Args:
+        short: sections that may be given as the value of one of their keys, with that key.
+
+    Raises:
+        SettingsError: what should be a section is something else.
+    """
+    *sections, last = name.split(".")
+    for depth, section in enumerate(sections):
+        inner = values.get(section)
+        if depth == 0 and isinstance(inner, str | list) and section in short:
+            inner = {short[section]: inner}
+        if not isinstance(inner, Mapping | None):
+            raise SettingsError(f"{name} cannot be set: {'.'.join(sections[: depth + 1])} is {inner!r}")
+        values[section] = dict(inner or {})
+        values = values[section]
+    values[last] = value

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from acnn.settings.base import Section, read_mapping, validated
+from acnn.basis.specification import Degrees
+from acnn.settings.base import Section, put_at, read_mapping, validated
 from acnn.settings.data import ZeroAndWeights
 from acnn.settings.linear import LinearSettings
-from acnn.strict import listed, shown
+from acnn.strict import shown
 
 Kelvin = Annotated[float, Field(gt=0, le=1e6)]
 Strength = Annotated[float, Field(ge=0, le=100)]
-PANEL = "Learning"
 
 
 class ReferenceSettings(Section):
@@ -58,18 +58,12 @@ class ReferenceSettings(Section):
 class HALFitSettings(LinearSettings, ZeroAndWeights):
     """The linear model; order and degree are those of the largest basis."""
 
-    degree: float | tuple[float, ...] | None = Field(  # type: ignore[assignment]
+    degree: Degrees | None = Field(  # type: ignore[assignment]
         None,
         description="Total degree Σ(n + w_L l) of the largest basis: one number, or one per order '14,12,10'.",
         json_schema_extra=shown("the largest with growth.functions functions"),
     )
     members: int = Field(16, ge=2, le=1000, description="Members of the committee, K.")
-
-    @field_validator("degree", mode="before")
-    @classmethod
-    def _degrees(cls, value: Any) -> Any:
-        parts = listed(value) if isinstance(value, str) else value
-        return parts[0] if isinstance(parts, tuple) and len(parts) == 1 else parts
 
 
 class GrowthSettings(Section):
@@ -170,11 +164,7 @@ def read_hal_settings(path: Path, given: Mapping[str, Any]) -> HALSettings:
     """Read settings from a YAML file, overridden by others with dotted names: {"stop.iterations": 10}."""
     values = read_mapping(path, "structures: start.xyz")
     for name, value in given.items():
-        *sections, last = name.split(".")
-        inner = values
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[last] = value
+        put_at(values, name, value)
     return hal_settings(values)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from acnn.settings.base import Section, SettingsError, read_mapping, validated
+from acnn.settings.base import Section, put_at, read_mapping, validated
 from acnn.settings.data import PANEL as DATA
 from acnn.settings.data import Files, FittedLabelSettings
 from acnn.settings.linear import STIFF, LinearPartSettings
@@ -107,7 +107,7 @@ def read_train_settings(path: Path, given: Mapping[str, Any]) -> TrainSettings:
     """Read settings from a YAML file, overridden by others with dotted names: {"training.epochs": 10}."""
     values = read_mapping(path, "data: train.xyz")
     for name, value in given.items():
-        _put(values, name.split("."), value)
+        put_at(values, name, value, {"data": "train", "output": "model"})
     return train_settings(values)
 
 
@@ -119,17 +119,3 @@ def train_settings(values: TrainSettings | Mapping[str, Any]) -> TrainSettings:
     """
     settings: TrainSettings = validated(TrainSettings, values)
     return settings
-
-
-def _put(values: dict[str, Any], names: list[str], value: Any) -> None:
-    *sections, last = names
-    for depth, section in enumerate(sections):
-        inner = values.get(section)
-        short = {"data": "train", "output": "model"}.get(section) if depth == 0 else None
-        if isinstance(inner, str | list) and short:
-            inner = {short: inner}
-        if not isinstance(inner, Mapping | None):
-            raise SettingsError(f"{'.'.join(names)} cannot be set: {'.'.join(names[: depth + 1])} is {inner!r}")
-        values[section] = dict(inner or {})
-        values = values[section]
-    values[last] = value
