@@ -57,6 +57,11 @@ class Candidate:
         return {"order": spec.order, "degree": spec.degree, "wl": spec.wl, "cutoff": spec.cutoff, **values}
 
 
+def bayesian_criterion(square: float, n_rows: int, n_functions: int) -> float:
+    """Return the Bayesian information criterion N log(square / N) + p log N of a sum of squared residuals."""
+    return n_rows * math.log(max(square, np.finfo(float).tiny) / n_rows) + n_functions * math.log(n_rows)
+
+
 def choice_note(candidates: Sequence[Candidate], criterion: str) -> str:
     """Say in a sentence which basis was chosen."""
     best = next(c for c in candidates if c.is_chosen)

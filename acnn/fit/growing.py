@@ -6,13 +6,11 @@ The triangular factor is that of the largest basis. A smaller basis is a selecti
 from __future__ import annotations
 
 import glob
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 
 from acnn.basis.specification import BasisSpecification
@@ -20,7 +18,7 @@ from acnn.combinations import Combinations
 from acnn.data.dataset import LabeledStructure
 from acnn.fit.accumulation import accumulate
 from acnn.fit.assembly import Assembler
-from acnn.fit.candidates import columns_of, smaller_bases
+from acnn.fit.candidates import bayesian_criterion, columns_of, smaller_bases
 from acnn.fit.checkpoint import checkpoint_of
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.coverage import combinations_of
@@ -122,9 +120,8 @@ class GrowingFit:
         if criterion == "evidence":
             return -float(solution.log_evidence or 0.0)
         assert self._data is not None
-        columns, n = columns_of(basis, self.problem.specification), self._data.n_rows
-        square = self._data.misfit(solution.coefficients, columns)
-        return n * math.log(max(square, np.finfo(float).tiny) / n) + len(columns) * math.log(n)
+        columns = columns_of(basis, self.problem.specification)
+        return bayesian_criterion(self._data.misfit(solution.coefficients, columns), self._data.n_rows, len(columns))
 
     def _combinations(self, basis: BasisSpecification) -> Combinations:
         return combinations_of(basis.elements, self._structures, basis.largest_cutoff)

@@ -15,15 +15,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from acnn.arrays import FloatArray, IntArray
 from acnn.basis.specification import BasisSpecification
 from acnn.data.dataset import LabeledStructure
 from acnn.data.splits import folds
 from acnn.fit.accumulation import accumulate, together
 from acnn.fit.assembly import Assembler
-from acnn.fit.candidates import Candidate, at_cutoff, columns_of, covering, smaller_bases
+from acnn.fit.candidates import Candidate, at_cutoff, bayesian_criterion, columns_of, covering, smaller_bases
 from acnn.fit.contacts import CloseContacts
 from acnn.fit.costs import microseconds, programs_of
 from acnn.fit.coverage import combinations_of
@@ -248,7 +246,7 @@ class _Search:
             n_functions=p,
             residual=math.sqrt(square / n),
             evidence=float(solution.log_evidence or 0.0),
-            bic=n * math.log(max(square, np.finfo(float).tiny) / n) + p * math.log(n),
+            bic=bayesian_criterion(square, n, p),
             cv=cv,
             microseconds=cost,
         )
