@@ -24,14 +24,18 @@ LEAST_SHARE = 0.2
 """The standard deviation of displacements of a copy lies between this share of ``rattle`` and all of it."""
 
 
+def deformed(atoms: Atoms, deformation: FloatArray) -> Atoms:
+    """Return a copy whose cell vectors and positions are multiplied by a matrix F [3, 3] from the right."""
+    copy: Atoms = atoms.copy()
+    copy.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
+    return copy
+
+
 def strained(atoms: Atoms, rng: Generator, strain: float, volume: float = 0.0) -> Atoms:
     """Return a copy under a random symmetric strain (components up to ±strain) and a relative change of volume."""
     components = rng.uniform(-strain, strain, (3, 3))
     stretch = (1.0 + rng.uniform(-volume, volume)) ** (1 / 3)
-    deformation = stretch * (np.eye(3) + 0.5 * (components + components.T))
-    copy: Atoms = atoms.copy()
-    copy.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
-    return copy
+    return deformed(atoms, stretch * (np.eye(3) + 0.5 * (components + components.T)))
 
 
 def rattled(atoms: Atoms, rng: Generator, amplitude: float) -> Atoms:
@@ -60,7 +64,7 @@ def displaced(atoms: Atoms, rattle: float, strain: float, rng: Generator) -> Ato
     copy = unlabeled(atoms)
     if copy.pbc.all():
         random = rng.normal(scale=strain, size=(3, 3))
-        copy.set_cell(copy.cell.array @ (np.eye(3) + (random + random.T) / 2), scale_atoms=True)
+        copy = deformed(copy, np.eye(3) + (random + random.T) / 2)
     copy.positions += rng.normal(scale=rattle * rng.uniform(LEAST_SHARE, 1.0), size=(len(copy), 3))
     return copy
 

@@ -13,6 +13,8 @@ import numpy as np
 from ase import Atoms, units
 from numpy.random import Generator
 
+from acnn.data.structures import deformed
+
 STRAIN = 0.02
 """Largest strain of a trial, logarithmic."""
 
@@ -32,7 +34,7 @@ def swapped(atoms: Atoms, rng: Generator) -> Atoms | None:
 
 def scaled(atoms: Atoms, rng: Generator) -> Atoms:
     """Return a copy with another volume."""
-    return _strained(atoms, np.eye(3) * np.exp(rng.uniform(-STRAIN, STRAIN)))
+    return deformed(atoms, np.eye(3) * np.exp(rng.uniform(-STRAIN, STRAIN)))
 
 
 def sheared(atoms: Atoms, rng: Generator) -> Atoms:
@@ -40,7 +42,7 @@ def sheared(atoms: Atoms, rng: Generator) -> Atoms:
     deformation = np.eye(3)
     first, second = rng.choice(3, 2, replace=False)
     deformation[first, second] = rng.uniform(-STRAIN, STRAIN)
-    return _strained(atoms, deformation)
+    return deformed(atoms, deformation)
 
 
 def stretched(atoms: Atoms, rng: Generator) -> Atoms:
@@ -49,17 +51,11 @@ def stretched(atoms: Atoms, rng: Generator) -> Atoms:
     first, second = rng.choice(3, 2, replace=False)
     deformation[first, first] = np.exp(rng.uniform(-STRAIN, STRAIN))
     deformation[second, second] = 1 / deformation[first, first]
-    return _strained(atoms, deformation)
+    return deformed(atoms, deformation)
 
 
 CELL_MOVES: tuple[Callable[[Atoms, Generator], Atoms], ...] = (scaled, sheared, stretched)
 """Tried in turn."""
-
-
-def _strained(atoms: Atoms, deformation: np.ndarray) -> Atoms:
-    copy: Atoms = atoms.copy()
-    copy.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
-    return copy
 
 
 def enthalpy(atoms: Atoms, pressure: float, temperature: float) -> float:
