@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from ase.data import atomic_numbers, covalent_radii, reference_states
 from torch import Tensor, nn
@@ -46,6 +47,11 @@ def bond_length(element: str) -> float:
 def pair_bond_length(one: str, other: str) -> float:
     """Return the mean of the bond lengths of two elements, Å."""
     return (bond_length(one) + bond_length(other)) / 2
+
+
+def pair_bond_lengths(elements: Sequence[str]) -> FloatArray:
+    """Return `pair_bond_length` of all pairs, Å [n_elements, n_elements]."""
+    return np.array([[pair_bond_length(a, b) for b in elements] for a in elements])
 
 
 def transform_lengths(elements: Iterable[str], cutoff: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from ase.data import atomic_numbers
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.basis.radial import pair_bond_length
+from acnn.basis.radial import pair_bond_length, pair_bond_lengths
 from acnn.data.dataset import LabeledStructure
 from acnn.neighbors import atomic_graph, keep_shortest
 
@@ -47,7 +47,7 @@ class CloseContacts:
     @functools.cached_property
     def shortest(self) -> FloatArray:
         """Shortest distances in Å [n_elements, n_elements], bond lengths where the data have none."""
-        return np.where(np.isfinite(self.found), self.found, _bonds(self.elements))
+        return np.where(np.isfinite(self.found), self.found, pair_bond_lengths(self.elements))
 
     def closest_approach(self, one: str, other: str) -> float:
         """Return the bond length of two elements or, if longer, their shortest distance; Å.
@@ -66,17 +66,13 @@ def shortest_distances(
     elements: tuple[str, ...], structures: Sequence[LabeledStructure]
 ) -> tuple[FloatArray, list[IntArray]]:
     """Return `CloseContacts.found`, and the atoms of every structure that have neighbors."""
-    bonds = _bonds(elements)
+    bonds = pair_bond_lengths(elements)
     found, in_company = np.full(bonds.shape, np.inf), []
     for structure in structures:
         graph = atomic_graph(structure.atoms, LONGEST_CONTACT * float(bonds.max()))
         keep_shortest(graph, elements, found)
         in_company.append(np.unique(graph.pair_i.numpy()))
     return np.where(found < LONGEST_CONTACT * bonds, found, np.inf), in_company
-
-
-def _bonds(elements: tuple[str, ...]) -> FloatArray:
-    return np.array([[pair_bond_length(a, b) for b in elements] for a in elements])
 
 
 def _hosts(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, all_changes
 from ase.data import chemical_symbols
 
-from acnn.basis.radial import pair_bond_length
+from acnn.basis.radial import pair_bond_lengths
 from acnn.conventions import stress_from_virial, voigt_from_full
 from acnn.graph import AtomicGraph
+from acnn.neighbors import keep_shortest
 from acnn.potential import PairGradients, Potential
 from acnn.uncertainty import committee_deviations, grades, spread_gradients
 from acnn.uncertainty.hal import BiasStrength, relative_force_uncertainties
@@ -80,12 +82,6 @@ class BiasedCalculator(BaseCalculator):
         return float(relative_force_uncertainties(deviations, self._model.forces, epsilon).max())
 
     @property
-    def spread(self) -> float:
-        """σ of the energy of the last structure, eV."""
-        assert self._graph is not None
-        return float(committee_deviations(self.potential, self._graph, forces=False).energy_std[0])
-
-    @property
     def closest(self) -> float:
         """The shortest distance of the last structure, in bond lengths; infinite without neighbors."""
         assert self._graph is not None
@@ -93,11 +89,8 @@ class BiasedCalculator(BaseCalculator):
 
 
 def shortest_in_bonds(graph: AtomicGraph) -> float:
-    """Return the shortest distance in units of the bond length of its elements."""
-    if graph.n_pairs == 0:
-        return float("inf")
-    lengths = torch.linalg.vector_norm(graph.pair_vectors, dim=1)
-    species, where = torch.unique(graph.species, return_inverse=True)
-    symbols = [chemical_symbols[z] for z in species.tolist()]
-    bonds = torch.tensor([[pair_bond_length(a, b) for b in symbols] for a in symbols], dtype=lengths.dtype)
-    return float((lengths / bonds[where[graph.pair_i], where[graph.pair_j]]).min())
+    """Return the shortest distance in units of the bond length of its elements; infinite without neighbors."""
+    elements = [chemical_symbols[z] for z in torch.unique(graph.species).tolist()]
+    shortest = np.full((len(elements), len(elements)), np.inf)
+    keep_shortest(graph, elements, shortest)
+    return float((shortest / pair_bond_lengths(elements)).min())
