@@ -64,7 +64,6 @@ class _Run:
         self.offered: list[Atoms] = []
         self.sound: Atoms | None = None
         self.largest: float | None = None
-        self.at = 0.0
         self.step = 0
 
     def to_the_end(self) -> Walk:
@@ -110,18 +109,18 @@ class _Run:
         self.atoms.get_potential_energy()  # after a move that was rejected, the calculator has seen the trial last
         if self.calculator.closest < self.settings.closest:
             return self._lost(f"two atoms are {self.calculator.closest:.2f} bond lengths apart")
-        self.at = self.calculator.uncertainty(self.bias.flag, self.bias.epsilon)
-        if not math.isfinite(self.at):
+        at = self.calculator.uncertainty(self.bias.flag, self.bias.epsilon)
+        if not math.isfinite(at):
             return self._lost("forces are not finite")
         if found < TAMER * limit:
             self.sound = unlabeled(self.atoms)
-        self.largest = self.at if self.largest is None else max(self.largest, self.at)
-        if self.at <= self.bias.tolerance:
-            if not self.offered and self.at > TAMER * self.bias.tolerance:
+        self.largest = at if self.largest is None else max(self.largest, at)
+        if at <= self.bias.tolerance:
+            if not self.offered and at > TAMER * self.bias.tolerance:
                 self.offered.append(unlabeled(self.atoms))
             return ""
         self.offered.append(unlabeled(self.atoms))
-        return f"{'f' if self.bias.flag == 'forces' else 'γ'} is {self.at:.3g}"
+        return f"{'f' if self.bias.flag == 'forces' else 'γ'} is {at:.3g}"
 
     def _lost(self, reason: str) -> str:
         """Offer the last sound structure of a run that is not worth a calculation where it ended."""
