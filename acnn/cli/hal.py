@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,21 +20,17 @@ from acnn.workflows.hal import Watcher, run_hal
 from acnn.workflows.hal.store import Row
 from acnn.workflows.hal.summary import facts_of, write_summary
 
-LINE = (
-    "{iteration:>4} {kind:<9}{steps:>7}{uncertainty:>8}{temperature:>8}{functions:>10}{sigma:>9}{error:>9}{forces:>9}"
+COLUMNS = (
+    ("iteration", "iter", "d", 4),
+    ("steps", "steps", "d", 7),
+    ("uncertainty", "f or γ", ".3f", 8),
+    ("temperature", "K", ".0f", 8),
+    ("functions", "functions", "d", 10),
+    ("sigma_meV_per_atom", "σ", ".2f", 9),
+    ("error_meV_per_atom", "ΔE", ".2f", 9),
+    ("forces_rmse_eV_per_A", "ΔF", ".3f", 9),
 )
-HEADINGS = {
-    "iteration": "iter",
-    "kind": "",
-    "steps": "steps",
-    "uncertainty": "f or γ",
-    "temperature": "K",
-    "functions": "functions",
-    "sigma": "σ",
-    "error": "ΔE",
-    "forces": "ΔF",
-    "fault": "",
-}
+"""Of the table: facts of a row, headings, formats, widths."""
 
 
 @with_settings(HALSettings, {"output": "-o"}, only=("output",))
@@ -88,27 +85,17 @@ class _Rows:
     def show(self, row: Row) -> None:
         if not self.begun:
             console.print("σ and ΔE in meV/atom, ΔF in eV/Å: before the structure is learned from", highlight=False)
-            console.print(LINE.format(**HEADINGS), highlight=False)
+            console.print(_aligned([heading for _, heading, _, _ in COLUMNS], ""), highlight=False)
         self.begun = True
-        console.print(_line(row), highlight=False, markup=False)
+        console.print(_line(row), highlight=False, markup=False, soft_wrap=True)
 
 
 def _line(row: Row) -> str:
     facts = facts_of(row)
-    shown = {
-        "iteration": facts["iteration"],
-        "kind": facts["kind"],
-        "steps": _number(facts["steps"], "d"),
-        "uncertainty": _number(facts["uncertainty"], ".3f"),
-        "temperature": _number(facts["temperature"], ".0f"),
-        "functions": _number(facts["functions"], "d"),
-        "sigma": _number(facts["sigma_meV_per_atom"], ".2f"),
-        "error": _number(facts["error_meV_per_atom"], ".2f"),
-        "forces": _number(facts["forces_rmse_eV_per_A"], ".3f"),
-        "fault": facts["fault"] or facts["reason"] or "",
-    }
-    return LINE.format(**shown)
+    shown = ["" if facts[name] is None else format(facts[name], form) for name, _, form, _ in COLUMNS]
+    return f"{_aligned(shown, row.kind)}  {facts['fault'] or facts['reason'] or ''}".rstrip()
 
 
-def _number(value: Any, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _aligned(texts: Sequence[str], kind: str) -> str:
+    first, *others = (f"{text:>{width}}" for text, (*_, width) in zip(texts, COLUMNS, strict=True))
+    return f"{first} {kind:<9}{''.join(others)}"
