@@ -56,9 +56,7 @@ def neighbor_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray,
         ValueError: positions or cell are invalid.
         TooManyPairsError: the pairs would not fit in memory.
     """
-    if not 0 < cutoff < np.inf:
-        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
-    require_usable(atoms)
+    _validate(atoms, cutoff)
     if len(atoms) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
     _require_memory(atoms, cutoff)
@@ -137,9 +135,7 @@ def pair_vectors(atoms: ase.Atoms, pair_i: IntArray, pair_j: IntArray, shifts: I
 
 def brute_force_pairs(atoms: ase.Atoms, cutoff: float) -> tuple[IntArray, IntArray, IntArray]:
     """Find the same as `neighbor_pairs` by trying every image: O(N² · images), for tests."""
-    if not 0 < cutoff < np.inf:
-        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
-    require_usable(atoms)
+    _validate(atoms, cutoff)
     reach = _image_reach(atoms, cutoff)
     found = []
     for shift in itertools.product(*(range(-n, n + 1) for n in reach)):
@@ -161,6 +157,12 @@ def _image_reach(atoms: ase.Atoms, cutoff: float) -> list[int]:
     spread = np.ptp(fractional, axis=0) if len(atoms) else np.zeros(3)
     reach = np.ceil(cutoff * np.linalg.norm(inverse, axis=0) + spread).astype(int)
     return [int(n) if periodic else 0 for n, periodic in zip(reach, atoms.pbc, strict=True)]
+
+
+def _validate(atoms: ase.Atoms, cutoff: float) -> None:
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"the cutoff must be positive and finite, not {cutoff} Å")
+    require_usable(atoms)
 
 
 def require_usable(atoms: ase.Atoms) -> None:
