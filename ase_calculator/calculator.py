@@ -230,8 +230,7 @@ def _warn_of_copies() -> None:
 def _reject_overlap(graph: AtomicGraph) -> None:
     if graph.n_pairs == 0:
         return
-    # A product with ones: sum() over an axis of three is eight times slower.
-    squared, pair = (graph.pair_vectors.square() @ graph.pair_vectors.new_ones(3)).min(dim=0)
+    squared, pair = graph.squared_lengths().min(dim=0)
     if float(squared) < CLOSEST_APPROACH**2:
         i, j, distance = int(graph.pair_i[pair]), int(graph.pair_j[pair]), float(squared) ** 0.5
         raise ValueError(
