@@ -11,7 +11,6 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.evaluation.many import shortest_squares
 from acnn.graph import AtomicGraph
 from acnn.potential import Potential
 from acnn.uncertainty.grade import grades, require_active_set
@@ -92,11 +91,7 @@ class Guards:
         Args:
             growth: volumes relative to the first ones [n_structures]; 1 where the cell is fixed.
         """
-        reasons = [""] * graph.n_structures
-        numbers = graph.species.numpy()
-        suspects = np.flatnonzero(shortest_squares(graph) < self._most(numbers))
-        for structure in suspects.tolist():
-            reasons[structure] = self._too_short(graph, structure, numbers)
+        reasons = self._short_bonds(graph)
         for structure in np.flatnonzero(~((growth > SMALLEST) & (growth < LARGEST))).tolist():
             reasons[structure] = f"its volume is {growth[structure]:.3g} of that at the beginning"
         return reasons
@@ -108,18 +103,22 @@ class Guards:
         np.maximum.at(largest, graph.structure.numpy(), found)
         return [f"γ of an atom is {value:.3g}, above {limit:g}" if value > limit else "" for value in largest]
 
+    def _short_bonds(self, graph: AtomicGraph) -> list[str]:
+        """Return for each structure the bond that is shortest beside its limit, or an empty text if none is too short.
+
+        Only pairs below the largest limit of all elements present are looked at by their own elements.
+        """
+        numbers, squares = graph.species.numpy(), graph.squared_lengths().numpy()
+        near = np.flatnonzero(squares < self._most(numbers))
+        i, j = (index.numpy()[near] for index in (graph.pair_i, graph.pair_j))
+        squares, limits = squares[near], self._squares[numbers[i], numbers[j]]
+        short, reasons = np.flatnonzero(squares < limits), [""] * graph.n_structures
+        for k in short[np.argsort(squares[short] / limits[short], kind="stable")][::-1]:  # the shortest one last
+            names = "-".join(sorted(chemical_symbols[z] for z in numbers[[i[k], j[k]]]))
+            text = f"a bond {names} of {math.sqrt(squares[k]):.3f} Å is shorter than {math.sqrt(limits[k]):.3f} Å"
+            reasons[int(graph.structure[i[k]])] = text
+        return reasons
+
     def _most(self, numbers: IntArray) -> float:
         present = np.unique(numbers)
         return float(self._squares[np.ix_(present, present)].max(initial=0.0))
-
-    def _too_short(self, graph: AtomicGraph, structure: int, numbers: IntArray) -> str:
-        bounds = graph.pair_bounds()
-        pairs = slice(int(bounds[structure]), int(bounds[structure + 1]))
-        i, j = (numbers[index[pairs].numpy()] for index in (graph.pair_i, graph.pair_j))
-        squares = graph.pair_vectors[pairs].square().sum(dim=1).numpy()
-        limits = self._squares[i, j]
-        worst = int(np.argmin(squares / limits))
-        if squares[worst] >= limits[worst]:
-            return ""
-        names = "-".join(sorted(chemical_symbols[z] for z in (i[worst], j[worst])))
-        return f"a bond {names} of {math.sqrt(squares[worst]):.3f} Å is shorter than {math.sqrt(limits[worst]):.3f} Å"
