@@ -83,7 +83,7 @@ class RelaxingBatch:
         self._minimizer: Minimizer = METHODS[relaxation.method]()
         self._safe = np.zeros((0, 0))
         self._coordinates: StrainedCoordinates
-        self._free: FloatArray
+        self._free: BoolArray
         self._projections: FloatArray | None
         self._rounds = 0
 
@@ -120,8 +120,9 @@ class RelaxingBatch:
         problems = [NOT_A_NUMBER if bad else "" for bad in found.not_finite(flat)]
         if any(problems):
             return self._stop(problems)
-        gradient = self._coordinates.forces(self._rows(now), found.forces, found.virials) * self._free
-        converged = self._converged(found, flat)
+        forces = found.forces * self._free
+        gradient = self._coordinates.forces(self._rows(now), forces, found.virials)
+        converged = self._converged(forces, found.virials, flat)
         graded = bool(converged.any()) or self._rounds % GRADE_EVERY == 0
         if self._guards.needs_grades and graded and any(problems := self._guards.extrapolation(graph)):
             return self._stop(problems)
@@ -151,10 +152,9 @@ class RelaxingBatch:
         virials = work[:, None, None] * np.eye(3) - array(found.virials)
         return Mechanics(array(found.energies), array(found.energies) + work, array(found.forces), virials)
 
-    def _converged(self, found: Mechanics, flat: FlatStructures) -> BoolArray:
-        free = found.forces * np.concatenate([task.free for task in self.tasks])[:, None]
-        largest = np.sqrt(np.maximum.reduceat(np.einsum("ic,ic->i", free, free), flat.first[:-1]))
-        apart = np.abs(found.virials).max(axis=(1, 2)) / np.where(flat.volumes > 0, flat.volumes, 1.0) / GPa
+    def _converged(self, forces: FloatArray, virials: FloatArray, flat: FlatStructures) -> BoolArray:
+        largest = np.sqrt(np.maximum.reduceat(np.einsum("ic,ic->i", forces, forces), flat.first[:-1]))
+        apart = np.abs(virials).max(axis=(1, 2)) / np.where(flat.volumes > 0, flat.volumes, 1.0) / GPa
         still: BoolArray = (apart <= self.relaxation.smax) | ~self._coordinates.relaxes_cell
         return still & (largest <= self.relaxation.fmax)
 
@@ -204,9 +204,7 @@ class RelaxingBatch:
         if not self.tasks:
             return
         self._coordinates = joined([task.atoms for task in self.tasks], [task.relaxes_cell for task in self.tasks])
-        self._free = np.ones((len(self.tasks), self._coordinates.n_rows, 3))
-        for k, task in enumerate(self.tasks):
-            self._free[k, CELL : CELL + len(task.atoms)] = task.free[:, None]
+        self._free = np.concatenate([task.free for task in self.tasks])[:, None]
         self._projections = self._joined_projections()
 
     def _joined_projections(self) -> FloatArray | None:
