@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ase import Atoms
 
 from acnn.data.frames import extended_xyz
+from acnn.data.run_notes import note, read_notes, require_same_run
 from acnn.files import append, put_in_place, write_atomically
 
 
@@ -44,7 +44,7 @@ class LabelJournal:
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
         self.notes = notes_of(path)
-        self._run = json.loads(json.dumps(run))
+        self._run = run
         self.done = self._begun()
 
     @property
@@ -59,7 +59,7 @@ class LabelJournal:
         if not isinstance(found, str):
             append(self.path, extended_xyz(found))
         self.done.append(Done(_size(self.path), found if isinstance(found, str) else ""))
-        append(self.notes, _line(self.done[-1]))
+        append(self.notes, note(self.done[-1]))
 
     def finish(self, target: Path) -> None:
         """Move the structures to their final name."""
@@ -73,7 +73,7 @@ class LabelJournal:
 
     def _begin(self) -> None:
         self.path.unlink(missing_ok=True)
-        write_atomically(self.notes, _line(self._run))
+        write_atomically(self.notes, note(self._run))
 
     def _begun(self) -> list[Done]:
         """Return what the run has already done, and truncate both files after it."""
@@ -82,32 +82,17 @@ class LabelJournal:
             if size:
                 raise ValueError(f"{self.path} exists and is not from this command: remove it, or rename it")
             return []
-        run, found = self._read_notes()
+        run, found, _ = read_notes(self.notes, _done, "acnn label")
         found = [done for done in found if done.size <= size]
         while found and found[-1].reason:  # the calculator may have failed because the run was about to end
             found.pop()
         if not found:
             return []
-        other = [name for name in self._run if self._run[name] != run.get(name)]
-        if other:
-            raise ValueError(
-                f"{self.path} contains labels of an interrupted run with another {', '.join(other)}: give the same as "
-                f"before to continue, or remove the file to start again"
-            )
+        require_same_run(self.path, run, self._run, "labels")
         with self.path.open("ab") as file:
             file.truncate(found[-1].size)
-        write_atomically(self.notes, _line(run), *map(_line, found))
+        write_atomically(self.notes, note(run), *map(note, found))
         return found
-
-    def _read_notes(self) -> tuple[dict[str, Any], list[Done]]:
-        """Read the notes, ignoring an incomplete last line."""
-        try:
-            run, *lines = map(json.loads, self.notes.read_text().rpartition("\n")[0].split("\n"))
-            return dict(run), [Done(int(size), str(reason)) for size, reason in lines]
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{self.notes} is damaged, or was not written by acnn label: remove it, or rename it"
-            ) from error
 
 
 def notes_of(path: Path) -> Path:
@@ -121,5 +106,6 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _line(content: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    return json.dumps(content).encode() + b"\n"
+def _done(content: Any) -> Done:
+    size, reason = content
+    return Done(int(size), str(reason))

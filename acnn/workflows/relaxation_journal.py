@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from acnn.data.atoms_record import atoms_of, atoms_record
+from acnn.data.run_notes import note, read_notes, require_same_run
 from acnn.files import append, write_atomically
 from acnn.workflows.relaxation_tasks import Relaxed
 
@@ -33,44 +33,23 @@ class RelaxationJournal:
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
-        self._run = json.loads(json.dumps(run))
         self.done: dict[int, Relaxed] = {}
         if path.exists():
-            self._continue()
+            self._continue(run)
         else:
-            write_atomically(path, _line(self._run))
+            write_atomically(path, note(run))
 
     def add(self, found: Relaxed) -> None:
         """Record a result."""
         self.done[found.place] = found
-        append(self.path, _line(record_of(found)))
+        append(self.path, note(record_of(found)))
 
-    def drop(self) -> None:
-        """Remove the file."""
-        self.path.unlink(missing_ok=True)
-
-    def _continue(self) -> None:
-        run, found, size = self._read()
-        other = [name for name in self._run if self._run[name] != run.get(name)]
-        if other:
-            raise ValueError(
-                f"{self.path} contains results of an interrupted run with another {', '.join(other)}: give the same as "
-                "before to continue, or remove the file to start again"
-            )
+    def _continue(self, run: Mapping[str, Any]) -> None:
+        before, found, size = read_notes(self.path, relaxed_of, "acnn relax")
+        require_same_run(self.path, before, run, "results")
         with self.path.open("r+b") as file:
             file.truncate(size)
         self.done = {one.place: one for one in found}
-
-    def _read(self) -> tuple[dict[str, Any], list[Relaxed], int]:
-        content = self.path.read_bytes()
-        complete = content[: content.rfind(b"\n") + 1]
-        try:
-            run, *lines = map(json.loads, complete.splitlines())
-            return dict(run), [relaxed_of(line) for line in lines], len(complete)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"{self.path} is damaged, or was not written by acnn relax: remove it, or rename it"
-            ) from error
 
 
 def record_of(found: Relaxed) -> dict[str, Any]:
@@ -94,7 +73,3 @@ def relaxed_of(record: Mapping[str, Any]) -> Relaxed:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _line(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content).encode() + b"\n"
