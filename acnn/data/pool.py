@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS uses (
 """
 COLUMNS = "key, name, formula, atoms, pressure, enthalpy, volume, source, content"
 INSERT = f"INSERT OR IGNORE INTO structures ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SIGNATURE = b"SQLite format 3"
 RESOLUTION = 6
 """Decimals of Å, within which equal structures count as the same."""
 
@@ -75,7 +76,7 @@ class Pool:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.exists() and path.stat().st_size and not path.read_bytes()[:16].startswith(b"SQLite format 3"):
+        if path.exists() and _beginning(path) not in (b"", SIGNATURE):
             raise ValueError(f"{path} is no pool, which is a SQLite database: choose another name")
         self._connection = sqlite3.connect(path)
         with self._sentences():
@@ -175,6 +176,11 @@ class Pool:
         except sqlite3.Error as error:
             self._connection.close()
             raise ValueError(f"{self.path} cannot be used as a pool: {error}") from error
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE))
 
 
 def _row(atoms: Atoms, source: str) -> tuple[Any, ...]:
