@@ -90,10 +90,11 @@ def write_airss_res(file: IO[str], images: Atoms | Sequence[Atoms]) -> None:
 def enthalpy_of(atoms: Atoms) -> float | None:
     """Return H = E + P V in eV, or None without an energy E of a calculator; P is ``info["pressure"]`` in GPa, or 0."""
     energy = atoms.calc.results.get("energy") if atoms.calc is not None else None
-    return None if energy is None else float(energy) + _pressure(atoms) * GPa * atoms.get_volume()
+    return None if energy is None else float(energy) + pressure_of(atoms) * GPa * atoms.get_volume()
 
 
-def _pressure(atoms: Atoms) -> float:
+def pressure_of(atoms: Atoms) -> float:
+    """Return ``info["pressure"]`` in GPa, or 0."""
     return float(atoms.info.get("pressure", 0.0))
 
 
@@ -226,7 +227,7 @@ def _title_text(atoms: Atoms, place: int) -> str:
     enthalpy = enthalpy_of(atoms)
     energy = "n/a" if enthalpy is None else f"{enthalpy:.10f}"
     spins = f"{float(info.get('magnetization', 0)):.10g} {float(info.get('absolute_magnetization', 0)):.10g}"
-    state = f"{_pressure(atoms):.10g} {atoms.get_volume():.6f} {energy} {spins}"
+    state = f"{pressure_of(atoms):.10g} {atoms.get_volume():.6f} {energy} {spins}"
     return f"{name} {state} {len(atoms)} ({group}) n - {info.get('times_found', 1)}"
 
 

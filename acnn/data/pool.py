@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ase import Atoms
 
-from acnn.data.airss_res import enthalpy_of
+from acnn.data.airss_res import enthalpy_of, pressure_of
 from acnn.data.atoms_record import atoms_of, atoms_record
 
 SCHEMA = """
@@ -191,7 +191,7 @@ def _row(atoms: Atoms, source: str) -> tuple[Any, ...]:
         str(atoms.info.get("name", "")),
         str(atoms.symbols.formula.reduce()[0]),
         len(atoms),
-        float(atoms.info.get("pressure", 0.0)),
+        pressure_of(atoms),
         enthalpy,
         float(atoms.cell.volume) if atoms.cell.rank == 3 else None,
         source,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ase import Atoms
 
-from acnn.data.airss_res import enthalpy_of
+from acnn.data.airss_res import enthalpy_of, pressure_of
 from acnn.extras import optional
 from acnn.wording import counted
 
@@ -123,7 +123,7 @@ def hull_of(structures: Sequence[Atoms], pressure: float | None = None) -> Hull:
     diagram = library.PhaseDiagram(entries)
     phases = [_phase(atoms, entry, diagram) for atoms, entry in zip(chosen, entries, strict=True)]
     phases.sort(key=lambda phase: (phase.above, phase.formation, phase.name))
-    mean = sum(_pressure(atoms) for atoms in chosen) / len(chosen)
+    mean = sum(pressure_of(atoms) for atoms in chosen) / len(chosen)
     return Hull(elements, mean, phases, left_out, diagram)
 
 
@@ -132,23 +132,19 @@ def _chosen(structures: Sequence[Atoms], pressure: float | None) -> tuple[list[A
     known = [atoms for atoms in structures if atoms.cell.rank == 3 and enthalpy_of(atoms) is not None]
     left_out = {"no energy or no cell": len(structures) - len(known)}
     if pressure is not None:
-        near = [atoms for atoms in known if abs(_pressure(atoms) - pressure) <= SAME_PRESSURE]
+        near = [atoms for atoms in known if abs(pressure_of(atoms) - pressure) <= SAME_PRESSURE]
         left_out["another pressure"] = len(known) - len(near)
         known = near
     if not known:
         reasons = ", ".join(f"{n} with {reason}" for reason, n in left_out.items() if n)
         raise ValueError(f"none of {counted(len(structures), 'structure')} can be used for a hull: {reasons}")
-    pressures = [_pressure(atoms) for atoms in known]
+    pressures = [pressure_of(atoms) for atoms in known]
     if max(pressures) - min(pressures) > 2 * SAME_PRESSURE:
         raise ValueError(
             f"the structures have pressures from {min(pressures):g} to {max(pressures):g} GPa: choose one with "
             "--pressure"
         )
     return known, {reason: n for reason, n in left_out.items() if n}
-
-
-def _pressure(atoms: Atoms) -> float:
-    return float(atoms.info.get("pressure", 0.0))
 
 
 def _phase(atoms: Atoms, entry: Any, diagram: Any) -> Phase:
