@@ -26,8 +26,8 @@ def space_group_symbol(atoms: Atoms, tolerance: float = TOLERANCE) -> str:
         return NO_GROUP
 
 
-def symmetry_projection(atoms: Atoms, n_rows: int, tolerance: float = TOLERANCE) -> FloatArray:
-    """Return the projection of coordinates of a structure on those that keep its symmetry [3 n_rows, 3 n_rows].
+def symmetry_projection(atoms: Atoms) -> FloatArray:
+    """Return the projection of coordinates on those that keep the symmetry of a structure [3 (3 + n), 3 (3 + n)].
 
     An operation of the space group turns vectors of the row i by R and moves them to the row of the atom onto which it
     brings i; it turns a strain U to R U Rᵀ. The mean over all operations is the projection.
@@ -35,7 +35,7 @@ def symmetry_projection(atoms: Atoms, n_rows: int, tolerance: float = TOLERANCE)
     Raises:
         ValueError: spglib finds no symmetry.
     """
-    found = symmetry_of(atoms, tolerance)
+    found, n_rows = symmetry_of(atoms, TOLERANCE), CELL + len(atoms)
     whole = np.zeros((n_rows, 3, n_rows, 3))
     cell, inverse = atoms.cell.array.T, np.linalg.inv(atoms.cell.array.T)
     fractions = atoms.get_scaled_positions(wrap=False)

@@ -19,7 +19,7 @@ from acnn.files import require_new, require_writable, sha256_of, write_atomicall
 from acnn.io.model_file import load_model
 from acnn.locks import locked
 from acnn.progress import Stage, silent
-from acnn.workflows.crystal_symmetry import space_group_symbol
+from acnn.workflows.crystal_symmetry import NO_GROUP, space_group_symbol
 from acnn.workflows.relaxation import relax_many
 from acnn.workflows.relaxation_journal import RelaxationJournal
 from acnn.workflows.relaxation_processes import relax_in_processes
@@ -165,7 +165,7 @@ def _results(job: RelaxationJob, waiting: Mapping[int, Atoms]) -> Iterator[Relax
 
 
 def _row(found: Relaxed) -> Row:
-    group = "n/a" if found.state == "failed" else space_group_symbol(found.atoms, GROUP_TOLERANCE)
+    group = NO_GROUP if found.state == "failed" else space_group_symbol(found.atoms, GROUP_TOLERANCE)
     return Row(str(found.atoms.info["name"]), found, group)
 
 

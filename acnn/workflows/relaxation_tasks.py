@@ -19,7 +19,6 @@ from acnn.neighbors import require_usable
 from acnn.potential import Potential
 from acnn.workflows.crystal_symmetry import symmetry_projection
 from acnn.workflows.guards import Limits
-from acnn.workflows.strained_coordinates import CELL
 
 State = Literal["converged", "unconverged", "stopped", "failed"]
 RATTLE, STRAIN = 0.02, 0.005
@@ -126,7 +125,7 @@ def prepared(place: int, atoms: Atoms, model: Potential, relaxation: Relaxation)
     if relaxation.symmetry == "break":
         _displace(start, relaxes_cell, np.random.default_rng([relaxation.seed, place]))
     keeps = relaxation.symmetry == "keep" and atoms.cell.rank == 3
-    projection = symmetry_projection(start, CELL + len(atoms)) if keeps else None
+    projection = symmetry_projection(start) if keeps else None
     free = np.ones(len(atoms), dtype=bool)
     for constraint in atoms.constraints:
         free[constraint.index] = False
