@@ -13,7 +13,7 @@ from ase.units import GPa
 
 from acnn.arrays import BoolArray, FloatArray
 from acnn.conventions import full_from_voigt
-from acnn.data.structures import unlabeled
+from acnn.data.structures import deformed, rattled, unlabeled
 from acnn.evaluation.many import evaluate_many
 from acnn.neighbors import require_usable
 from acnn.potential import Potential
@@ -123,7 +123,7 @@ def prepared(place: int, atoms: Atoms, model: Potential, relaxation: Relaxation)
     relaxes_cell = bool(atoms.pbc.all()) and not relaxation.fixed_cell
     start = bare_copy(atoms)
     if relaxation.symmetry == "break":
-        _displace(start, relaxes_cell, np.random.default_rng([relaxation.seed, place]))
+        start = _displaced(start, relaxes_cell, np.random.default_rng([relaxation.seed, place]))
     keeps = relaxation.symmetry == "keep" and atoms.cell.rank == 3
     projection = symmetry_projection(start) if keeps else None
     free = np.ones(len(atoms), dtype=bool)
@@ -146,11 +146,11 @@ def _require_relaxable(atoms: Atoms, model: Potential, relaxation: Relaxation) -
         raise ValueError(f"it has the constraint {other[0]}: only fixed atoms (FixAtoms) are possible")
 
 
-def _displace(atoms: Atoms, strains: bool, rng: np.random.Generator) -> None:
+def _displaced(atoms: Atoms, strains: bool, rng: np.random.Generator) -> Atoms:
     if strains:
         strain = rng.normal(scale=STRAIN, size=(3, 3))
-        atoms.set_cell(atoms.cell.array @ (np.eye(3) + 0.5 * (strain + strain.T)), scale_atoms=True)
-    atoms.positions += rng.normal(scale=RATTLE, size=atoms.positions.shape)
+        atoms = deformed(atoms, np.eye(3) + 0.5 * (strain + strain.T))
+    return rattled(atoms, rng, RATTLE)
 
 
 def bare_copy(atoms: Atoms) -> Atoms:
