@@ -204,7 +204,8 @@ def searched(model: Path, structures: Sequence[Atoms], folder: Path, jobs: int) 
     before = lines(journal)
     killed = time.monotonic() - start
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    relaxed = {frame.atoms.info["name"]: frame.atoms for frame in read_frames(output)}
+    frames = read_frames(output)
+    relaxed = {frame.atoms.info["name"]: frame.atoms for frame in frames}
     known = [atoms for atoms in structures if atoms.info["name"] in relaxed]
     both = [(relaxed[atoms.info["name"]].info["enthalpy"], atoms.info["REF_energy"]) for atoms in known]
     ends = [relaxed[atoms.info["name"]].info["rem"][0] for atoms in known]
@@ -216,7 +217,7 @@ def searched(model: Path, structures: Sequence[Atoms], folder: Path, jobs: int) 
         "jobs": jobs,
         "structures": len(structures),
         "killed_after": before,
-        "written": len(read_frames(output)),
+        "written": len(frames),
         "names": len(relaxed),
         "converged": int(sum(converged)),
         "seconds": time.monotonic() - start,

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.neighbors import neighbor_pairs
+from acnn.neighbors import neighbor_pairs, pair_vectors
 
 CUTOFF = 5.0
 """Å"""
@@ -53,7 +53,7 @@ def environment(atoms: Atoms, elements: Sequence[str], by_pair: bool = True) -> 
         by_pair: whether pairs of elements are told apart.
     """
     i, j, shifts = neighbor_pairs(atoms, CUTOFF)
-    vectors = atoms.positions[j] - atoms.positions[i] + shifts @ atoms.cell.array
+    vectors = pair_vectors(atoms, i, j, shifts)
     lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
     kinds = np.searchsorted([atomic_numbers[element] for element in elements], atoms.numbers)
     smooth = 0.5 * (1 + np.cos(np.pi * lengths / CUTOFF))

@@ -38,8 +38,7 @@ class Limits:
 
     def squares(self) -> FloatArray:
         """Return the squares of the shortest lengths by atomic numbers, Å² [119, 119]."""
-        radii = np.nan_to_num(covalent_radii, nan=0.2)
-        lengths = ALWAYS_TOO_SHORT * (radii[:, None] + radii)
+        lengths: FloatArray = ALWAYS_TOO_SHORT * (covalent_radii[:, None] + covalent_radii)
         for (one, other), length in self.bonds.items():
             i, j = atomic_numbers[one], atomic_numbers[other]
             lengths[i, j] = lengths[j, i] = self.scale * length
