@@ -19,6 +19,7 @@ from acnn.arrays import FloatArray
 
 VOIGT_ROWS = (0, 1, 2, 1, 0, 0)
 VOIGT_COLUMNS = (0, 1, 2, 2, 2, 1)
+VOIGT_NAMES = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 MEV_PER_EV = 1000.0
 QUANTITIES = ("energy", "forces", "virial")

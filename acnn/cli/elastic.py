@@ -21,6 +21,7 @@ from acnn.cli.property_options import (
     print_rows,
     read_structure,
 )
+from acnn.conventions import VOIGT_NAMES
 from acnn.plots import young_figure
 from acnn.workflows.elastic import STRAIN, elastic_constants
 from acnn.workflows.elastic_tensor import ElasticTensor
@@ -57,12 +58,11 @@ def elastic(
 
 def _report(found: ElasticTensor) -> None:
     at = f" at {found.pressure:g} GPa" if found.pressure else ""
-    names = ("xx", "yy", "zz", "yz", "xz", "xy")
     rows = [
         (name, *(f"{round(value, 2) + 0.0:.2f}" for value in row))
-        for name, row in zip(names, found.stiffness, strict=True)
+        for name, row in zip(VOIGT_NAMES, found.stiffness, strict=True)
     ]
-    print_rows(f"elastic constants{at}, GPa", rows, ("", *names))
+    print_rows(f"elastic constants{at}, GPa", rows, ("", *VOIGT_NAMES))
     moduli = {"Voigt": found.voigt, "Reuss": found.reuss, "Hill": found.hill}
     rows = [(n, *(f"{v:.2f}" for v in (*m, m.young)), f"{m.poisson:.4f}") for n, m in moduli.items()]
     print_rows("of a polycrystal, GPa", rows, ("", "bulk", "shear", "Young", "Poisson"))

@@ -29,7 +29,6 @@ SYMMETRY = 1e-3
 LEAST_WIDTH = 12.0
 """Å; between the faces of a supercell, by default."""
 MOST_STEPS = 2000
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 class RelaxationError(RuntimeError):

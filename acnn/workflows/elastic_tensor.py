@@ -16,10 +16,11 @@ import numpy as np
 import scipy.linalg
 
 from acnn.arrays import FloatArray
-from acnn.workflows.crystal import VOIGT
+from acnn.conventions import VOIGT_COLUMNS, VOIGT_ROWS, full_from_voigt, voigt_from_full
 
-PLANCK, BOLTZMANN, ATOMIC_MASS = 6.62607015e-34, 1.380649e-23, 1.66053906892e-27
-"""J s, J/K, kg."""
+PLANCK, BOLTZMANN = 6.62607015e-34, 1.380649e-23
+"""J s, J/K."""
+SHEAR_TWICE = np.array([1, 1, 1, 2, 2, 2])
 
 
 class Moduli(NamedTuple):
@@ -68,7 +69,7 @@ class ElasticTensor:
     @property
     def eigenvalues(self) -> FloatArray:
         """Of C, ascending, GPa, with shear weighted so that they do not depend on the axes (Mandel's notation)."""
-        weights = np.sqrt([1, 1, 1, 2, 2, 2])
+        weights = np.sqrt(SHEAR_TWICE)
         return np.asarray(np.linalg.eigvalsh(self.stiffness * np.outer(weights, weights)), dtype=float)
 
     @property
@@ -112,7 +113,7 @@ class ElasticTensor:
 
     def young(self, directions: FloatArray) -> FloatArray:
         """Return Young's modulus along unit vectors [n, 3], GPa: 1 / Σ S_pq w_p w_q with w = (n_x², …, n_x n_y)."""
-        products = np.stack([directions[:, i] * directions[:, j] for i, j in VOIGT], axis=1)
+        products = directions[:, VOIGT_ROWS] * directions[:, VOIGT_COLUMNS]
         return np.array(1.0 / np.einsum("np,pq,nq->n", products, self.compliance, products))
 
     def young_in_planes(self, points: int = 361) -> dict[str, FloatArray]:
@@ -143,27 +144,14 @@ class ElasticTensor:
 
 def stress_rotation(rotation: FloatArray) -> FloatArray:
     """Return the matrix [6, 6] that turns a stress in Voigt's notation: σ' = R σ Rᵀ."""
-    columns = []
-    for i, j in VOIGT:
-        one = np.zeros((3, 3))
-        one[i, j] = one[j, i] = 1.0
-        columns.append(voigt_stress(rotation @ one @ rotation.T))
-    return np.stack(columns, axis=1)
-
-
-def voigt_stress(tensor: FloatArray) -> FloatArray:
-    """Return the six components of a symmetric tensor."""
-    return np.array([tensor[i, j] for i, j in VOIGT])
+    return voigt_from_full(rotation @ full_from_voigt(np.eye(6)) @ rotation.T).T
 
 
 def voigt_strain(tensor: FloatArray) -> FloatArray:
     """Return the six components of a strain, those of shear twice."""
-    return voigt_stress(tensor) * [1, 1, 1, 2, 2, 2]
+    return voigt_from_full(tensor) * SHEAR_TWICE
 
 
 def strain_of(components: FloatArray) -> FloatArray:
     """Return the symmetric strain [3, 3] of six components."""
-    tensor = np.zeros((3, 3))
-    for value, (i, j) in zip(components, VOIGT, strict=True):
-        tensor[i, j] = tensor[j, i] = value if i == j else value / 2
-    return tensor
+    return full_from_voigt(components / SHEAR_TWICE)

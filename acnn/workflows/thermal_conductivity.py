@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from acnn.arrays import FloatArray
+from acnn.conventions import VOIGT_NAMES
 from acnn.extras import optional
 from acnn.workflows.crystal import SYMMETRY, Model, relaxed, repeats, require_crystal
 from acnn.workflows.force_constants import forces_of, phonopy_atoms, primitive_matrix
@@ -21,7 +22,6 @@ LEAST_WIDTH = 10.0
 MESH = (11, 11, 11)
 COLDEST = 50.0
 """K"""
-VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Conductivity:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers."""
-        kappa = {name: self.kappa[:, k].tolist() for k, name in enumerate(VOIGT)}
+        kappa = {name: self.kappa[:, k].tolist() for k, name in enumerate(VOIGT_NAMES)}
         return {"temperatures_K": self.temperatures.tolist(), "kappa_W_per_K_m": kappa}
 
 
