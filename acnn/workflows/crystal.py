@@ -17,6 +17,7 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 
 from acnn.arrays import FloatArray
+from acnn.data.structures import deformed
 from acnn.extras import optional
 from acnn.potential import Potential
 
@@ -94,9 +95,7 @@ def relaxed(
 
 def at_volume(crystal: Atoms, ratio: float, fmax: float = 1e-4) -> Atoms:
     """Return a crystal, which has a calculator, at another volume, with positions and the shape of its cell relaxed."""
-    scaled = crystal.copy()
-    scaled.set_cell(ratio ** (1 / 3) * crystal.cell.array, scale_atoms=True)
-    return relaxed(scaled, crystal.calc, fmax=fmax, freedom="shape")
+    return relaxed(deformed(crystal, ratio ** (1 / 3) * np.eye(3)), crystal.calc, fmax=fmax, freedom="shape")
 
 
 def relax(target: Any, fmax: float, steps: int = MOST_STEPS) -> None:
@@ -181,9 +180,8 @@ def per_atom(atoms: Atoms) -> float:
 
 def strained(atoms: Atoms, strain: FloatArray) -> Atoms:
     """Return a copy under a symmetric strain [3, 3], with its calculator: positions and cell vectors times 1 + ε."""
-    copy: Atoms = atoms.copy()
+    copy = deformed(atoms, np.eye(3) + strain)
     copy.calc = atoms.calc
-    copy.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
     return copy
 
 
