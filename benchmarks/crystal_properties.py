@@ -102,9 +102,7 @@ def numbers(name: str, found: Phonons, stiffness_pq: np.ndarray) -> dict[str, An
 
 def supercells(name: str, calculator: BaseCalculator, quick: bool) -> list[dict[str, Any]]:
     """Both ways, and how far phonons at the q-points of the grid are apart; seconds are those of the processor."""
-    crystal = relaxed(bulk("Si"), calculator, fmax=1e-5)
-    cell = primitive_of(crystal)
-    cell.calc = crystal.calc
+    cell = primitive_of(relaxed(bulk("Si"), calculator, fmax=1e-5))
     rows = []
     for n in (2,) if quick else (2, 3, 4, 5):
         begin = time.process_time()

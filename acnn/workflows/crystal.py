@@ -142,9 +142,9 @@ def rotations_of(atoms: Atoms) -> FloatArray:
 
 
 def primitive_of(atoms: Atoms) -> Atoms:
-    """Return the primitive cell, in the orientation of the structure."""
+    """Return the primitive cell, in the orientation of the structure, with its calculator."""
     cell, places, numbers = _by_spglib("standardize_cell", atoms, to_primitive=True, no_idealize=True)
-    return Atoms(numbers, cell=cell, scaled_positions=places, pbc=True)
+    return Atoms(numbers, cell=cell, scaled_positions=places, pbc=True, calculator=atoms.calc)
 
 
 def _by_spglib(function: str, atoms: Atoms, tolerance: float = SYMMETRY, **options: Any) -> Any:

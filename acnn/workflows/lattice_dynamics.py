@@ -182,10 +182,7 @@ def default_mesh(cell: FloatArray) -> tuple[int, int, int]:
 
 def force_constants(crystal: Atoms, sampling: Sampling) -> tuple[Any, tuple[int, int, int], Effort]:
     """Return phonopy's object of a relaxed crystal, the divisions of its supercell, and what they have cost."""
-    cell = crystal
-    if sampling.small:
-        cell = primitive_of(crystal)
-        cell.calc = crystal.calc
+    cell = primitive_of(crystal) if sampling.small else crystal
     divisions = sampling.supercell or repeats(cell)
     compute = in_small_supercells if sampling.small else in_one_supercell
     phonopy, effort = compute(cell, divisions, sampling.displacement)

@@ -107,9 +107,7 @@ def test_small_supercells_give_the_phonons_of_the_large_one(name: str, divisions
     calculator = {"fcc": copper, "diamond": "silicon"}.get(name, EMT())
     if calculator == "silicon":
         calculator = request.getfixturevalue("silicon")
-    crystal = relaxed(crystals[name], calculator, fmax=1e-5)
-    cell = primitive_of(crystal)
-    cell.calc = crystal.calc
+    cell = primitive_of(relaxed(crystals[name], calculator, fmax=1e-5))
     large, of_large = in_one_supercell(cell, divisions)
     small, of_small = in_small_supercells(cell, divisions)
     for points in (grid(divisions), np.random.default_rng(0).uniform(size=(5, 3))):
