@@ -85,7 +85,7 @@ def surface(
     miller: Miller,
     thickness: float = THICKNESS,
     vacuum: float = VACUUM,
-    rattle: float = 0.05,
+    rattle: float = RATTLE,
 ) -> Surface:
     """Return the energy of an unreconstructed surface of a crystal, which is relaxed first.
 
