@@ -22,9 +22,7 @@ from acnn.cli.property_options import (
     write_structures,
 )
 from acnn.settings.base import SettingsError
-from acnn.workflows.defects import ATTEMPTS, formation_energies
-
-KINDS = ("vacancy", "interstitial")
+from acnn.workflows.defects import ATTEMPTS, KINDS, formation_energies
 
 
 def defects(
@@ -53,12 +51,9 @@ def defects(
     if not chosen or set(chosen) - {*KINDS}:
         raise SettingsError(f"--kinds is {' or '.join(KINDS)}, or both with a comma, not {kinds!r}")
     potentials = dict(map(_potential, mu or ()))
-    divisions, found = triple(supercell, "--supercell"), []
+    divisions, atoms, calc = triple(supercell, "--supercell"), read_structure(structure), calculator(model, kernel)
     with errors.status("defects"):
-        for defect in formation_energies(
-            read_structure(structure), calculator(model, kernel), divisions, chosen, potentials, attempts
-        ):
-            found.append(defect)
+        found = list(formation_energies(atoms, calc, divisions, chosen, potentials, attempts))
     rows = [
         (d.name, str(len(d.relaxed)), f"{d.unrelaxed:.4f}", f"{d.energy:.4f}", f"{d.energies[-1]:.4f}") for d in found
     ]

@@ -27,9 +27,11 @@ from acnn.workflows.crystal import (
     relaxed,
     repeats,
     require_crystal,
+    symbols_of,
     symmetry_of,
 )
 
+KINDS = ("vacancy", "interstitial")
 FMAX = 1e-3
 """eV/Å"""
 LEAST_WIDTH = 10.0
@@ -93,7 +95,7 @@ def formation_energies(
     atoms: Atoms,
     model: Model,
     supercell: tuple[int, int, int] | None = None,
-    kinds: Sequence[str] = ("vacancy", "interstitial"),
+    kinds: Sequence[str] = KINDS,
     potentials: Mapping[str, float] | None = None,
     attempts: int = ATTEMPTS,
 ) -> Iterator[FormationEnergy]:
@@ -101,7 +103,7 @@ def formation_energies(
 
     Args:
         supercell: repetitions of the cell; None: at least 10 Å wide.
-        kinds: "vacancy", "interstitial".
+        kinds: which, of `KINDS`.
         potentials: μ by element, eV; needed for compounds.
         attempts: relaxations of each.
 
@@ -124,7 +126,7 @@ def chemical_potentials(crystal: Atoms, given: Mapping[str, float] | None = None
     Raises:
         ValueError: it is a compound, and one is not given.
     """
-    elements = list(dict.fromkeys(crystal.get_chemical_symbols()))
+    elements = symbols_of(crystal)
     found = dict(given or {})
     if not found and len(elements) == 1:
         return {elements[0]: per_atom(crystal)}
@@ -192,7 +194,7 @@ def vacancies(crystal: Atoms, supercell: tuple[int, int, int]) -> Iterator[Defec
 
 def interstitials(crystal: Atoms, supercell: tuple[int, int, int]) -> Iterator[Defect]:
     """Yield an atom of each element in each kind of hole between atoms, the widest hole first."""
-    for element in dict.fromkeys(crystal.get_chemical_symbols()):
+    for element in symbols_of(crystal):
         for place in holes(crystal):
             position = place @ crystal.cell.array
             atoms = crystal.copy() * supercell + Atoms(element, [position])
