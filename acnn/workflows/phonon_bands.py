@@ -45,12 +45,16 @@ class Bands:
     @property
     def points(self) -> dict[str, FloatArray]:
         """Frequencies at the labeled points [band]."""
+        return self.at_labels(self.frequencies)
+
+    def at_labels(self, values: list[FloatArray]) -> dict[str, FloatArray]:
+        """Return those of values by segment [q, …] that are at labeled points."""
         found: dict[str, FloatArray] = {}
         labels = dict(self.ticks)
-        for distances, frequencies in zip(self.distances, self.frequencies, strict=True):
+        for distances, of_segment in zip(self.distances, values, strict=True):
             for end in (0, -1):
                 label = labels[float(distances[end])]
-                found.setdefault(label.split("|")[0 if end else -1], frequencies[end])
+                found.setdefault(label.split("|")[0 if end else -1], of_segment[end])
         return found
 
 
@@ -113,7 +117,7 @@ def imaginary_modes(phonopy: Any, bands: Bands) -> list[Mode]:
     """
     points = exact_points(phonopy)
     phonopy.run_qpoints(points)
-    labels = {_fractions(q % 1): label for label, q in _labeled(bands).items()}
+    labels = {_fractions(q % 1): label for label, q in bands.at_labels(bands.qpoints).items()}
     exact = zip(map(_fractions, points % 1), phonopy.qpoints.frequencies, strict=True)
     places = bands.points | {labels.get(place, place): frequencies for place, frequencies in exact}
     modes = [
@@ -123,14 +127,6 @@ def imaginary_modes(phonopy: Any, bands: Bands) -> list[Mode]:
         if frequency < -SMALLEST_IMAGINARY
     ]
     return sorted(modes, key=lambda mode: mode.frequency)
-
-
-def _labeled(bands: Bands) -> dict[str, FloatArray]:
-    labels = dict(bands.ticks)
-    ends = zip(bands.distances, bands.qpoints, strict=True)
-    return {
-        labels[float(distances[end])].split("|")[0 if end else -1]: q[end] for distances, q in ends for end in (0, -1)
-    }
 
 
 def _fractions(q: FloatArray) -> str:
