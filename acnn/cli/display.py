@@ -45,7 +45,7 @@ def print_written(path: Path, more: str = "") -> None:
 
 def data_table(name: str, dataset: Dataset) -> Table:
     """Make a table of the counts of structures and labels by configuration type."""
-    table = _numbers_table(f"{name}: {dataset.source}", DATA_HEADINGS)
+    table = numbers_table(f"{name}: {dataset.source}", DATA_HEADINGS)
     *rows, total = data_rows(dataset)
     for row in rows:
         table.add_row(*map(escape, row))
@@ -55,7 +55,7 @@ def data_table(name: str, dataset: Dataset) -> Table:
     return table
 
 
-def _numbers_table(title: str, headings: Sequence[str], texts: int = 1) -> Table:
+def numbers_table(title: str, headings: Sequence[str], texts: int = 1) -> Table:
     """Make a table of right-aligned numbers, except in the first columns."""
     table = Table(title=escape(title), title_justify="left")
     for position, heading in enumerate(headings):
@@ -78,7 +78,7 @@ def error_table(
     errors_by_components: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Table:
     """Make a table of MAE and RMSE by configuration type and, if they are given, by number of elements."""
-    table = _numbers_table(errors_title(name), ["config type", *error_headings(separator="\n")])
+    table = numbers_table(errors_title(name), ["config type", *error_headings(separator="\n")])
     for config_type, row in errors_by_type.items():
         if config_type == TOTAL and errors_by_components:
             table.add_section()
@@ -94,7 +94,7 @@ def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
     """Make a table of standard deviations and errors, with a row for each quantity and term of σ."""
     narrow = {"predictions": "predic-\ntions", "miscalibration": "miscali-\nbration"}
     headings = [narrow.get(heading, heading) for heading in CALIBRATION_HEADINGS]
-    table = _numbers_table(f"standard deviations on {name}, compared with the errors", headings, texts=2)
+    table = numbers_table(f"standard deviations on {name}, compared with the errors", headings, texts=2)
     for row in calibration_rows(predicted):
         table.add_row(*row)
     return table
@@ -103,7 +103,7 @@ def calibration_table(name: str, predicted: Mapping[str, Predicted]) -> Table:
 def bars_table(bars: ErrorBars, coverage: Mapping[str, Mapping[str, float]]) -> Table:
     """Make a table of the scales of a calibration, and of what they cover."""
     title = "error bars: 68 % of the errors outside the fit are below σ, 90 % below the bound"
-    table = _numbers_table(title, BARS_HEADINGS, texts=2)
+    table = numbers_table(title, BARS_HEADINGS, texts=2)
     for row in bars_rows(bars, coverage):
         table.add_row(*row)
     return table
@@ -147,7 +147,7 @@ def pruning_table(stages: Sequence[Mapping[str, Any]]) -> Table:
         *(["RMS\ntest"] if "test" in stages[0] else []),
         "log\nevidence",
     ]
-    table = _numbers_table("pruning: RMS of weighted residuals", headings, texts=0)
+    table = numbers_table("pruning: RMS of weighted residuals", headings, texts=0)
     for stage in stages:
         evidence = stage["log_evidence"]
         cells = [str(stage["functions"]), f"{stage['us_per_atom']:.2f}"]
@@ -159,7 +159,7 @@ def pruning_table(stages: Sequence[Mapping[str, Any]]) -> Table:
 def learning_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Make a table of the RMSE on held-out structures by the number of training structures."""
     headings = ["structures", *error_headings(["rmse"], "\n")]
-    table = _numbers_table("learning curve: errors on held-out structures", headings, texts=0)
+    table = numbers_table("learning curve: errors on held-out structures", headings, texts=0)
     for row in rows:
         table.add_row(str(row["structures"]), *error_cells(row, ["rmse"]))
     return table

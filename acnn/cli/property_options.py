@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from ase import Atoms
 from rich.markup import escape
-from rich.table import Table
 
-from acnn.cli.display import console, print_written
+from acnn.cli.display import console, numbers_table, print_written
 from acnn.cli.numbers import number
 from acnn.data.frames import extended_xyz, read_frames, require_xyz
 from acnn.files import require_writable, write_atomically
@@ -127,11 +126,9 @@ def write_structures(path: Path | None, structures: Sequence[Atoms], config_type
     print_written(path)
 
 
-def print_rows(title: str, rows: Sequence[tuple[str, ...]], headings: Sequence[str] = (), texts: int = 1) -> None:
+def print_rows(title: str, rows: Sequence[tuple[str, ...]], headings: Sequence[str], texts: int = 1) -> None:
     """Print a table whose first columns are texts and whose others are numbers."""
-    table = Table(title=escape(title), title_justify="left", show_header=bool(headings))
-    for position, heading in enumerate(headings or rows[0]):
-        table.add_column(heading if headings else "", justify="left" if position < texts else "right")
+    table = numbers_table(title, headings, texts)
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)
