@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from acnn.cli.display import console, print_written
 from acnn.cli.label_options import Overwrite
 from acnn.cli.numbers import number
-from acnn.cli.property_options import JsonFile, print_rows
+from acnn.cli.property_options import JsonFile, print_rows, write_json
 from acnn.data.named_structures import named_structures
 from acnn.data.sources import inputs_of
 from acnn.extras import optional
@@ -43,7 +42,7 @@ def hull(
     page = found.html(within / 1000) if html else ""
     _report(found, within)
     if json_file:
-        write_atomically(json_file, (json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_json(json_file, found.as_dict())
         print_written(json_file)
     if html:
         write_atomically(html, page.encode())

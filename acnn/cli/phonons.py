@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from acnn.cli.errors import errors
 from acnn.cli.label_options import Kernel, Overwrite
 from acnn.cli.numbers import number
 from acnn.cli.phonon_display import print_conductivity, print_expansion, print_phonons
-from acnn.cli.property_options import ModelFile, Pressure, Structure, calculator, read_structure, triple
+from acnn.cli.property_options import ModelFile, Pressure, Structure, calculator, read_structure, triple, write_json
 from acnn.extras import optional
 from acnn.files import require_writable, write_atomically
 from acnn.plots import bands_figure, conductivity_figure, expansion_figure, save_figure, thermodynamics_figure
@@ -82,7 +81,7 @@ def phonons(
         print_conductivity(kappa)
         results["thermal_conductivity"] = kappa.as_dict()
         save_figure(conductivity_figure(kappa.temperatures, kappa.axes), files["kappa.png"])
-    write_atomically(files["json"], (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json(files["json"], results)
     for path in files.values():
         print_written(path)
 

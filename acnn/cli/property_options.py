@@ -54,11 +54,16 @@ class Task:
     def write(self, results: Mapping[str, Any], figure: Callable[[], Any] | None = None) -> None:
         """Write what was asked for."""
         if self.json_file:
-            write_atomically(self.json_file, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+            write_json(self.json_file, results)
             print_written(self.json_file)
         if self.plot and figure:
             save_figure(figure(), self.plot)
             print_written(self.plot)
+
+
+def write_json(path: Path, results: Mapping[str, Any]) -> None:
+    """Write results as JSON."""
+    write_atomically(path, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_structure(path: Path) -> Atoms:

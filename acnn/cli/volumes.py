@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +10,11 @@ import typer
 
 from acnn.cli.display import console, print_written
 from acnn.cli.label_options import Overwrite
-from acnn.cli.property_options import JsonFile, print_rows
+from acnn.cli.property_options import JsonFile, print_rows, write_json
 from acnn.data.named_structures import named_structures
 from acnn.data.sources import inputs_of
 from acnn.data.volumes import element_volumes
-from acnn.files import require_writable, write_atomically
+from acnn.files import require_writable
 from acnn.wording import NOTHING, counted
 
 
@@ -43,6 +42,5 @@ def volumes(
     for text, volume in estimates.items():
         console.print(f"{text}: {volume:.2f} Å³", highlight=False)
     if json_file:
-        content = found.as_dict() | ({"formulas": estimates} if estimates else {})
-        write_atomically(json_file, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        write_json(json_file, found.as_dict() | ({"formulas": estimates} if estimates else {}))
         print_written(json_file)
