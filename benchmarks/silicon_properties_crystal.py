@@ -6,6 +6,8 @@ atoms relaxed, so that (100) cannot form dimers. What is computed is in `acnn.wo
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
@@ -13,20 +15,10 @@ from ase.calculators.calculator import BaseCalculator
 from ase.constraints import FixAtoms
 
 from acnn.arrays import FloatArray
-from acnn.workflows import dimer_energies
 from acnn.workflows.crystal import RelaxationError, relaxed
-from acnn.workflows.defects import ATTEMPTS, Defect, chemical_potentials, formation_energy, vacancies
+from acnn.workflows.defects import Defect, chemical_potentials, formation_energy, vacancies
 from acnn.workflows.elastic import stiffness
 from acnn.workflows.surfaces import J_PER_M2, cleaved, decohesion_of, surface_of
-
-__all__ = [
-    "decohesion",
-    "defect_energies",
-    "dimer_energies",
-    "elastic_constants",
-    "relaxed_crystal",
-    "surface_energies",
-]
 
 SURFACES = {"100": (1, 0, 0), "110": (1, 1, 0), "111": (1, 1, 1)}
 SITES = {"tetrahedral": 0.5, "hexagonal": 0.625}
@@ -54,15 +46,15 @@ def defect_energies(crystal: Atoms) -> dict[str, float]:
     """Formation energies in eV; NaN where the relaxation does not end."""
     perfect = crystal.copy() * SUPERCELL
     (vacancy,) = vacancies(crystal, SUPERCELL)
-    found = {"vacancy": _energy(vacancy, crystal, ATTEMPTS), "dumbbell": _energy(_dumbbell(perfect), crystal)}
     sites = {name: _held(perfect, fraction * crystal.cell[0, 0]) for name, fraction in SITES.items()}
-    return found | {name: _energy(defect, crystal) for name, defect in sites.items()}
+    in_place = {"dumbbell": _dumbbell(perfect), **sites}
+    found = {name: _energy(defect, crystal, attempts=1, rattle=0.0) for name, defect in in_place.items()}
+    return {"vacancy": _energy(vacancy, crystal), **found}
 
 
-def _energy(defect: Defect, crystal: Atoms, attempts: int = 1) -> float:
-    rattle = {} if attempts > 1 else {"rattle": 0.0}
+def _energy(defect: Defect, crystal: Atoms, **options: Any) -> float:
     try:
-        return formation_energy(defect, crystal, chemical_potentials(crystal), attempts, **rattle).energy
+        return formation_energy(defect, crystal, chemical_potentials(crystal), **options).energy
     except RelaxationError:
         return float("nan")
 

@@ -19,11 +19,12 @@ from ase import units
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.signal import find_peaks
-from silicon_properties_crystal import decohesion, dimer_energies, relaxed_crystal
+from silicon_properties_crystal import decohesion, relaxed_crystal
 
 import acnn
 from acnn.files import write_atomically
 from acnn.fit.linear import LinearFit
+from acnn.workflows import dimer_energies
 from ase_calculator import ACNNCalculator
 
 POWERS = (0, 1, 2, 5, 10)
