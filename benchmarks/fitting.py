@@ -29,10 +29,14 @@ def fit_with_cli(train: Path, model: Path, threads: int, *flags: str) -> dict[st
     """Run ``acnn fit`` in a process of its own and return its metrics."""
     with tempfile.TemporaryDirectory() as scratch:
         metrics = Path(scratch) / "metrics.json"
-        command = [sys.executable, "-m", "acnn", "fit", str(train), "-o", str(model), "--json", str(metrics), *flags]
-        command.append("--overwrite")
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        acnn(threads, "fit", train, "-o", model, "--json", metrics, *flags, "--overwrite")
         return json.loads(metrics.read_text())
+
+
+def acnn(threads: int, *words: object) -> None:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "acnn", *map(str, words)]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:

@@ -18,9 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,7 @@ import ase.io
 import yaml
 from accuracy_acepotentials import TIAL_E0, TIAL_WEIGHTS
 from accuracy_zuo2020 import SIZES, WL
-from fitting import add_arguments, fit_with_cli, print_rows, write_rows
+from fitting import acnn, add_arguments, fit_with_cli, print_rows, write_rows
 from molecules import MOLECULE_LINEAR_CUTOFF, molecule_data
 
 from acnn.data.dataset import read_dataset
@@ -92,9 +89,7 @@ def measure(
 def judged(model: Path, test: Path, about: dict[str, Any], threads: int, *flags: str) -> list[dict[str, Any]]:
     """What a model says of the errors on test structures: a row for each quantity and term of σ."""
     found = model.with_suffix(".json")
-    command = [sys.executable, "-m", "acnn", "evaluate", str(model), str(test), "--uncertainty", "--json", str(found)]
-    command += ["--overwrite", *flags]
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+    acnn(threads, "evaluate", model, test, "--uncertainty", "--json", found, "--overwrite", *flags)
     uncertainty = json.loads(found.read_text())["uncertainty"]
     covered = coverage(model, test)
     return [

@@ -10,9 +10,6 @@ nothing but this table. Models are small and trained briefly, for what is measur
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import Any
 
 import ase.io
 import yaml
-from fitting import add_arguments, print_rows, write_rows
+from fitting import acnn, add_arguments, print_rows, write_rows
 from molecules import MOLECULE_LINEAR_CUTOFF, MOLECULE_RATE
 from uncertainty import judged
 
@@ -88,11 +85,6 @@ def calibrate(arguments: argparse.Namespace, model: Path, *options: object) -> P
     output = model.with_name("calibrated.acnn")
     acnn(arguments.threads, "calibrate", model, model.with_name("held_out.xyz"), "-o", output, "--overwrite", *options)
     return output
-
-
-def acnn(threads: int, *words: object) -> None:
-    command = [sys.executable, "-m", "acnn", *map(str, words)]
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
 
 
 if __name__ == "__main__":
