@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ase.calculators.emt import EMT
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
-from acnn.data.stillinger_weber import SILICON_PARAMETERS, require_lammps, stillinger_weber
+from acnn.data.stillinger_weber import SILICON_PARAMETERS
 from acnn.models.dimers import dimer_curves
 from acnn.workflows.crystal import relaxed
 from acnn.workflows.defects import chemical_potentials, formation_energies, holes, interstitials, vacancies
@@ -26,17 +25,6 @@ from acnn.workflows.surfaces import J_PER_M2, area, cleaved, decohesion, oriente
 pytest.importorskip("spglib", reason="symmetries need spglib")
 
 EPSILON = SILICON_PARAMETERS["epsilon"]
-
-
-@pytest.fixture(scope="module")
-def silicon() -> Iterator[Any]:
-    """A calculator of Stillinger and Weber, in which neither pairs nor angles beyond bonds count."""
-    try:
-        require_lammps()
-    except ImportError as error:
-        pytest.skip(str(error))
-    with stillinger_weber() as make_calculator:
-        yield make_calculator()
 
 
 # --- surfaces ---------------------------------------------------------------------------------------------------------
@@ -177,14 +165,6 @@ def test_dimers_of_a_model_are_its_curves(copper: Path) -> None:
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200", "TERM": "dumb"})
-
-
-@pytest.fixture
-def folder(copper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("cu.acnn", "cu.xyz"):
-        Path(name).write_bytes((copper.parent / name).read_bytes())
-    return tmp_path
 
 
 def read(name: str) -> Any:

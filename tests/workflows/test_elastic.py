@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -17,7 +18,6 @@ from ase.optimize import LBFGS
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
-from acnn.data.stillinger_weber import require_lammps, stillinger_weber
 from acnn.workflows.crystal import RelaxationError, relax, relaxed, space_group, strained
 from acnn.workflows.elastic import elastic_constants, stiffness, tensor_of
 from acnn.workflows.elastic_tensor import ElasticTensor, strain_of, stress_rotation
@@ -58,15 +58,10 @@ def test_constants_are_those_of_matscipy(atoms: Atoms, symmetry: str) -> None:
     np.testing.assert_allclose(found, by_matscipy(crystal, symmetry), atol=TO_A_THOUSANDTH * found.max())
 
 
-def test_silicon_has_its_published_constants() -> None:
+def test_silicon_has_its_published_constants(silicon: Any) -> None:
     """Cowley, Phys. Rev. Lett. 60, 2379 (1988); internal displacements halve C44."""
-    try:
-        require_lammps()
-    except ImportError as error:
-        pytest.skip(str(error))
-    with stillinger_weber() as make_calculator:
-        found = elastic_constants(bulk("Si"), make_calculator()).stiffness
-        clamped = elastic_constants(bulk("Si"), make_calculator(), clamped=True).stiffness
+    found = elastic_constants(bulk("Si"), silicon).stiffness
+    clamped = elastic_constants(bulk("Si"), silicon, clamped=True).stiffness
     np.testing.assert_allclose(found[[0, 0, 3], [0, 1, 3]], [151.4, 76.4, 56.4], atol=0.1)
     np.testing.assert_allclose(clamped[[0, 0, 3], [0, 1, 3]], [151.4, 76.4, 109.8], atol=0.1)
 
@@ -74,12 +69,9 @@ def test_silicon_has_its_published_constants() -> None:
 TERSOFF = "Si Si Si 3 1 0 100390 16.217 -0.59825 0.78734 1.1e-6 1.73222 471.18 2.85 0.15 2.4799 1830.8"
 
 
+@pytest.mark.usefixtures("needs_lammps")
 def test_tersoffs_silicon_has_its_published_constants(tmp_path: Path) -> None:
     """Balamane, Halicioglu and Tiller, Phys. Rev. B 46, 2250 (1992). Loosely relaxed, C44 is up to 5 % off."""
-    try:
-        require_lammps()
-    except ImportError as error:
-        pytest.skip(str(error))
     (tmp_path / "Si.tersoff").write_text(f"{TERSOFF}\n")
     commands = ["pair_style tersoff", f'pair_coeff * * "{tmp_path}/Si.tersoff" Si']
     found = elastic_constants(bulk("Si"), LAMMPSlib(lmpcmds=commands, atom_types={"Si": 1})).stiffness
@@ -203,14 +195,6 @@ def test_mass_density_is_that_of_copper() -> None:
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200", "TERM": "dumb"})
-
-
-@pytest.fixture
-def folder(copper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("cu.acnn", "cu.xyz"):
-        Path(name).write_bytes((copper.parent / name).read_bytes())
-    return tmp_path
 
 
 def test_commands_write_what_the_functions_find(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from ase.calculators.emt import EMT
 from typer.testing import CliRunner, Result
 
 from acnn.cli.main import app
-from acnn.data.stillinger_weber import require_lammps, stillinger_weber
 from acnn.workflows.commensurate import (
     grid,
     hermite_normal_forms,
@@ -42,17 +40,6 @@ pytest.importorskip("seekpath", reason="paths of phonon bands need seekpath")
 SAME = 0.01
 """THz"""
 R = 8.31446261815324
-
-
-@pytest.fixture(scope="module")
-def silicon() -> Iterator[Any]:
-    """A calculator of Stillinger and Weber."""
-    try:
-        require_lammps()
-    except ImportError as error:
-        pytest.skip(str(error))
-    with stillinger_weber() as make_calculator:
-        yield make_calculator()
 
 
 @pytest.fixture(scope="module")
