@@ -13,53 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from ase import Atoms
 from ase.geometry import minkowski_reduce
 
 from acnn.arrays import FloatArray, IntArray
-from acnn.workflows.crystal import SYMMETRY, symmetry_of
+from acnn.workflows.crystal_symmetry import Operation
 
 WHOLE = 1e-6
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A symmetry of a crystal.
-
-    Attributes:
-        fractional: W [3, 3], x' = W x + w.
-        cartesian: the same rotation, r' = R r + …
-        images: to which atom each atom moves [atom].
-    """
-
-    fractional: IntArray
-    cartesian: FloatArray
-    images: IntArray
-
-    def turned(self, q: FloatArray) -> FloatArray:
-        """Return the image of fractional q-points [..., 3]."""
-        return np.array(q @ np.linalg.inv(self.fractional))
-
-
-def operations(primitive: Atoms) -> list[Operation]:
-    """Return the symmetries of a primitive cell."""
-    found, lattice = symmetry_of(primitive), primitive.cell.array.T
-    places = primitive.get_scaled_positions()
-    chosen = []
-    for W, w in zip(found.rotations, found.translations, strict=True):
-        cartesian = lattice @ W @ np.linalg.inv(lattice)
-        chosen.append(Operation(W, cartesian, _images(primitive, places @ W.T + w)))
-    return chosen
-
-
-def _images(primitive: Atoms, moved: FloatArray) -> IntArray:
-    """Return which atom is at each of the moved fractional positions."""
-    apart = moved[:, None] - primitive.get_scaled_positions()[None]
-    apart -= np.round(apart)
-    distances = np.linalg.norm(apart @ primitive.cell.array, axis=2)
-    images = np.argmin(distances, axis=1)
-    assert distances[np.arange(len(images)), images].max() < 10 * SYMMETRY
-    return images
 
 
 def grid(divisions: tuple[int, int, int]) -> FloatArray:

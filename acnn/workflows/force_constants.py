@@ -25,17 +25,16 @@ from numpy.typing import NDArray
 from acnn.arrays import FloatArray, IntArray
 from acnn.extras import optional
 from acnn.workflows.commensurate import (
-    Operation,
     Star,
     grid,
     is_commensurate,
-    operations,
     place_of,
     smallest_supercell,
     star_of,
     stars,
 )
 from acnn.workflows.crystal import SYMMETRY, primitive_of
+from acnn.workflows.crystal_symmetry import Operation, operations
 
 DISPLACEMENT = 0.01
 """Å"""

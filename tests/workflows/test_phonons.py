@@ -21,11 +21,11 @@ from acnn.workflows.commensurate import (
     grid,
     hermite_normal_forms,
     is_commensurate,
-    operations,
     smallest_supercell,
     stars,
 )
 from acnn.workflows.crystal import at_volume, primitive_of, relaxed
+from acnn.workflows.crystal_symmetry import operations
 from acnn.workflows.elastic import stiffness, tensor_of
 from acnn.workflows.force_constants import exact_points, in_one_supercell, in_small_supercells, phonopy_of
 from acnn.workflows.lattice_dynamics import Phonons, Sampling, phonons
